@@ -1,0 +1,201 @@
+"""The engine contract: what we ask of an engine adapter, and the values that go in and out.
+
+Source of the parameter vocabulary: CWL v1.2 (Process, Parameter), which Nextflow's parameters fit into.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from engines.execution import Execution
+from staging.definition import Param
+from staging.errors import Fault
+from staging.plan import Json, Plan
+from staging.plugins import Registry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormalParameter:
+    """A slot of the workflow's interface.
+
+    ``type`` is the CWL type in its JSON form (``"File"``, ``["null", "int"]``, ``{"type": "array", "items": ...}``,
+    with
+    every name resolved). ``secondary`` are CWL secondaryFiles patterns. ``format`` is a list of IRIs.
+    """
+
+    name: str
+    type: Json
+    required: bool
+    default: Json = None
+    has_default: bool = False
+    label: str | None = None
+    doc: str | None = None
+    format: tuple[str, ...] = ()
+    secondary: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A process that a step runs. ``id`` as in ``StepRun.tool``; ``program`` is the first word of its command line."""
+
+    id: str
+    kind: str
+    label: str | None = None
+    doc: str | None = None
+    program: str | None = None
+    container: str | None = None
+    container_required: bool = False
+    software: tuple[Mapping[str, Json], ...] = ()
+    inputs: tuple[FormalParameter, ...] = ()
+    outputs: tuple[FormalParameter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A step of the workflow: ``name`` is the path of step names; ``position`` its topological place from 0.
+
+    ``connections`` are (source, target) pairs, such as ``("index/out", "align/index")`` or ``("reads",
+    "align/reads")``.
+    """
+
+    name: str
+    tool: str
+    position: int
+    label: str | None = None
+    doc: str | None = None
+    scatter: tuple[str, ...] = ()
+    when: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowInterface:
+    """What an engine says of a workflow without running it. JSON both ways, so that it can be kept.
+
+    ``documents`` are the files the workflow is made of, relative to its root; ``kind`` is ``Workflow``,
+    ``CommandLineTool``, ...; ``licence`` and ``authors`` when the document states them (schema.org annotations).
+    """
+
+    entry: PurePosixPath
+    process: str | None
+    language: str
+    language_version: str
+    kind: str
+    inputs: tuple[FormalParameter, ...]
+    outputs: tuple[FormalParameter, ...]
+    steps: tuple[Step, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    connections: tuple[tuple[str, str], ...] = ()
+    documents: tuple[str, ...] = ()
+    label: str | None = None
+    doc: str | None = None
+    licence: str | None = None
+    authors: tuple[Mapping[str, Json], ...] = ()
+    needs_javascript: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstalledEngine:
+    """An engine that is ready to run: exact version, where, and what attests its bytes.
+
+    ``python`` is the interpreter of its environment. ``fingerprint`` is the sha256 over its files by the adapter's own
+    rule, ``size`` their bytes. ``identifier`` is a purl (``pkg:pypi/cwltool@3.3...``). ``source`` is ``cache`` when
+    nothing had to be fetched for it, ``expected`` whether its files' digests were known beforehand.
+    """
+
+    name: str
+    version: str
+    identifier: str
+    fingerprint: str
+    size: int
+    python: Path
+    source: str = "cache"
+    expected: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where tasks run. Only this machine, for now; nothing else knows."""
+
+    cores: int
+    memory: int
+    time: int | None = None
+    isolate_network: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """All that a run needs. Every path is absolute and below ``content`` (the working directory's content).
+
+    ``parameters`` is the job with ``path`` in every File and Directory. ``folder`` is ``runs/<n>``: the engine writes
+    below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``).
+    """
+
+    plan: Plan
+    interface: WorkflowInterface
+    engine: InstalledEngine
+    content: Path
+    folder: Path
+    run: int
+    uuid: str
+    parameters: Mapping[str, Json]
+    overrides: Mapping[str, Json]
+    environment: Mapping[str, str]
+    placement: Placement
+
+
+Listener = Callable[[Mapping[str, Json]], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """Parameters that fit the workflow's interface, or the faults that say why not.
+
+    ``params`` are the definition's values, each under the interface's own name (a nested map may have become a
+    record or
+    several dotted names).
+    """
+
+    params: tuple[Param, ...]
+    faults: tuple[Fault, ...] = ()
+
+
+class Engine(Protocol):
+    """An engine adapter."""
+
+    name: str
+
+    def recognises(self, root: Path, entry: str | None) -> bool:
+        """Whether the workflow at ``root`` (a file or a folder) is in this engine's language."""
+
+    def install(self, version: str | None, cache: Path, say: Callable[[str], None]) -> InstalledEngine:
+        """The engine of that version (``None``: the default), ready to run; fetched and verified if need be.
+
+        Raises:
+            EngineError: there is no such version, or it can't be set up here.
+        """
+
+    def inspect(self, root: Path, entry: str | None, engine: InstalledEngine) -> WorkflowInterface:
+        """Read the workflow: its inputs, outputs, steps and tools. Nothing is executed, no network is used.
+
+        Raises:
+            DefinitionError: the workflow is not valid; the engine's own words, shortened.
+        """
+
+    def bind(self, interface: WorkflowInterface, params: tuple[Param, ...]) -> Bound:
+        """Fit the asked parameters to the interface: unknown names, missing ones, wrong types are faults."""
+
+    def run(self, request: RunRequest, listener: Listener) -> Execution:
+        """Execute once.
+
+        Events go to the run's journal and then to ``listener``. A workflow that fails is a returned ``Execution`` with
+        that status, not an error.
+
+        Raises:
+            EngineError: the engine could not be started.
+        """
+
+
+ENGINES: Registry[Engine] = Registry("wfexs_like.engines", what="engine")

@@ -1,0 +1,95 @@
+"""The execution: what one run was, from its journal alone. Pure values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+from staging.plan import Json
+
+
+class Status(StrEnum):
+    """How a run or a step ended; ``running`` only while somebody still works on it."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    KILLED = "killed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputFile:
+    """A file or folder that a run made, or that a step read or wrote.
+
+    ``path`` is relative to the working directory's content when it lies below it, else ``None``. ``size`` is in bytes;
+    ``sha256`` is the digest *we* computed (for a folder, by the tree rule).
+    """
+
+    path: PurePosixPath | None
+    basename: str
+    sha256: str | None
+    size: int | None
+    kind: str = "File"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRun:
+    """One attempt at one step (one job of the engine).
+
+    ``name`` is the path of step names from the workflow down (``align/sort``), with the engine's own suffix for scatter
+    members. ``tool`` is the process it ran, as the workflow's documents name it. ``command`` is the command line as an
+    argv. Times are ISO 8601 in UTC with milliseconds and ``+00:00``, ``None`` when not known. ``inputs`` and
+    ``outputs``
+    are JSON trees in CWL form; a File in them has ``path`` relative to the working directory's content when below it.
+    ``resources`` are numbers by name (``wall_seconds``, ``cpu_seconds``, ``max_rss_bytes``).
+    """
+
+    name: str
+    status: Status
+    tool: str | None = None
+    exit_code: int | None = None
+    started: str | None = None
+    ended: str | None = None
+    command: tuple[str, ...] = ()
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    resources: Mapping[str, float] = field(default_factory=dict)
+    container: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One run.
+
+    ``run`` is its number, ``uuid`` its identity everywhere else. ``exit_code`` is the engine's own, ``None`` when it
+    was
+    killed. ``parameters`` are the values it ran with (the plan's, with ``overrides`` laid over them), ``outputs`` a
+    JSON
+    tree in CWL form whose Files have ``path`` (relative to the working directory's content), ``size`` and ``sha256``.
+    ``network`` says how it was kept offline: ``namespace`` (proven) or ``none`` (not isolated).
+    """
+
+    run: int
+    uuid: str
+    status: Status
+    engine: str
+    engine_version: str
+    engine_sha256: str | None = None
+    argv: tuple[str, ...] = ()
+    started: str | None = None
+    ended: str | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    steps: tuple[StepRun, ...] = ()
+    parameters: Mapping[str, Json] = field(default_factory=dict)
+    overrides: Mapping[str, Json] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    host: Mapping[str, Json] = field(default_factory=dict)
+    network: str = "none"
+    plan_digest: str = ""
+    logs: tuple[PurePosixPath, ...] = ()

@@ -1,0 +1,139 @@
+"""The stage definition: what a user asked for, parsed once and trusted from then on.
+
+The text forms (WfExS's grammar, our keys, CWL job objects) are read by ``staging.loading``; nothing in here reads a
+file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from staging.fingerprints import Fingerprint
+from staging.identifiers import Identifier
+
+Scalar: TypeAlias = str | int | float | bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One content and the places where it is to be had: ``mirrors`` are tried in turn.
+
+    ``size`` is in bytes. ``where`` is the path into the stage file, for messages.
+    """
+
+    mirrors: tuple[Identifier, ...]
+    sha256: Fingerprint | None = None
+    size: int | None = None
+    licences: tuple[str, ...] = ()
+    attributions: tuple[Mapping[str, object], ...] = ()
+    security_context: str | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileValue:
+    """A file: fetched from ``source``, or made from ``contents`` (``""`` for an empty file).
+
+    ``basename`` is the name it is staged under (``None``: from its identifier). ``relative_dir`` is a folder below its
+    own place among the inputs. ``format`` is an IRI (CWL ``format``).
+    """
+
+    source: Source | None = None
+    contents: str | None = None
+    basename: str | None = None
+    relative_dir: str | None = None
+    format: str | None = None
+    secondary: tuple[FileValue | DirectoryValue, ...] = ()
+    disclosable: bool = True
+    cacheable: bool = True
+    clonable: bool = True
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectoryValue:
+    """A folder: fetched from ``source``, or made of ``listing`` (CWL ``listing``)."""
+
+    source: Source | None = None
+    listing: tuple[FileValue | DirectoryValue, ...] | None = None
+    basename: str | None = None
+    relative_dir: str | None = None
+    disclosable: bool = True
+    cacheable: bool = True
+    clonable: bool = True
+    where: str = ""
+
+
+Value: TypeAlias = "Scalar | FileValue | DirectoryValue | tuple[Value, ...] | Mapping[str, Value]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """One top-level parameter; ``where``, ``line`` and ``column`` are its place in the document ``file``."""
+
+    name: str
+    value: Value
+    file: str = ""
+    where: str = ""
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedOutput:
+    """An output the user counts on. ``minimum`` and ``maximum`` (``None``: no limit) bound how many there must be."""
+
+    name: str
+    kind: Literal["File", "Directory", "Value"] = "File"
+    minimum: int = 1
+    maximum: int | None = 1
+    preferred_name: str | None = None
+    glob: str | None = None
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineWish:
+    """Which engine was asked for: ``cwltool@3.1.2024...`` has a name and a version; either may be left open."""
+
+    name: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a run may use at most. ``cores`` is a count, ``memory`` bytes, ``time`` seconds; ``None``: no limit."""
+
+    cores: int | None = None
+    memory: int | None = None
+    time: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageDefinition:
+    """All that one stage file (with its ``params-from``) says.
+
+    ``base`` is the folder that relative identifiers are read from; it is not part of what was asked.
+    ``requirements`` and ``hints`` are CWL ones that a job file carried (``cwl:requirements``).
+    """
+
+    workflow: Source
+    base: Path
+    file: str
+    text: str
+    nickname: str | None = None
+    engine: EngineWish = field(default_factory=EngineWish)
+    container: str | None = None
+    secure: bool | None = None
+    params: tuple[Param, ...] = ()
+    requirements: tuple[Mapping[str, object], ...] = ()
+    environment: tuple[Param, ...] = ()
+    outputs: tuple[ExpectedOutput, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    licence: str | None = None
+    title: str | None = None
+    description: str | None = None
+    authors: tuple[Mapping[str, object], ...] = ()

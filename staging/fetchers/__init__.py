@@ -1,0 +1,1 @@
+"""Fetchers: from an identifier to bytes, one module a family of URI schemes."""

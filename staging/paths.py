@@ -1,0 +1,59 @@
+"""Paths: the one safe join, and names that may become files."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote
+
+from staging.errors import PolicyError
+
+MAX_NAME_BYTES = 255
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def safe_relative(text: str) -> PurePosixPath:
+    """The relative path that ``text`` names, if it can only mean something below the folder it is joined to.
+
+    Raises:
+        PolicyError: it is absolute, empty, climbs out, has a control character, a backslash or an over-long part.
+    """
+    parts = text.split("/")
+    if (
+        not text
+        or text.startswith("/")
+        or _CONTROL.search(text)
+        or "\\" in text
+        or any(part in ("", ".", "..") for part in parts)
+        or any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in parts)
+    ):
+        raise PolicyError(
+            f"{text!r} is not a path that stays inside its folder",
+            where=text,
+            hint="use a relative path without '..', empty parts, backslashes or control characters",
+        )
+    return PurePosixPath(text)
+
+
+def safe_join(root: Path, text: str | PurePosixPath) -> Path:
+    """``root`` / ``text``, refused when the result would lie outside ``root``, also by way of a symlink that exists.
+
+    Raises:
+        PolicyError: the path would leave ``root``.
+    """
+    joined = root / safe_relative(str(text))
+    anchor = root.resolve()
+    if not joined.resolve().is_relative_to(anchor):
+        raise PolicyError(f"{str(text)!r} leads out of its folder through a link", where=str(text))
+    return joined
+
+
+def safe_name(text: str, *, default: str = "unnamed") -> str:
+    """A base name for something that came from outside: the last part, decoded, or ``default`` when none is left."""
+    name = unicodedata.normalize("NFC", unquote(text)).rstrip("/").rsplit("/", 1)[-1]
+    name = _CONTROL.sub("_", name).replace("\\", "_")
+    while len(os.fsencode(name)) > MAX_NAME_BYTES:
+        name = name[1:]
+    return default if name in ("", ".", "..") else name

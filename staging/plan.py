@@ -1,0 +1,278 @@
+"""The plan: every thing that a stage needs, pinned and fingerprinted. Its JSON is the lock file, ``stage.lock.json``.
+
+A plan depends on the stage file and its sources alone: no time, host, user or local path of a working directory is
+in it,
+so the same stage file and the same sources give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import TypeAlias
+
+from staging.definition import ExpectedOutput, Limits, Scalar
+from staging.errors import DefinitionError, Fault
+from staging.fingerprints import Fingerprint
+
+LOCK_SCHEMA = "wfexs-like/lock/1"
+
+Json: TypeAlias = "Scalar | Sequence[Json] | Mapping[str, Json]"
+
+
+class Role(StrEnum):
+    """What an item is for."""
+
+    WORKFLOW = "workflow"
+    ENGINE = "engine"
+    INPUT = "input"
+    ENVIRONMENT = "environment"
+    CONTAINER = "container"
+
+
+class Trust(StrEnum):
+    """Why a digest is believed: somebody stated it beforehand, a lock held it, or it was seen for the first time."""
+
+    EXPECTED = "expected"
+    FIRST_USE = "first-use"
+    LOCKED = "locked"
+
+
+class Kind(StrEnum):
+    """A file, or a folder with the tree rule of ``staging.fingerprints.Tree``."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanItem:
+    """One thing: what was asked, what that means exactly, and which bytes it is.
+
+    ``identifier`` is the text asked, ``pinned`` the one that always means the same (a commit for a git ref), ``hops``
+    every identifier on the way between them (mirrors, redirects). ``size`` is in bytes. ``path`` is where it lies below
+    the working directory's content, ``None`` for what lives elsewhere (an installed engine). ``trust`` is never
+    ``locked`` here: a lock's bytes don't depend on having been used.
+    """
+
+    role: Role
+    name: str
+    identifier: str
+    pinned: str
+    kind: Kind
+    fingerprint: Fingerprint
+    size: int
+    trust: Trust
+    path: PurePosixPath | None = None
+    hops: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    attributions: tuple[Mapping[str, object], ...] = ()
+    disclosable: bool = True
+    cacheable: bool = True
+    clonable: bool = True
+
+    def as_json(self) -> dict[str, Json]:
+        """The item's entry in the lock; what has its default value is left out."""
+        record: dict[str, object] = {
+            "role": self.role.value,
+            "name": self.name,
+            "identifier": self.identifier,
+            "pinned": self.pinned,
+            "kind": self.kind.value,
+            "size": self.size,
+            "sha256": self.fingerprint.digest,
+            "trust": self.trust.value,
+        }
+        if self.path is not None:
+            record["path"] = str(self.path)
+        if self.hops:
+            record["hops"] = list(self.hops)
+        if self.licences:
+            record["licences"] = list(self.licences)
+        if self.attributions:
+            record["attributions"] = [dict(one) for one in self.attributions]
+        record.update({flag: False for flag in ("disclosable", "cacheable", "clonable") if not getattr(self, flag)})
+        return record  # type: ignore[return-value]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowEntry:
+    """Where execution starts: ``path`` below the working directory's content, ``process`` within a CWL ``$graph``.
+
+    ``language`` is the engine's own word for it (``cwl``, ``nextflow``), ``language_version`` what the document says.
+    """
+
+    path: PurePosixPath
+    language: str
+    language_version: str
+    process: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The lock.
+
+    ``parameters`` is a JSON tree in the form of a CWL job whose File and Directory objects carry ``item`` (the name of
+    an input item) in place of a location.
+    """
+
+    workflow: WorkflowEntry
+    engine: str
+    engine_version: str
+    items: tuple[PlanItem, ...]
+    parameters: Mapping[str, Json]
+    environment: Mapping[str, Json]
+    requirements: tuple[Mapping[str, Json], ...] = ()
+    outputs: tuple[ExpectedOutput, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    container: str = "none"
+
+    def of_role(self, role: Role) -> tuple[PlanItem, ...]:
+        """The items of one role, in order."""
+        return tuple(item for item in self.items if item.role is role)
+
+    def as_json(self) -> dict[str, Json]:
+        """The lock's content, without its digest."""
+        record: dict[str, object] = {
+            "schema": LOCK_SCHEMA,
+            "workflow": {
+                "path": str(self.workflow.path),
+                "process": self.workflow.process,
+                "language": self.workflow.language,
+                "language_version": self.workflow.language_version,
+            },
+            "engine": {"name": self.engine, "version": self.engine_version},
+            "container": self.container,
+            "items": [item.as_json() for item in self.items],
+            "parameters": self.parameters,
+            "environment": self.environment,
+            "requirements": list(self.requirements),
+            "outputs": [
+                {
+                    "name": output.name,
+                    "kind": output.kind,
+                    "minimum": output.minimum,
+                    "maximum": output.maximum,
+                    "preferred_name": output.preferred_name,
+                    "glob": output.glob,
+                }
+                for output in self.outputs
+            ],
+            "limits": {"cores": self.limits.cores, "memory": self.limits.memory, "time": self.limits.time},
+        }
+        return record  # type: ignore[return-value]
+
+    @property
+    def digest(self) -> Fingerprint:
+        """The sha256 of the lock's canonical text."""
+        return Fingerprint.of_bytes(canonical(self.as_json()))
+
+    def lock_bytes(self) -> bytes:
+        """The lock file: the plan with its own digest, indented for people."""
+        content = {**self.as_json(), "digest": str(self.digest)}
+        return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def parse(cls, text: bytes, *, file: str) -> Plan:
+        """Read a lock file.
+
+        Raises:
+            DefinitionError: it is not one, or was changed by hand (its digest says so).
+        """
+        try:
+            record = json.loads(text)
+            if not isinstance(record, dict) or record.get("schema") != LOCK_SCHEMA:
+                raise ValueError(f"not a {LOCK_SCHEMA} document")
+            plan = _plan_from(record)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            reason = f"missing key {error}" if isinstance(error, KeyError) else str(error)
+            raise DefinitionError(
+                (Fault(file=file, where="", message=f"not a lock file: {reason}"),),
+                message=f"{file} is not a lock file",
+                hint="stage again to make one",
+            ) from error
+        if record.get("digest") != str(plan.digest):
+            raise DefinitionError(
+                (Fault(file=file, where="digest", message="the lock's digest is not that of its content"),),
+                message=f"{file} was damaged or changed by hand: its digest does not fit its content",
+                hint="stage again to make a new one",
+            )
+        return plan
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and no white space, in UTF-8: the text that digests are made of."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _item_from(record: Mapping[str, object]) -> PlanItem:
+    def text(key: str) -> str:
+        value = record[key]
+        if not isinstance(value, str):
+            raise TypeError(f"{key} is not a text")
+        return value
+
+    def texts(key: str) -> tuple[str, ...]:
+        value = record.get(key, [])
+        if not isinstance(value, list):
+            raise TypeError(f"{key} is not a list")
+        return tuple(str(one) for one in value)
+
+    size = record["size"]
+    attributions = record.get("attributions", [])
+    if not isinstance(size, int) or not isinstance(attributions, list):
+        raise TypeError("an item's size or attributions are of the wrong type")
+    return PlanItem(
+        role=Role(text("role")),
+        name=text("name"),
+        identifier=text("identifier"),
+        pinned=text("pinned"),
+        kind=Kind(text("kind")),
+        fingerprint=Fingerprint.parse(text("sha256")),
+        size=size,
+        trust=Trust(text("trust")),
+        path=PurePosixPath(text("path")) if "path" in record else None,
+        hops=texts("hops"),
+        licences=texts("licences"),
+        attributions=tuple(attributions),
+        disclosable=record.get("disclosable") is not False,
+        cacheable=record.get("cacheable") is not False,
+        clonable=record.get("clonable") is not False,
+    )
+
+
+def _plan_from(record: Mapping[str, object]) -> Plan:
+    def table(key: str) -> dict[str, Json]:
+        value = record[key]
+        if not isinstance(value, dict):
+            raise TypeError(f"{key} is not a map")
+        return value
+
+    def rows(key: str) -> list[dict[str, Json]]:
+        value = record[key]
+        if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+            raise TypeError(f"{key} is not a list of maps")
+        return value
+
+    workflow, engine, limits = table("workflow"), table("engine"), table("limits")
+    process = workflow["process"]
+    return Plan(
+        workflow=WorkflowEntry(
+            path=PurePosixPath(str(workflow["path"])),
+            process=None if process is None else str(process),
+            language=str(workflow["language"]),
+            language_version=str(workflow["language_version"]),
+        ),
+        engine=str(engine["name"]),
+        engine_version=str(engine["version"]),
+        container=str(record["container"]),
+        items=tuple(_item_from(one) for one in rows("items")),
+        parameters=table("parameters"),
+        environment=table("environment"),
+        requirements=tuple(rows("requirements")),
+        outputs=tuple(ExpectedOutput(**one) for one in rows("outputs")),  # type: ignore[arg-type]
+        limits=Limits(**limits),  # type: ignore[arg-type]
+    )

@@ -1,0 +1,1 @@
+"""Crates: what was staged and what ran, as RO-Crates that other tools read."""
