@@ -177,6 +177,9 @@ class Engine(Protocol):
             EngineError: there is no such version, or it can't be set up here.
         """
 
+    def references(self, document: bytes, name: str) -> tuple[str, ...]:
+        """Every reference of a workflow document to something outside it, as it is written, without fragments."""
+
     def inspect(self, root: Path, entry: str | None, engine: InstalledEngine) -> WorkflowInterface:
         """Read the workflow: its inputs, outputs, steps and tools. Nothing is executed, no network is used.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -12,82 +11,28 @@ from engines.execution import Execution
 from staging.errors import Fault
 from staging.plan import Json
 from staging.progress import Progress, Silent
+from wfexs_like.results import (
+    CrateReport,
+    ItemReport,
+    StageReport,
+    Validation,
+    ValidationIssue,
+    WorkdirReport,
+    report_item,
+    report_plan_item,
+)
 from wfexs_like.settings import Settings
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ItemReport:
-    """One item of ``resolve`` or ``stage``; ``size`` and ``sha256`` are ``None`` where not known yet."""
-
-    role: str
-    name: str
-    identifier: str
-    pinned: str
-    size: int | None
-    sha256: str | None
-    trust: str
-    source: str
-    licences: tuple[str, ...] = ()
-    risks: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StageReport:
-    """What ``resolve`` and ``stage`` tell. ``id``, ``nickname`` and ``path`` are ``None`` for ``resolve``."""
-
-    id: str | None
-    nickname: str | None
-    path: Path | None
-    lock_path: Path | None
-    lock_digest: str
-    items: tuple[ItemReport, ...]
-    changes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkdirReport:
-    """What ``list`` and ``show`` tell of a working directory."""
-
-    id: str
-    nickname: str
-    path: Path
-    created: str
-    lock_digest: str
-    engine: str
-    items: tuple[ItemReport, ...]
-    runs: tuple[Execution, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidationIssue:
-    """One thing a profile validator did not like."""
-
-    severity: str
-    check: str
-    entity: str | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
-    """The outcome of validating a crate against ``profile``: counts of failed checks by severity, and each issue."""
-
-    profile: str
-    passed: bool
-    required: int
-    recommended: int
-    issues: tuple[ValidationIssue, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrateReport:
-    """What ``crate`` tells."""
-
-    path: Path
-    kind: str
-    profiles: tuple[str, ...]
-    sealed: bool
-    validation: Validation | None
+__all__ = [
+    "CrateReport",
+    "ItemReport",
+    "Session",
+    "StageReport",
+    "Validation",
+    "ValidationIssue",
+    "WorkdirReport",
+    "read_lock",
+]
 
 
 class Session:
@@ -97,13 +42,42 @@ class Session:
         self.settings = settings
         self.progress = progress or Silent()
 
+    @cached_property
+    def store(self) -> ContentStore:
+        """The content store of these settings."""
+        return ContentStore(self.settings.cache)
+
+    @cached_property
+    def _workdirs(self) -> Workdirs:
+        return Workdirs(self.settings.workdirs)
+
     def check(self, stage_file: Path) -> tuple[Fault, ...]:
         """All faults of a stage file; nothing is fetched."""
-        raise NotImplementedError
+        from staging.loading import load_stage_file
+
+        try:
+            load_stage_file(stage_file)
+        except DefinitionError as error:
+            return error.faults
+        return ()
 
     def resolve(self, stage_file: Path, *, locked: Path | None = None) -> StageReport:
         """What staging would fetch. The workflow itself is fetched into the store, to learn what it needs."""
-        raise NotImplementedError
+        from staging.loading import load_stage_file
+        from wfexs_like.flow.survey import survey
+
+        definition = load_stage_file(stage_file)
+        lock = read_lock(locked) if locked else None
+        with self._workdirs.create(None) as new:
+            work = self._work(definition, new, lock)
+            return StageReport(
+                id=None,
+                nickname=None,
+                path=None,
+                lock_path=None,
+                lock_digest=None,
+                items=tuple(survey(work)),
+            )
 
     def stage(
         self,
@@ -113,8 +87,46 @@ class Session:
         update: bool = False,
         nickname: str | None = None,
     ) -> StageReport:
-        """Fetch, verify, lock: a new working directory."""
-        raise NotImplementedError
+        """Fetch, verify, lock: a new working directory.
+
+        With ``locked`` nothing that is not in that lock is accepted. With ``update`` as well, everything is pinned anew,
+        the differences are told, and the lock file is written again.
+
+        Raises:
+            UsageError: ``update`` without ``locked``.
+            DefinitionError: the stage file, a parameter or the workflow is wrong.
+            FetchError: something could not be had.
+            DigestError: something is not what was promised.
+        """
+        from staging.loading import load_stage_file
+        from wfexs_like.flow.stage import differences, prepare, realise, write_json
+
+        if update and locked is None:
+            raise UsageError("--update needs --locked LOCK", hint="name the lock file that is to be renewed")
+        definition = load_stage_file(stage_file)
+        lock = read_lock(locked) if locked else None
+        with self._workdirs.create(nickname or definition.nickname) as new:
+            work = self._work(definition, new, None if update else lock)
+            prepared = prepare(work)
+            plan, items = realise(work, prepared)
+            write_json(new.content / "interface.json", interface_as_json(prepared.workflow.interface))
+            write_json(new.content / "about.json", _about(definition))
+            new.write("stage.yaml", definition.text.encode())
+            new.write("stage.lock.json", plan.lock_bytes())
+            workdir = new.commit(plan)
+        changes: tuple[str, ...] = ()
+        if update and lock is not None and locked is not None:
+            changes = differences(lock, plan)
+            write_atomically(locked, plan.lock_bytes())
+        return StageReport(
+            id=workdir.id,
+            nickname=workdir.nickname,
+            path=workdir.content,
+            lock_path=workdir.lock_path,
+            lock_digest=str(plan.digest),
+            items=tuple(report_item(one) for one in items),
+            changes=changes,
+        )
 
     def run(
         self,
@@ -124,7 +136,16 @@ class Session:
         listener: Listener | None = None,
     ) -> Execution:
         """Execute once. A failed workflow is a returned ``Execution``."""
-        raise NotImplementedError
+        from wfexs_like.flow.run import run
+
+        return run(
+            self._workdirs.find(workdir),
+            self.store,
+            cache=self.settings.cache,
+            params=params or {},
+            listener=listener,
+            progress=self.progress,
+        )
 
     def crate(
         self,
@@ -138,29 +159,115 @@ class Session:
         validate: bool = True,
         rehash: bool = False,
     ) -> CrateReport:
-        """Export an RO-Crate."""
-        raise NotImplementedError
+        """Export an RO-Crate of what was staged, or of what ran (all runs, or the one numbered ``run``)."""
+        from wfexs_like.crate.export import export_crate
+        from wfexs_like.flow.describe import subject_of
+
+        found = self._workdirs.find(workdir)
+        with found.use():
+            plan = found.plan()
+            found.verify(plan, self.store)
+            subject = subject_of(found, plan, person=self.settings.person, run=run, licence=licence)
+            return export_crate(
+                subject,
+                destination,
+                kind=kind,
+                include=include,
+                validate=validate,
+                cache=self.settings.cache,
+                rehash=rehash,
+            )
 
     def validate(self, crate: Path, *, profile: str | None = None) -> Validation:
         """Profile conformance of any crate, offline."""
-        raise NotImplementedError
+        from wfexs_like.crate.export import validate_crate
+
+        return validate_crate(crate, profile=profile, cache=self.settings.cache)
 
     def workdirs(self) -> tuple[WorkdirReport, ...]:
         """All working directories, oldest first."""
-        raise NotImplementedError
+        return tuple(self._tell(one) for one in self._workdirs.list())
 
     def show(self, workdir: str) -> WorkdirReport:
-        """One working directory."""
-        raise NotImplementedError
+        """One working directory, with the state of every run."""
+        return self._tell(self._workdirs.find(workdir))
 
     def logs(self, workdir: str, run: int | None = None) -> tuple[Path, ...]:
         """The log files of a run (the last one by default)."""
-        raise NotImplementedError
+        found = self._workdirs.find(workdir)
+        numbers = found.runs()
+        chosen = run if run is not None else max(numbers, default=None)
+        if chosen is None or chosen not in numbers:
+            which = "no runs yet" if run is None else f"no run {run}"
+            raise NotFoundError(f"{found.nickname} has {which}", hint=f'"wfexs-like run {found.id}" makes one')
+        return tuple(sorted(path for path in (found.run_folder(chosen) / "logs").rglob("*") if path.is_file()))
 
     def remove(self, workdir: str, *, force: bool = False) -> Path:
-        """Remove a working directory with all its runs."""
-        raise NotImplementedError
+        """Remove a working directory with all its runs; with ``force`` its running runs are stopped first."""
+        found = self._workdirs.find(workdir)
+        if force:
+            self.cancel(workdir)
+        self._workdirs.remove(found, self.store)
+        return found.root
 
     def cancel(self, workdir: str, run: int | None = None) -> tuple[int, ...]:
         """Stop a run (all running ones by default); returns the numbers of those stopped."""
-        raise NotImplementedError
+        from engines.launcher import stop
+
+        found = self._workdirs.find(workdir)
+        if run is not None and run not in found.runs():
+            raise NotFoundError(f"{found.nickname} has no run {run}", hint=f'"wfexs-like show {found.id}" lists them')
+        chosen = found.runs() if run is None else (run,)
+        return tuple(number for number in chosen if stop(found.run_folder(number)))
+
+    def _work(self, definition: StageDefinition, new: NewWorkdir, locked: Plan | None) -> StageWork:
+        from staging.stager import Stager
+        from wfexs_like.flow.stage import StageWork
+
+        stager = Stager(self.store, self.progress, self.settings.environment, jobs=self.settings.jobs)
+        return StageWork(
+            definition=definition,
+            stager=stager,
+            content=new.content,
+            workdir_id=new.id,
+            cache=self.settings.cache,
+            progress=self.progress,
+            locked=locked,
+        )
+
+    def _tell(self, workdir: StagedWorkdir) -> WorkdirReport:
+        from wfexs_like.flow.describe import executions_of
+
+        plan = workdir.plan()
+        return WorkdirReport(
+            id=workdir.id,
+            nickname=workdir.nickname,
+            path=workdir.content,
+            created=workdir.created,
+            lock_digest=str(plan.digest),
+            engine=f"{plan.engine}@{plan.engine_version}",
+            items=tuple(report_plan_item(item, source="staged", trust=item.trust) for item in plan.items),
+            runs=executions_of(workdir),
+        )
+
+
+def read_lock(path: Path) -> Plan:
+    """Read a lock file that the user named.
+
+    Raises:
+        NotFoundError: there is none.
+        DefinitionError: it is damaged.
+    """
+    try:
+        return Plan.parse(path.read_bytes(), file=str(path))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise NotFoundError(f"there is no lock file {path}", hint="a working directory has stage.lock.json") from error
+
+
+def _about(definition: StageDefinition) -> dict[str, object]:
+    return {
+        "title": definition.title,
+        "description": definition.description,
+        "licence": definition.licence,
+        "authors": [dict(one) for one in definition.authors],
+    }

@@ -1,0 +1,61 @@
+"""References: which other documents and files a CWL document names, so that a workflow can be staged whole.
+
+Source: CWL v1.2, sections "Document preprocessing" and "Process.run"; Schema Salad v1.2 (``$import``, ``$include``,
+``$mixin``). Pure: the text comes in, the references go out as they are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from staging.errors import DefinitionError, Fault
+
+_DIRECTIVES = ("$import", "$include", "$mixin")
+
+
+def references(document: bytes, name: str) -> tuple[str, ...]:
+    """Every reference of a CWL document to something outside it, without fragments, in the order of first use.
+
+    Absolute URIs are given as they are; references within the document (``#step``) are left out. A document that is not
+    YAML at all refers to nothing: an included script is one.
+
+    Raises:
+        DefinitionError: it nests too deep to be read.
+    """
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        root = yaml.load(document, Loader=loader)  # noqa: S506 - a safe loader, the fast one where there is one
+    except (yaml.YAMLError, ValueError, UnicodeDecodeError):
+        return ()
+    except RecursionError as error:
+        raise DefinitionError((Fault(file=name, where="", message="the document nests too deep"),)) from error
+    found = (text.partition("#")[0] for text in _walk(root))
+    return tuple(dict.fromkeys(text for text in found if text))
+
+
+def _walk(root: object) -> Iterator[str]:
+    seen: set[int] = set()
+    pending = [root]
+    while pending:
+        node = pending.pop(0)
+        if not isinstance(node, dict | list) or id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, dict):
+            yield from _of_map(node)
+            pending.extend(node.values())
+        else:
+            pending.extend(node)
+
+
+def _of_map(node: dict[object, object]) -> Iterator[str]:
+    for key in (*_DIRECTIVES, "run"):
+        value = node.get(key)
+        if isinstance(value, str):
+            yield value
+    if node.get("class") in ("File", "Directory"):
+        place = node.get("location", node.get("path"))
+        if isinstance(place, str) and "$(" not in place and "${" not in place:
+            yield place

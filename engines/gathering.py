@@ -1,0 +1,156 @@
+"""Gathering: a workflow that is named by its main document alone, fetched with every document it refers to.
+
+The documents keep their places relative to each other, below one folder whose root is as high as the highest reference
+climbs. Each is an item of its own.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote, unquote, urlsplit
+
+from staging.definition import Source
+from staging.errors import DefinitionError, Fault, PolicyError
+from staging.identifiers import Identifier
+from staging.paths import safe_relative
+from staging.plan import Kind, Role
+from staging.stager import StagedItem, Wanted
+
+Fetch = Callable[[Sequence[Wanted]], tuple[StagedItem, ...]]
+References = Callable[[bytes, str], tuple[str, ...]]
+
+MAX_DOCUMENTS = 10_000
+_HIERARCHICAL = ("file", "http", "https", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gathered:
+    """The workflow's items and the main document's path below the working directory's content."""
+
+    items: tuple[StagedItem, ...]
+    entry: PurePosixPath
+
+
+def gather(source: Source, *, top: str, content: Path, fetch: Fetch, references: References) -> Gathered:
+    """Fetch the main document ``source`` and all that it refers to, below the folder ``top`` of ``content``.
+
+    Raises:
+        DefinitionError: a document refers to something by an absolute identifier, which no engine may follow.
+    """
+    found: dict[str, StagedItem] = {}
+    main = source.mirrors[0].name
+    lift = 0
+    pending = {main: source}
+    while pending:
+        lift = max(lift, *(_climb(relative) for relative in pending))
+        wanted = [_wanted(relative, one, top, lift, main) for relative, one in pending.items()]
+        staged = fetch(wanted)
+        found.update(zip(pending, staged, strict=True))
+        if len(found) > MAX_DOCUMENTS:
+            raise PolicyError(f"the workflow refers to more than {MAX_DOCUMENTS} documents", where=main)
+        following: dict[str, Source] = {}
+        for relative, item in zip(list(pending), staged, strict=True):
+            if item.item.kind is Kind.FILE and item.item.path is not None:
+                for text in references((content / item.item.path).read_bytes(), relative):
+                    name = _relative(relative, text)
+                    if name not in found and name not in pending:
+                        following[name] = _beside(source, name, main)
+        pending = following
+    return _settle(found, source, top=top, main=main, fetch=fetch)
+
+
+def _settle(found: dict[str, StagedItem], source: Source, *, top: str, main: str, fetch: Fetch) -> Gathered:
+    """Give every document its final place, now that it is known how high the references climb."""
+    lift = max(_climb(relative) for relative in found)
+    places = {relative: _place(relative, top, lift) for relative in found}
+    moved = [relative for relative, place in places.items() if found[relative].item.path != place]
+    if moved:
+        again = fetch(
+            [
+                Wanted(
+                    role=Role.WORKFLOW,
+                    name=_name(relative, main),
+                    source=replace(_beside(source, relative, main), sha256=found[relative].item.fingerprint),
+                    contents=None,
+                    path=places[relative],
+                    kind=found[relative].item.kind,
+                )
+                for relative in moved
+            ]
+        )
+        for relative, item in zip(moved, again, strict=True):
+            found[relative] = replace(found[relative], item=replace(found[relative].item, path=item.item.path))
+    items = tuple(item for _, item in sorted(found.items(), key=lambda pair: (pair[0] != main, pair[0])))
+    return Gathered(items=items, entry=places[main])
+
+
+def _wanted(relative: str, source: Source, top: str, lift: int, main: str) -> Wanted:
+    return Wanted(
+        role=Role.WORKFLOW,
+        name=_name(relative, main),
+        source=source,
+        contents=None,
+        path=_place(relative, top, lift),
+        kind=Kind.FILE,
+    )
+
+
+def _name(relative: str, main: str) -> str:
+    return "workflow" if relative == main else f"workflow/{relative}"
+
+
+def _climb(relative: str) -> int:
+    """How many folders above the main document's a path starts."""
+    return sum(1 for part in relative.split("/") if part == "..")
+
+
+def _place(relative: str, top: str, lift: int) -> PurePosixPath:
+    """Where a document goes when the root is ``lift`` folders above the main document's own.
+
+    The folders between get neutral names: what they are called at the source is nobody's business, and references from
+    within still meet, since every one of them is resolved by the same rule.
+    """
+    above = [f"level{lift - index}" for index in range(lift)]
+    return PurePosixPath(top) / safe_relative(posixpath.normpath(posixpath.join(*above, relative)))
+
+
+def _relative(document: str, text: str) -> str:
+    """The path, relative to the main document's folder, of what ``document`` calls ``text``."""
+    if urlsplit(text).scheme or text.startswith("/"):
+        raise DefinitionError(
+            (
+                Fault(
+                    file=document,
+                    where=text,
+                    message="the workflow refers to this by an absolute identifier, which an offline run can't follow",
+                    hint="refer to it by a relative path, or stage the workflow from a repository that holds it",
+                ),
+            )
+        )
+    return posixpath.normpath(posixpath.join(posixpath.dirname(document), unquote(text)))
+
+
+def _beside(source: Source, relative: str, main: str) -> Source:
+    """The source of a document that lies at ``relative`` from the main one, at each of the main one's mirrors."""
+    if relative == main:
+        return source
+    mirrors = tuple(_neighbour(one, relative) for one in source.mirrors if one.scheme in _HIERARCHICAL)
+    if not mirrors:
+        raise DefinitionError(
+            (Fault(file=main, where=relative, message=f"{source.mirrors[0]} can't have neighbours such as {relative}"),)
+        )
+    return Source(mirrors=mirrors, licences=source.licences, attributions=source.attributions, where=source.where)
+
+
+def _neighbour(main: Identifier, relative: str) -> Identifier:
+    path = main.body.partition("?")[0]
+    folder = posixpath.dirname(path)
+    joined = posixpath.join(folder, quote(relative)) if folder else quote(relative)
+    if main.scheme in ("http", "https"):
+        authority, _, rest = joined[2:].partition("/")
+        return Identifier(scheme=main.scheme, body=f"//{authority}/{posixpath.normpath('/' + rest).lstrip('/')}")
+    prefix, rest = ("//", joined[2:]) if joined.startswith("//") else ("", joined)
+    return Identifier(scheme=main.scheme, body=prefix + posixpath.normpath(rest))

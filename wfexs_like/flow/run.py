@@ -1,0 +1,131 @@
+"""Run: execute a staged working directory once more, after looking whether it still is what the lock says."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from engines.base import InstalledEngine, Listener, Placement, RunRequest, WorkflowInterface
+from engines.execution import Execution
+from engines.interface import interface_from_json
+from staging.errors import DefinitionError, DigestError, Fault, NotFoundError
+from staging.plan import Json, Plan, Role
+from staging.progress import Progress
+from staging.resolving import with_paths
+from staging.store import ContentStore
+from staging.workdir import StagedWorkdir
+from wfexs_like.flow.stage import load_engine
+
+
+def run(
+    workdir: StagedWorkdir,
+    store: ContentStore,
+    *,
+    cache: Path,
+    params: Mapping[str, Json],
+    listener: Listener | None,
+    progress: Progress,
+) -> Execution:
+    """Verify, then execute once.
+
+    Raises:
+        DigestError: a staged file or the engine is no longer what the lock says.
+        DefinitionError: an overridden parameter doesn't fit.
+    """
+    with workdir.use():
+        plan = workdir.plan()
+        workdir.verify(plan, store)
+        engine = load_engine(plan.engine)
+        installed = engine.install(plan.engine_version, cache, progress.say)
+        _check_engine(plan, installed)
+        interface = read_interface(workdir)
+        overrides = _overrides(engine.bind_override, interface, params)
+        number, folder = workdir.new_run()
+        request = RunRequest(
+            plan=plan,
+            interface=interface,
+            engine=installed,
+            content=workdir.content,
+            folder=folder,
+            run=number,
+            uuid=str(uuid.uuid4()),
+            parameters=with_paths({**plan.parameters, **overrides}, _places(plan), workdir.content),
+            overrides=overrides,
+            environment=_environment(plan, workdir.content),
+            placement=_placement(plan),
+        )
+        return engine.run(request, listener or (lambda event: None))
+
+
+def read_interface(workdir: StagedWorkdir) -> WorkflowInterface:
+    """What the engine said of the workflow when it was staged."""
+    path = workdir.content / "interface.json"
+    try:
+        return interface_from_json(json.loads(path.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotFoundError(
+            f"{workdir.id} has no readable interface.json", hint="stage again: this working directory is damaged"
+        ) from error
+
+
+def _check_engine(plan: Plan, installed: InstalledEngine) -> None:
+    for item in plan.of_role(Role.ENGINE):
+        if item.fingerprint.digest != installed.fingerprint.removeprefix("sha256:"):
+            raise DigestError(
+                f"the engine {item.identifier} has changed since it was staged",
+                hint="stage again with the engine that is installed now, or install the one that was staged",
+                identifier=item.identifier,
+                expected=item.fingerprint.digest,
+                actual=installed.fingerprint.removeprefix("sha256:"),
+            )
+
+
+def _places(plan: Plan) -> dict[str, PurePosixPath]:
+    return {
+        item.name: item.path
+        for item in plan.items
+        if item.path is not None and item.role in (Role.INPUT, Role.ENVIRONMENT)
+    }
+
+
+def _overrides(bind_override: object, interface: WorkflowInterface, params: Mapping[str, Json]) -> dict[str, Json]:
+    assert callable(bind_override)
+    overrides: dict[str, Json] = {}
+    faults: list[Fault] = []
+    for name, value in params.items():
+        try:
+            overrides[name] = bind_override(interface, name, value)
+        except DefinitionError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise DefinitionError(tuple(faults), message="--param does not fit the workflow: " + str(faults[0].message))
+    return overrides
+
+
+def _environment(plan: Plan, content: Path) -> dict[str, str]:
+    """The stage file's environment: scalars as text, files as paths, several of them joined by ``:``."""
+    places = {item.name: item.path for item in plan.of_role(Role.ENVIRONMENT) if item.path is not None}
+    return {name: _text(value) for name, value in with_paths(plan.environment, places, content).items()}
+
+
+def _text(value: Json) -> str:
+    if isinstance(value, Mapping):
+        return str(value.get("path", ""))
+    if isinstance(value, list):
+        return ":".join(_text(one) for one in value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "" if value is None else str(value)
+
+
+def _placement(plan: Plan) -> Placement:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    cores = len(os.sched_getaffinity(0))
+    return Placement(
+        cores=min(cores, plan.limits.cores or cores),
+        memory=min(memory, plan.limits.memory or memory),
+        time=plan.limits.time,
+    )

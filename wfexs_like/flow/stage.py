@@ -1,0 +1,298 @@
+"""Stage: from a stage file to a locked working directory, or to nothing at all.
+
+The order is the promise: the document's own faults first, then the workflow and its engine, then the parameters against
+the workflow's interface, and only then the inputs. Whatever fails leaves no working directory behind.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+from engines.base import ENGINES, Engine, InstalledEngine, WorkflowInterface
+from engines.expectations import unknown_outputs
+from engines.gathering import gather
+from engines.interface import interface_as_json, interface_from_json
+from staging.archives import unpack
+from staging.crate_source import find_main_workflow, is_crate_archive
+from staging.definition import DirectoryValue, FileValue, Param, Source, StageDefinition
+from staging.errors import DefinitionError, DigestError, Fault
+from staging.fingerprints import Fingerprint, Tree
+from staging.identifiers import Identifier
+from staging.plan import Json, Kind, Plan, PlanItem, Role, Trust, WorkflowEntry, canonical
+from staging.progress import Progress
+from staging.resolving import GIT_SCHEMES, Layout, lay_out, workflow_pointer
+from staging.stager import StagedItem, Stager, Wanted
+
+WORKFLOW_FOLDER = "workflow"
+# Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
+INSPECTION_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageWork:
+    """One stage in progress: what is asked, where it goes and who does it."""
+
+    definition: StageDefinition
+    stager: Stager
+    content: Path
+    workdir_id: str
+    cache: Path
+    progress: Progress
+    locked: Plan | None = None
+
+    def fetch(self, wanted: Sequence[Wanted]) -> tuple[StagedItem, ...]:
+        """Fetch and place; see ``Stager.fetch_all``."""
+        return self.stager.fetch_all(
+            wanted, self.content, self.definition.base, locked=self.locked, workdir_id=self.workdir_id
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedWorkflow:
+    """The workflow in its place: its items, and what the engine says of it."""
+
+    items: tuple[StagedItem, ...]
+    engine: Engine
+    installed: InstalledEngine
+    interface: WorkflowInterface
+    entry: PurePosixPath
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """All that can be known without the inputs' bytes: the workflow, the job, and what is still to be fetched."""
+
+    workflow: StagedWorkflow
+    inputs: Layout
+    environment: Layout
+
+
+def prepare(work: StageWork) -> Prepared:
+    """Fetch the workflow, set up its engine, and fit the parameters to the workflow's interface.
+
+    Raises:
+        DefinitionError: the workflow is invalid, or parameters or expected outputs don't fit it.
+    """
+    definition = work.definition
+    workflow = stage_workflow(work)
+    interface = workflow.interface
+    bound = workflow.engine.bind(interface, definition.params)
+    faults = (*bound.faults, *unknown_outputs(interface, definition.outputs, definition.file))
+    if faults:
+        raise DefinitionError(faults)
+    params = (*bound.params, *_remote_defaults(interface, bound.params))
+    return Prepared(
+        workflow=workflow,
+        inputs=lay_out(params, role=Role.INPUT, top="inputs", file=definition.file),
+        environment=lay_out(definition.environment, role=Role.ENVIRONMENT, top="environment", file=definition.file),
+    )
+
+
+def realise(work: StageWork, prepared: Prepared) -> tuple[Plan, tuple[StagedItem, ...]]:
+    """Fetch the inputs and write down what everything is: the plan."""
+    definition, workflow = work.definition, prepared.workflow
+    fetched = work.fetch((*prepared.inputs.wanted, *prepared.environment.wanted))
+    items = (*workflow.items, engine_item(workflow, definition, work.locked), *fetched)
+    interface = workflow.interface
+    plan = Plan(
+        workflow=WorkflowEntry(
+            path=workflow.entry,
+            process=interface.process,
+            language=interface.language,
+            language_version=interface.language_version,
+        ),
+        engine=workflow.installed.name,
+        engine_version=workflow.installed.version,
+        container=definition.container or "none",
+        items=tuple(one.item for one in items),
+        parameters=prepared.inputs.values,
+        environment=prepared.environment.values,
+        requirements=tuple(dict(one) for one in definition.requirements),  # type: ignore[misc]
+        outputs=definition.outputs,
+        limits=definition.limits,
+    )
+    return plan, items
+
+
+def stage_workflow(work: StageWork) -> StagedWorkflow:
+    """Fetch the workflow with all its documents, choose and set up its engine, and inspect it."""
+    pointer = workflow_pointer(work.definition.workflow)
+    engine = load_engine(work.definition.engine.name or (work.locked.engine if work.locked else "cwltool"))
+    items, root, entry = _fetch_workflow(work, engine, pointer.whole, pointer.entry)
+    version = work.definition.engine.version or (work.locked.engine_version if work.locked else None)
+    installed = engine.install(version, work.cache, work.progress.say)
+    full_entry = entry if pointer.process is None else f"{entry or ''}#{pointer.process}"
+    interface = _inspect(work, engine, installed, items, root, full_entry)
+    relative = root.relative_to(work.content)
+    return StagedWorkflow(
+        items=items,
+        engine=engine,
+        installed=installed,
+        interface=interface,
+        entry=PurePosixPath(relative) / interface.entry,
+    )
+
+
+def load_engine(name: str) -> Engine:
+    """The adapter of that name.
+
+    Raises:
+        DefinitionError: there is none.
+    """
+    try:
+        return ENGINES.load(name)()
+    except KeyError as error:
+        known = ", ".join(ENGINES.names())
+        raise DefinitionError(
+            (Fault(file="engine", where=name, message="no such engine", hint=f"engines here: {known}"),)
+        ) from error
+
+
+def _fetch_workflow(
+    work: StageWork, engine: Engine, source: Source, entry: str | None
+) -> tuple[tuple[StagedItem, ...], Path, str | None]:
+    """The workflow's items, the root of its documents, and the main document below that root where it is known."""
+    first = source.mirrors[0].against(work.definition.base)
+    whole = PurePosixPath(WORKFLOW_FOLDER)
+    root = work.content / whole
+    local = first.local_path
+    if first.scheme in GIT_SCHEMES or (local is not None and local.is_dir()):
+        items = work.fetch([_whole_wanted(source, whole, Kind.DIRECTORY)])
+        return items, root, entry or find_main_workflow(root)
+    if is_crate_archive(first.name):
+        archive = PurePosixPath("workflow-crate") / first.name
+        (item,) = work.fetch([_whole_wanted(source, archive, Kind.FILE)])
+        tree = unpack(work.content / archive, root)
+        return (item, _unpacked_item(item, tree, whole)), root, entry or find_main_workflow(root)
+    gathered = gather(source, top=WORKFLOW_FOLDER, content=work.content, fetch=work.fetch, references=engine.references)
+    return gathered.items, root, str(gathered.entry.relative_to(WORKFLOW_FOLDER))
+
+
+def _whole_wanted(source: Source, path: PurePosixPath, kind: Kind) -> Wanted:
+    return Wanted(role=Role.WORKFLOW, name="workflow", source=source, contents=None, path=path, kind=kind)
+
+
+def _unpacked_item(archive: StagedItem, tree: Tree, path: PurePosixPath) -> StagedItem:
+    """What came out of an archive is attested too; its bytes follow from the archive's."""
+    item = replace(
+        archive.item,
+        name="workflow/unpacked",
+        identifier=f"{archive.item.identifier}#unpacked",
+        pinned=f"{archive.item.pinned}#unpacked",
+        kind=Kind.DIRECTORY,
+        fingerprint=tree.fingerprint,
+        size=tree.size,
+        path=path,
+    )
+    return replace(archive, item=item)
+
+
+def _inspect(
+    work: StageWork,
+    engine: Engine,
+    installed: InstalledEngine,
+    items: tuple[StagedItem, ...],
+    root: Path,
+    entry: str | None,
+) -> WorkflowInterface:
+    """The workflow's interface, kept by what it depends on: the documents' bytes, the entry and the engine's bytes."""
+    facts = {
+        "version": INSPECTION_VERSION,
+        "documents": [[str(one.item.path), one.item.fingerprint.digest] for one in items],
+        "entry": entry,
+        "engine": installed.fingerprint,
+    }
+    kept = work.cache / "inspections" / f"{Fingerprint.of_bytes(canonical(facts)).digest}.json"
+    try:
+        return interface_from_json(json.loads(kept.read_bytes()))
+    except (OSError, ValueError, KeyError, TypeError):
+        interface = engine.inspect(root, entry, installed)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    write_json(kept, interface_as_json(interface))
+    return interface
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON document whole or not at all."""
+    from staging.locks import write_atomically
+
+    write_atomically(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+
+
+def engine_item(workflow: StagedWorkflow, definition: StageDefinition, locked: Plan | None) -> StagedItem:
+    """The engine as an item of the plan.
+
+    Raises:
+        DigestError: the lock holds another one.
+    """
+    installed = workflow.installed
+    asked = definition.engine.version
+    item = PlanItem(
+        role=Role.ENGINE,
+        name=installed.name,
+        identifier=f"{installed.name}@{asked or installed.version}",
+        pinned=installed.identifier,
+        kind=Kind.DIRECTORY,
+        fingerprint=Fingerprint.parse(installed.fingerprint),
+        size=installed.size,
+        trust=Trust.EXPECTED if installed.expected else Trust.FIRST_USE,
+    )
+    trust = item.trust
+    if locked is not None:
+        (expected,) = locked.of_role(Role.ENGINE) or (None,)
+        if expected is None or expected.fingerprint != item.fingerprint:
+            raise DigestError(
+                f"the engine {item.identifier} is not the one in the lock",
+                hint="install the version of wfexs-like that made the lock, or stage without --locked",
+                identifier=item.identifier,
+                expected=expected.fingerprint.digest if expected else None,
+                actual=item.fingerprint.digest,
+            )
+        trust = Trust.LOCKED
+    return StagedItem(item=item, source=installed.source, trust=trust)
+
+
+def _remote_defaults(interface: WorkflowInterface, params: tuple[Param, ...]) -> tuple[Param, ...]:
+    """Defaults of the workflow that point to somewhere outside it: staged like any input, since no run may fetch them."""
+    given = {param.name for param in params}
+    return tuple(
+        Param(name=one.name, value=value, where=f"default of {one.name}")
+        for one in interface.inputs
+        if one.name not in given and (value := _remote(one.default, f"default of {one.name}")) is not None
+    )
+
+
+def _remote(value: Json, where: str) -> FileValue | DirectoryValue | None:
+    if not isinstance(value, dict) or value.get("class") not in ("File", "Directory"):
+        return None
+    location = value.get("location") or value.get("path")
+    if not isinstance(location, str) or not location.startswith(("http://", "https://")):
+        return None
+    basename = value.get("basename")
+    make: Callable[..., FileValue | DirectoryValue] = FileValue if value["class"] == "File" else DirectoryValue
+    return make(
+        source=Source(mirrors=(Identifier.parse(location),), where=where),
+        basename=str(basename) if basename else None,
+        where=where,
+    )
+
+
+def differences(old: Plan, new: Plan) -> tuple[str, ...]:
+    """What another stage of the same file found changed, one sentence each."""
+    before = {(item.role, item.name): item for item in old.items}
+    after = {(item.role, item.name): item for item in new.items}
+    lines = [f"{name} is no longer part of it" for role, name in before if (role, name) not in after]
+    for key, item in after.items():
+        known = before.get(key)
+        if known is None:
+            lines.append(f"{item.name} is new: {item.pinned} sha256 {item.fingerprint.digest}")
+        elif known.fingerprint != item.fingerprint:
+            lines.append(
+                f"{item.name} changed: {known.fingerprint.digest} -> {item.fingerprint.digest} ({item.pinned})"
+            )
+    if old.parameters != new.parameters:
+        lines.append("the parameters' values changed")
+    return tuple(lines)

@@ -1,0 +1,43 @@
+"""Survey: what staging would fetch, without fetching the inputs; sizes, licences and risks as far as sources tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from staging.stager import StagedItem, Surveyed
+from wfexs_like.flow.stage import StageWork, engine_item, prepare
+from wfexs_like.results import ItemReport, report_item
+
+
+def survey(work: StageWork) -> Iterator[ItemReport]:
+    """The items of the plan-to-be: the workflow and engine as they are, the inputs as their sources describe them."""
+    prepared = prepare(work)
+    known: tuple[StagedItem, ...] = (
+        *prepared.workflow.items,
+        engine_item(prepared.workflow, work.definition, work.locked),
+    )
+    for one in known:
+        yield report_item(one)
+    wanted = (*prepared.inputs.wanted, *prepared.environment.wanted)
+    for surveyed in work.stager.survey(wanted, work.definition.base, locked=work.locked):
+        yield _report(surveyed)
+
+
+def _report(surveyed: Surveyed) -> ItemReport:
+    risks = []
+    if surveyed.sha256 is None:
+        risks.append("no digest stated: trusted on first use")
+    if surveyed.mutable and surveyed.sha256 is None:
+        risks.append("the identifier may mean something else tomorrow")
+    return ItemReport(
+        role=surveyed.role.value,
+        name=surveyed.name,
+        identifier=surveyed.identifier,
+        pinned=surveyed.pinned,
+        size=surveyed.size,
+        sha256=surveyed.sha256,
+        trust=surveyed.trust.value,
+        source=surveyed.source,
+        licences=surveyed.licences,
+        risks=tuple(risks),
+    )

@@ -1,0 +1,108 @@
+"""Results: what each verb tells, as values that the command line prints as text or JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engines.execution import Execution
+from staging.plan import PlanItem, Trust
+
+if TYPE_CHECKING:
+    from staging.stager import StagedItem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemReport:
+    """One item of ``resolve`` or ``stage``; ``size`` and ``sha256`` are ``None`` where not known yet."""
+
+    role: str
+    name: str
+    identifier: str
+    pinned: str
+    size: int | None
+    sha256: str | None
+    trust: str
+    source: str
+    licences: tuple[str, ...] = ()
+    risks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageReport:
+    """What ``resolve`` and ``stage`` tell. ``id``, ``nickname`` and ``path`` are ``None`` for ``resolve``."""
+
+    id: str | None
+    nickname: str | None
+    path: Path | None
+    lock_path: Path | None
+    lock_digest: str | None
+    items: tuple[ItemReport, ...]
+    changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkdirReport:
+    """What ``list`` and ``show`` tell of a working directory."""
+
+    id: str
+    nickname: str
+    path: Path
+    created: str
+    lock_digest: str
+    engine: str
+    items: tuple[ItemReport, ...]
+    runs: tuple[Execution, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationIssue:
+    """One thing a profile validator did not like."""
+
+    severity: str
+    check: str
+    entity: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """The outcome of validating a crate against ``profile``: counts of failed checks by severity, and each issue."""
+
+    profile: str
+    passed: bool
+    required: int
+    recommended: int
+    issues: tuple[ValidationIssue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrateReport:
+    """What ``crate`` tells."""
+
+    path: Path
+    kind: str
+    profiles: tuple[str, ...]
+    sealed: bool
+    validation: Validation | None
+
+
+def report_item(staged: StagedItem) -> ItemReport:
+    """What is told of an item that was just staged."""
+    return report_plan_item(staged.item, source=staged.source, trust=staged.trust)
+
+
+def report_plan_item(item: PlanItem, *, source: str, trust: Trust) -> ItemReport:
+    """What is told of an item of a plan."""
+    return ItemReport(
+        role=item.role.value,
+        name=item.name,
+        identifier=item.identifier,
+        pinned=item.pinned,
+        size=item.size,
+        sha256=item.fingerprint.digest,
+        trust=trust.value,
+        source=source,
+        licences=item.licences,
+    )
