@@ -1,8 +1,8 @@
-"""Resolving: from asked parameters to the things that must be fetched, where each will lie, and the job that names them.
+"""Resolving: from asked parameters to the things to fetch, where each will lie, and the job that names them.
 
-Pure: nothing is read or fetched here. Every file and folder among the parameters becomes one wanted thing with a name of
-its own (``reads[0].secondaryFiles[1]``) and a place below the working directory's content (``inputs/reads/0/x.bam.bai``);
-the job is the same tree of values with an ``item`` where a file stood.
+Pure: nothing is read or fetched here. Every file and folder among the parameters becomes one wanted thing with a name
+of its own (``reads[0].secondaryFiles[1]``) and a place below the working directory's content
+(``inputs/reads/0/x.bam.bai``); the job is the same tree of values with an ``item`` where a file stood.
 """
 
 from __future__ import annotations
@@ -188,7 +188,7 @@ def map_items(value: Json, convert: Callable[[dict[str, Json]], dict[str, Json]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowPointer:
-    """How a workflow's identifier is to be read: the ``whole`` to fetch, and the ``entry`` and ``process`` within it."""
+    """How a workflow's identifier is read: the ``whole`` to fetch, and the ``entry`` and ``process`` within it."""
 
     whole: Source
     entry: str | None

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from engines.base import Listener
 from engines.execution import Execution
-from staging.errors import Fault
-from staging.plan import Json
+from engines.interface import interface_as_json
+from staging.definition import StageDefinition
+from staging.errors import DefinitionError, Fault, NotFoundError, UsageError
+from staging.locks import write_atomically
+from staging.plan import Json, Plan
 from staging.progress import Progress, Silent
+from staging.store import ContentStore
+from staging.workdir import NewWorkdir, StagedWorkdir, Workdirs
 from wfexs_like.results import (
     CrateReport,
     ItemReport,
@@ -22,6 +28,9 @@ from wfexs_like.results import (
     report_plan_item,
 )
 from wfexs_like.settings import Settings
+
+if TYPE_CHECKING:
+    from wfexs_like.flow.stage import StageWork
 
 __all__ = [
     "CrateReport",
@@ -89,8 +98,8 @@ class Session:
     ) -> StageReport:
         """Fetch, verify, lock: a new working directory.
 
-        With ``locked`` nothing that is not in that lock is accepted. With ``update`` as well, everything is pinned anew,
-        the differences are told, and the lock file is written again.
+        With ``locked`` nothing that is not in that lock is accepted. With ``update`` as well, all is pinned anew, the
+        differences are told, and the lock file is written again.
 
         Raises:
             UsageError: ``update`` without ``locked``.

@@ -57,7 +57,7 @@ def run(
             environment=_environment(plan, workdir.content),
             placement=_placement(plan),
         )
-        return engine.run(request, listener or (lambda event: None))
+        return engine.run(request, listener or (lambda _event: None))
 
 
 def read_interface(workdir: StagedWorkdir) -> WorkflowInterface:

@@ -125,7 +125,7 @@ def stage_workflow(work: StageWork) -> StagedWorkflow:
     version = work.definition.engine.version or (work.locked.engine_version if work.locked else None)
     installed = engine.install(version, work.cache, work.progress.say)
     full_entry = entry if pointer.process is None else f"{entry or ''}#{pointer.process}"
-    interface = _inspect(work, engine, installed, items, root, full_entry)
+    interface = _inspect(work, engine=engine, installed=installed, items=items, root=root, entry=full_entry)
     relative = root.relative_to(work.content)
     return StagedWorkflow(
         items=items,
@@ -192,6 +192,7 @@ def _unpacked_item(archive: StagedItem, tree: Tree, path: PurePosixPath) -> Stag
 
 def _inspect(
     work: StageWork,
+    *,
     engine: Engine,
     installed: InstalledEngine,
     items: tuple[StagedItem, ...],
@@ -256,7 +257,7 @@ def engine_item(workflow: StagedWorkflow, definition: StageDefinition, locked: P
 
 
 def _remote_defaults(interface: WorkflowInterface, params: tuple[Param, ...]) -> tuple[Param, ...]:
-    """Defaults of the workflow that point to somewhere outside it: staged like any input, since no run may fetch them."""
+    """Defaults of the workflow that point outside it: staged like any input, since no run may fetch them."""
     given = {param.name for param in params}
     return tuple(
         Param(name=one.name, value=value, where=f"default of {one.name}")

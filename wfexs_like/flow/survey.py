@@ -1,4 +1,4 @@
-"""Survey: what staging would fetch, without fetching the inputs; sizes, licences and risks as far as sources tell them."""
+"""Survey: what staging would fetch, without fetching the inputs; sizes and risks as far as sources tell them."""
 
 from __future__ import annotations
 
