@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from staging.errors import DefinitionError, Fault
 
 _DIRECTIVES = ("$import", "$include", "$mixin")
+MAX_DEPTH = 200
 
 
 def references(document: bytes, name: str) -> tuple[str, ...]:
@@ -20,17 +21,22 @@ def references(document: bytes, name: str) -> tuple[str, ...]:
     YAML at all refers to nothing: an included script is one.
 
     Raises:
-        DefinitionError: it nests too deep to be read.
+        DefinitionError: it nests deeper than 200 levels.
     """
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
+        # The C composer recurses on its stack and would take the process down with it; its events don't.
+        depth = 0
+        for event in yaml.parse(document, Loader=loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                fault = Fault(file=name, where="", message=f"the document nests deeper than {MAX_DEPTH} levels")
+                raise DefinitionError((fault,))
         root = yaml.load(document, Loader=loader)  # noqa: S506 - a safe loader, the fast one where there is one
-    except (yaml.YAMLError, ValueError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError):
         return ()
-    except RecursionError as error:
-        raise DefinitionError((Fault(file=name, where="", message="the document nests too deep"),)) from error
     found = (text.partition("#")[0] for text in _walk(root))
     return tuple(dict.fromkeys(text for text in found if text))
 
