@@ -201,6 +201,10 @@ class Session:
         """One working directory, with the state of every run."""
         return self._tell(self._workdirs.find(workdir))
 
+    def locate(self, workdir: str) -> StagedWorkdir:
+        """Which working directory is meant: cheap, nothing of it is read but its name."""
+        return self._workdirs.find(workdir)
+
     def logs(self, workdir: str, run: int | None = None) -> tuple[Path, ...]:
         """The log files of a run (the last one by default)."""
         found = self._workdirs.find(workdir)
