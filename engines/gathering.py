@@ -74,7 +74,6 @@ def _settle(found: dict[str, StagedItem], source: Source, *, top: str, main: str
                     role=Role.WORKFLOW,
                     name=_name(relative, main),
                     source=replace(_beside(source, relative, main), sha256=found[relative].item.fingerprint),
-                    contents=None,
                     path=places[relative],
                     kind=found[relative].item.kind,
                 )
@@ -92,9 +91,8 @@ def _wanted(relative: str, source: Source, top: str, lift: int, main: str) -> Wa
         role=Role.WORKFLOW,
         name=_name(relative, main),
         source=source,
-        contents=None,
         path=_place(relative, top, lift),
-        kind=Kind.FILE,
+        kind=Kind.FILE if relative == main else None,
     )
 
 

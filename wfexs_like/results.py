@@ -56,38 +56,6 @@ class WorkdirReport:
     runs: tuple[Execution, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidationIssue:
-    """One thing a profile validator did not like."""
-
-    severity: str
-    check: str
-    entity: str | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Validation:
-    """The outcome of validating a crate against ``profile``: counts of failed checks by severity, and each issue."""
-
-    profile: str
-    passed: bool
-    required: int
-    recommended: int
-    issues: tuple[ValidationIssue, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrateReport:
-    """What ``crate`` tells."""
-
-    path: Path
-    kind: str
-    profiles: tuple[str, ...]
-    sealed: bool
-    validation: Validation | None
-
-
 def report_item(staged: StagedItem) -> ItemReport:
     """What is told of an item that was just staged."""
     return report_plan_item(staged.item, source=staged.source, trust=staged.trust)

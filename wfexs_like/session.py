@@ -12,17 +12,15 @@ from engines.execution import Execution
 from engines.interface import interface_as_json
 from staging.definition import StageDefinition
 from staging.errors import DefinitionError, Fault, NotFoundError, UsageError
-from staging.locks import write_atomically
+from staging.placing import write_atomically
 from staging.plan import Json, Plan
 from staging.progress import Progress, Silent
 from staging.store import ContentStore
 from staging.workdir import NewWorkdir, StagedWorkdir, Workdirs
+from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
 from wfexs_like.results import (
-    CrateReport,
     ItemReport,
     StageReport,
-    Validation,
-    ValidationIssue,
     WorkdirReport,
     report_item,
     report_plan_item,
@@ -30,6 +28,8 @@ from wfexs_like.results import (
 from wfexs_like.settings import Settings
 
 if TYPE_CHECKING:
+    from staging.stager import Stager
+    from staging.upkeep import Collected, Problem, StoreEntry
     from wfexs_like.flow.stage import StageWork
 
 __all__ = [
@@ -233,14 +233,60 @@ class Session:
         chosen = found.runs() if run is None else (run,)
         return tuple(number for number in chosen if stop(found.run_folder(number)))
 
-    def _work(self, definition: StageDefinition, new: NewWorkdir, locked: Plan | None) -> StageWork:
+    def cache_list(self) -> tuple[StoreEntry, ...]:
+        """Every content of the store, with where it came from and who uses it."""
+        return self.store.entries()
+
+    def cache_add(self, identifier: str, *, sha256: str | None = None) -> ItemReport:
+        """Fetch one content into the store.
+
+        Raises:
+            FetchError: it could not be had.
+            DigestError: it is not what ``sha256`` says.
+        """
+        from staging.definition import Source
+        from staging.fingerprints import Fingerprint
+        from staging.identifiers import Identifier
+
+        expected = Fingerprint.parse(sha256) if sha256 else None
+        asked = Identifier.parse(identifier)
+        source = Source(mirrors=(asked,), sha256=expected, where=identifier)
+        (obtained,) = self._stager().add([source], Path.cwd())
+        return ItemReport(
+            role="cache",
+            name=asked.name,
+            identifier=str(asked),
+            pinned=obtained.pinned,
+            size=obtained.stored.size,
+            sha256=obtained.stored.fingerprint.digest,
+            trust="expected" if expected else "first-use",
+            source="cache" if obtained.cached else "fetched",
+            licences=obtained.licences,
+        )
+
+    def cache_verify(self) -> tuple[Problem, ...]:
+        """Read every object again; what is damaged goes into quarantine."""
+        return self.store.verify()
+
+    def cache_remove(self, what: str, *, force: bool = False) -> Collected:
+        """Remove one content, by its sha256 or identifier."""
+        return self.store.remove(what, force=force)
+
+    def cache_gc(self, *, dry_run: bool = False) -> Collected:
+        """Remove what no working directory uses."""
+        return self.store.gc(dry_run=dry_run)
+
+    def _stager(self) -> Stager:
         from staging.stager import Stager
+
+        return Stager(self.store, self.progress, self.settings.environment, jobs=self.settings.jobs)
+
+    def _work(self, definition: StageDefinition, new: NewWorkdir, locked: Plan | None) -> StageWork:
         from wfexs_like.flow.stage import StageWork
 
-        stager = Stager(self.store, self.progress, self.settings.environment, jobs=self.settings.jobs)
         return StageWork(
             definition=definition,
-            stager=stager,
+            stager=self._stager(),
             content=new.content,
             workdir_id=new.id,
             cache=self.settings.cache,

@@ -21,6 +21,7 @@ from staging.definition import DirectoryValue, FileValue, Param, Source, StageDe
 from staging.errors import DefinitionError, DigestError, Fault
 from staging.fingerprints import Fingerprint, Tree
 from staging.identifiers import Identifier
+from staging.placing import write_atomically
 from staging.plan import Json, Kind, Plan, PlanItem, Role, Trust, WorkflowEntry, canonical
 from staging.progress import Progress
 from staging.resolving import GIT_SCHEMES, Layout, lay_out, workflow_pointer
@@ -172,7 +173,7 @@ def _fetch_workflow(
 
 
 def _whole_wanted(source: Source, path: PurePosixPath, kind: Kind) -> Wanted:
-    return Wanted(role=Role.WORKFLOW, name="workflow", source=source, contents=None, path=path, kind=kind)
+    return Wanted(role=Role.WORKFLOW, name="workflow", source=source, path=path, kind=kind)
 
 
 def _unpacked_item(archive: StagedItem, tree: Tree, path: PurePosixPath) -> StagedItem:
@@ -218,8 +219,6 @@ def _inspect(
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON document whole or not at all."""
-    from staging.locks import write_atomically
-
     write_atomically(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from staging.stager import StagedItem, Surveyed
+from staging import surveying
+from staging.stager import StagedItem
+from staging.surveying import Surveyed
 from wfexs_like.flow.stage import StageWork, engine_item, prepare
 from wfexs_like.results import ItemReport, report_item
 
@@ -19,7 +21,7 @@ def survey(work: StageWork) -> Iterator[ItemReport]:
     for one in known:
         yield report_item(one)
     wanted = (*prepared.inputs.wanted, *prepared.environment.wanted)
-    for surveyed in work.stager.survey(wanted, work.definition.base, locked=work.locked):
+    for surveyed in surveying.survey(work.stager, wanted, work.definition.base, locked=work.locked):
         yield _report(surveyed)
 
 
