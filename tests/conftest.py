@@ -1,0 +1,191 @@
+"""What every test gets: an environment of its own, the command to run, and an honest word on what is missing.
+
+Marks name the real parts a test needs (pyproject.toml lists them). Where a part is missing the test is skipped with the
+reason; in continuous integration (``CI=true``) any skip is a failure unless ``ALLOWED_IN_CI`` names its mark.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+ORACLE = ROOT / ".venv-oracle" / "bin" / "runcrate"
+IN_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+# No deadline: the machine's other work is not a fault of the test.
+settings.register_profile("anywhere", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("ci" if IN_CI else "anywhere")
+
+
+# --- real parts -------------------------------------------------------------------------------------------------------
+
+
+def _commands(*names: str) -> str | None:
+    missing = [name for name in names if shutil.which(name) is None]
+    return f"not on PATH: {', '.join(missing)}" if missing else None
+
+
+def _answers(*argv: str) -> str | None:
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=30, check=False)
+    except OSError as error:
+        return str(error)
+    return None if done.returncode == 0 else f"{' '.join(argv)} says: {done.stderr.strip() or done.returncode}"
+
+
+def _variants() -> str | None:
+    reads = Path("/usr/share/doc/bowtie2/examples/reads/reads_1.fq.gz")
+    return _commands("bowtie2", "bowtie2-build", "samtools", "bcftools") or (
+        None if reads.exists() else "Debian's package bowtie2-examples is not installed"
+    )
+
+
+def _root() -> str | None:
+    return None if os.geteuid() == 0 else "needs root"
+
+
+PARTS: Mapping[str, Callable[[], str | None]] = {
+    "cwltool": lambda: None if importlib.util.find_spec("cwltool") else "cwltool is not installed",
+    "node": lambda: _commands("node"),
+    "git": lambda: _commands("git"),
+    "variants": _variants,
+    "oracle": lambda: None if ORACLE.exists() else 'no .venv-oracle; "make test" makes it',
+    "root": _root,
+    "netns": lambda: _commands("unshare") or _answers("unshare", "--map-root-user", "--net", "true"),
+    "tmpfs": lambda: (
+        _root() or _answers("unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/mnt")
+    ),
+}
+"""For each mark the function that says why its part cannot be used here, or ``None``."""
+
+ALLOWED_IN_CI: frozenset[str] = frozenset({"root", "netns", "tmpfs"})
+"""Marks whose parts the host may refuse (a CI that runs as an ordinary user, or inside a container)."""
+
+_missing: dict[str, str | None] = {}
+
+
+def _why_missing(mark: str) -> str | None:
+    if mark not in _missing:
+        _missing[mark] = PARTS[mark]()
+    return _missing[mark]
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in PARTS:
+        if item.get_closest_marker(mark) and (reason := _why_missing(mark)):
+            pytest.skip(f"{mark}: {reason}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    report = yield
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        allowed = any(item.get_closest_marker(mark) for mark in ALLOWED_IN_CI)
+        if not allowed:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+            report.outcome = "failed"
+            report.longrepr = f"skipped, but CI=true and no allowed skip (tests/conftest.py): {reason}"
+    return report
+
+
+# --- isolation --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home folder of the test's own; every place that the program knows lies below it."""
+    home = tmp_path_factory.mktemp("home")
+    for name in [name for name in os.environ if name.startswith(("WFEXS_LIKE_", "XDG_", "GIT_"))]:
+        monkeypatch.delenv(name)
+    for name, folder in {
+        "HOME": "",
+        "XDG_CONFIG_HOME": ".config",
+        "XDG_CACHE_HOME": ".cache",
+        "XDG_DATA_HOME": ".local/share",
+        "XDG_STATE_HOME": ".local/state",
+    }.items():
+        monkeypatch.setenv(name, str(home / folder))
+    monkeypatch.setenv("WFEXS_LIKE_CONFIG", str(home / "config.toml"))
+    monkeypatch.setenv("WFEXS_LIKE_CACHE", str(home / "cache"))
+    monkeypatch.setenv("WFEXS_LIKE_WORKDIRS", str(home / "workdirs"))
+    monkeypatch.setenv("WFEXS_LIKE_CREDENTIALS", str(home / "credentials.yaml"))
+    monkeypatch.setenv("WFEXS_LIKE_KEYS", str(home / "keys"))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_SYSTEM", os.devnull)
+    for who in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{who}_NAME", "Test")
+        monkeypatch.setenv(f"GIT_{who}_EMAIL", "test@example.org")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return home
+
+
+# --- the command ------------------------------------------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    """What the command did: exit code, the JSON object on stdout, and stderr."""
+
+    code: int
+    object: dict[str, Any]
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """The real command, as a child process of its own."""
+
+    argv: tuple[str, ...]
+    timeout: float = 120
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def run(
+        self, *arguments: str | Path, cwd: Path | None = None, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it with ``arguments``; environment variables may be added by keyword. Nothing is checked."""
+        return subprocess.run(
+            [*self.argv, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=self.timeout,
+            cwd=cwd,
+            env={**os.environ, **self.environment, **environment},
+            check=False,
+        )
+
+    def __call__(self, *arguments: str | Path, cwd: Path | None = None, **environment: str) -> Answer:
+        """Run it with ``--json``: stdout must be exactly one JSON object, and there must be no traceback."""
+        done = self.run("--json", *arguments, cwd=cwd, **environment)
+        assert "Traceback" not in done.stderr, done.stderr
+        try:
+            document = json.loads(done.stdout)
+        except ValueError:
+            pytest.fail(f"stdout is not one JSON object (exit {done.returncode}):\n{done.stdout}\n{done.stderr}")
+        assert isinstance(document, dict)
+        assert str(document.get("schema", "")).startswith("wfexs-like/"), document
+        return Answer(done.returncode, document, done.stderr)
+
+    def ok(self, *arguments: str | Path, cwd: Path | None = None, **environment: str) -> dict[str, Any]:
+        """Run it with ``--json``, expect exit code 0, and return the object."""
+        answer = self(*arguments, cwd=cwd, **environment)
+        assert answer.code == 0, f"exit {answer.code}: {answer.object}\n{answer.stderr}"
+        return answer.object
+
+
+@pytest.fixture
+def wfexs(home: Path) -> Command:
+    """The command ``wfexs-like`` of the Python that runs the tests."""
+    return Command((str(Path(sys.executable).with_name("wfexs-like")),))
