@@ -1,0 +1,74 @@
+"""``execute``: stage, run and export in one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wfexs_like.cli.commands import VerbCommand
+from wfexs_like.cli.context import App
+from wfexs_like.cli.forms import Form, crate_form, run_form, stage_form
+from wfexs_like.cli.options import (
+    crate_options,
+    lock_options,
+    param_option,
+    split_include,
+    split_params,
+    stage_file_argument,
+)
+from wfexs_like.cli.running import exit_code, perform, tell_failure
+from wfexs_like.cli.views import crate_view, run_view, stage_words
+
+
+@click.command("execute", cls=VerbCommand)
+@stage_file_argument
+@lock_options
+@param_option
+@click.option("--crate", type=click.Path(path_type=Path), metavar="DEST", help="Export a retrospective crate to DEST.")
+@crate_options
+@click.pass_obj
+def command(
+    app: App,
+    stage_file: Path,
+    locked: Path | None,
+    nickname: str | None,
+    params: tuple[str, ...],
+    crate: Path | None,
+    include: tuple[str, ...],
+    licence: str | None,
+    *,
+    update: bool,
+    no_validate: bool,
+    rehash: bool,
+) -> int:
+    """A crate is made of a failed run too; exit code 8 says that it failed."""
+    overrides, parts = split_params(params), split_include(include)
+    staged = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname)
+    assert staged.id is not None
+    assert staged.path is not None
+    content = staged.path
+    for line in stage_words(staged):
+        app.say(line)
+    execution = perform(app, staged.id, overrides)
+    tell_failure(app, staged.id, execution)
+    result: Form = {
+        "stage": stage_form(staged),
+        "run": run_form(execution, workdir_id=staged.id, content=content),
+        "crate": None,
+    }
+    text = run_view(execution, content, colour=app.colour)
+    if crate is not None:
+        exported = app.session.crate(
+            staged.id,
+            crate,
+            kind="retrospective",
+            include=parts,
+            licence=licence,
+            validate=not no_validate,
+            rehash=rehash,
+        )
+        result["crate"] = crate_form(exported)
+        text += "\n" + crate_view(exported)
+    app.emit("execute", result, lambda: text)
+    return exit_code(execution)

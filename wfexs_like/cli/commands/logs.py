@@ -1,0 +1,35 @@
+"""``logs``: what a run wrote."""
+
+from __future__ import annotations
+
+import click
+
+from wfexs_like.cli.commands import VerbCommand
+from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.options import workdir_argument
+from wfexs_like.cli.render import plain, styled
+
+
+@click.command("logs", cls=VerbCommand)
+@workdir_argument
+@click.argument("run", type=click.IntRange(min=1), required=False)
+@click.option("--tail", type=click.IntRange(min=1), metavar="N", help="Only the last N lines of each file.")
+@click.pass_obj
+def command(app: App, workdir: str, run: int | None, tail: int | None) -> None:
+    """Of the last run, or the one numbered RUN. With --json the files' paths and sizes are told, not their text."""
+    paths = app.session.logs(workdir, run)
+    if app.options.json:
+        files = [{"path": shown_path(path), "size": path.stat().st_size} for path in paths]
+        app.emit("logs", {"run": run, "files": files}, str)
+        return
+    for path in paths:
+        app.write(styled(f"==> {shown_path(path)} <==", "bold", colour=app.colour))
+        if tail is not None:
+            from wfexs_like.cli.running import last_lines
+
+            app.write("\n".join(last_lines(path, tail)))
+            continue
+        with path.open(encoding="utf-8", errors="backslashreplace") as stream:
+            for line in stream:
+                app.write(plain(line))
+    app.emitted = True

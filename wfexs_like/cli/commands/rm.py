@@ -1,0 +1,42 @@
+"""``rm``: remove a working directory."""
+
+from __future__ import annotations
+
+import click
+
+from staging.errors import UsageError
+from wfexs_like.cli.commands import VerbCommand
+from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.options import workdir_argument
+from wfexs_like.cli.render import counted, plain
+
+
+@click.command("rm", cls=VerbCommand)
+@workdir_argument
+@click.option("-y", "--yes", is_flag=True, help="Don't ask.")
+@click.option("-f", "--force", is_flag=True, help="Don't ask, and stop its runs first.")
+@click.pass_obj
+def command(app: App, workdir: str, *, yes: bool, force: bool) -> int:
+    """Asks first when a person is there to answer. Crates that were exported elsewhere stay."""
+    found = app.session.locate(workdir)
+    if app.may_ask and not (yes or force) and not _agreed(app, found.id):
+        app.say("nothing was removed")
+        return 1
+    removed = app.session.remove(found.id, force=force)
+    app.emit(
+        "rm",
+        {"id": found.id, "nickname": found.nickname, "path": shown_path(removed)},
+        lambda: f"removed {found.nickname} ({found.id})",
+    )
+    return 0
+
+
+def _agreed(app: App, workdir_id: str) -> bool:
+    report = app.session.show(workdir_id)
+    question = f"Remove {report.nickname} ({report.id}) with {counted(len(report.runs), 'run')}? [y/N] "
+    app.stderr.write(plain(question))
+    app.stderr.flush()
+    answer = app.stdin.readline()
+    if not answer:
+        raise UsageError("there was no answer", hint="--yes removes without asking")
+    return answer.strip().lower() in ("y", "yes")

@@ -1,0 +1,157 @@
+"""Forms: the JSON that scripts rely on, made from what the session tells. Keys may be added, never renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from wfexs_like.cli.context import shown_path
+
+if TYPE_CHECKING:
+    from engines.execution import Execution, StepRun
+    from staging.plan import Json
+    from wfexs_like.results import CrateReport, ItemReport, StageReport, Validation, WorkdirReport
+
+Form = dict[str, object]
+
+
+def item_form(item: ItemReport) -> Form:
+    """One of ``items`` of ``resolve``, ``stage`` and ``show``."""
+    return {
+        "role": item.role,
+        "name": item.name,
+        "identifier": item.identifier,
+        "pinned": item.pinned,
+        "size": item.size,
+        "sha256": item.sha256,
+        "trust": item.trust,
+        "source": item.source,
+        "licences": list(item.licences),
+        "risks": list(item.risks),
+    }
+
+
+def stage_form(report: StageReport) -> Form:
+    """The object of ``stage``; ``resolve`` leaves out what does not exist yet."""
+    return {
+        "id": report.id,
+        "nickname": report.nickname,
+        "path": _path(report.path),
+        "lock": {"path": _path(report.lock_path), "digest": report.lock_digest},
+        "items": [item_form(item) for item in report.items],
+        "changes": list(report.changes),
+    }
+
+
+def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
+    """The object of ``run``, and one of ``runs`` of ``show``; ``content`` is what its relative paths start from."""
+    return {
+        "id": workdir_id,
+        "run": execution.run,
+        "uuid": execution.uuid,
+        "status": str(execution.status),
+        "exit_code": execution.exit_code,
+        "started": execution.started,
+        "ended": execution.ended,
+        "error": execution.error,
+        "engine": f"{execution.engine}@{execution.engine_version}",
+        "network": execution.network,
+        "outputs": {name: placed(value, content) for name, value in execution.outputs.items()},
+        "overrides": {name: placed(value, content) for name, value in execution.overrides.items()},
+        "steps": [step_form(step) for step in execution.steps],
+        "logs": [shown_path(content / log) for log in execution.logs],
+    }
+
+
+def step_form(step: StepRun) -> Form:
+    """One attempt at one step."""
+    return {
+        "name": step.name,
+        "status": str(step.status),
+        "exit_code": step.exit_code,
+        "started": step.started,
+        "ended": step.ended,
+        "error": step.error,
+    }
+
+
+def placed(value: Json, content: Path) -> object:
+    """A CWL value whose files have absolute paths."""
+    if isinstance(value, Mapping):
+        if value.get("class") in ("File", "Directory"):
+            return _placed_file(value, content)
+        return {key: placed(one, content) for key, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [placed(one, content) for one in value]
+    return value
+
+
+def _placed_file(value: Mapping[str, Json], content: Path) -> Form:
+    form: Form = {key: placed(one, content) for key, one in value.items() if key != "location"}
+    path = value.get("path")
+    if isinstance(path, str):
+        where = content / path
+        form["path"] = shown_path(where)
+        form.setdefault("basename", PurePosixPath(path).name)
+    for key in ("path", "sha256", *(("size",) if value.get("class") == "File" else ())):
+        form.setdefault(key, None)
+    return form
+
+
+def workdir_form(report: WorkdirReport) -> Form:
+    """The object of ``show``."""
+    return {
+        **workdir_line(report),
+        "items": [item_form(item) for item in report.items],
+        "runs": [run_form(run, workdir_id=report.id, content=report.path) for run in report.runs],
+    }
+
+
+def workdir_line(report: WorkdirReport) -> Form:
+    """One of ``workdirs`` of ``list``: the runs by number and status only."""
+    return {
+        "id": report.id,
+        "nickname": report.nickname,
+        "path": _path(report.path),
+        "created": report.created,
+        "engine": report.engine,
+        "lock": {"digest": report.lock_digest},
+        "runs": [{"run": run.run, "status": str(run.status)} for run in report.runs],
+    }
+
+
+def crate_form(report: CrateReport) -> Form:
+    """The object of ``crate``."""
+    validation = report.validation
+    return {
+        "path": _path(report.path),
+        "kind": report.kind,
+        "profiles": list(report.profiles),
+        "sealed": report.sealed,
+        "validation": None
+        if validation is None
+        else {
+            "profile": validation.profile,
+            "required": validation.required,
+            "recommended": validation.recommended,
+        },
+    }
+
+
+def validation_form(validation: Validation) -> Form:
+    """The object of ``validate``."""
+    return {
+        "profile": validation.profile,
+        "passed": validation.passed,
+        "required": validation.required,
+        "recommended": validation.recommended,
+        "issues": [
+            {"severity": issue.severity, "check": issue.check, "entity": issue.entity, "message": issue.message}
+            for issue in validation.issues
+        ],
+    }
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else shown_path(path)

@@ -1,0 +1,187 @@
+"""Options: the global ones, that may stand anywhere before ``--``, and the arguments that several verbs share."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+import click
+
+from staging.errors import UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    from staging.plan import Json
+
+GLOBAL_FLAGS: Final = ("--json", "--quiet", "-q", "--verbose", "-v", "--no-progress")
+GLOBAL_VALUES: Final = ("--config", "--cache", "--workdirs")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class GlobalOptions(NamedTuple):
+    """What was said before or after the verb and concerns all of them. Places are ``None`` when not given."""
+
+    json: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    progress: bool = True
+    config: str | None = None
+    cache: str | None = None
+    workdirs: str | None = None
+
+
+def hoist(argv: Sequence[str]) -> list[str]:
+    """``argv`` with the global options moved to its front; from ``--`` on nothing is touched.
+
+    A global option that lacks its value moves too, and the parser says so.
+    """
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(argv)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word in GLOBAL_FLAGS or word.startswith(tuple(f"{name}=" for name in GLOBAL_VALUES)):
+            front.append(word)
+        elif word in GLOBAL_VALUES:
+            front += [word, *_next(words)]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def _next(words: Any) -> list[str]:  # noqa: ANN401 - an iterator of words
+    try:
+        return [next(words)]
+    except StopIteration:
+        return []
+
+
+def wants_json(argv: Sequence[str]) -> bool:
+    """Whether ``--json`` stands before ``--``: known before anything is parsed, for the errors of parsing."""
+    words = list(argv)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def split_params(pairs: Sequence[str]) -> dict[str, Json]:
+    """``NAME=VALUE`` words as values: a value that is JSON is that, any other is the text as it stands.
+
+    Raises:
+        UsageError: a word has no ``=`` or no name, or a name stands twice.
+    """
+    params: dict[str, Json] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--param {pair!r} is not of the form NAME=VALUE", hint="as in --param threads=4")
+        if name in params:
+            raise UsageError(f"--param {name} is given twice", hint="for an array: --param 'name=[1, 2]'")
+        params[name] = _value(text)
+    return params
+
+
+def _value(text: str) -> Json:
+    def refuse(constant: str) -> Json:
+        raise ValueError(constant)
+
+    try:
+        value: Json = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return text
+    return value
+
+
+class WorkdirName(click.ParamType):
+    """A working directory as a person names it; the session finds out which one is meant."""
+
+    name = "workdir"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """Ids and nicknames that begin with what was typed, and ``last``; nothing when they can't be read."""
+        from click.shell_completion import CompletionItem
+
+        from staging.errors import WfexsError
+        from wfexs_like.cli.context import App
+
+        app = ctx.find_object(App)
+        try:
+            names = [] if app is None else app.workdir_names()
+        except (WfexsError, OSError):
+            names = []
+        return [
+            CompletionItem(name, help=help_text)
+            for name, help_text in [*names, ("last", "the newest one")]
+            if name.startswith(incomplete)
+        ]
+
+
+def workdir_argument(function: F) -> F:
+    """The argument ``WORKDIR``."""
+    return click.argument("workdir", type=WorkdirName(), metavar="WORKDIR")(function)
+
+
+def stage_file_argument(function: F) -> F:
+    """The argument ``STAGE``: a stage file."""
+    return click.argument("stage_file", type=click.Path(path_type=Path), metavar="STAGE")(function)
+
+
+def param_option(function: F) -> F:
+    """The option ``--param NAME=VALUE``, any number of times."""
+    return click.option(
+        "--param",
+        "params",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Run with another value for this parameter (a scalar, or JSON); repeat for more.",
+    )(function)
+
+
+def lock_options(function: F) -> F:
+    """The options of everything that stages."""
+    nickname = click.option("--nickname", metavar="NAME", help="A name for the working directory, for you to use.")
+    update = click.option("--update", is_flag=True, help="With --locked: pin anew, show what changed, rewrite LOCK.")
+    locked = click.option(
+        "--locked",
+        type=click.Path(path_type=Path),
+        metavar="LOCK",
+        help="Refuse anything that is not in this lock file.",
+    )
+    return locked(update(nickname(function)))
+
+
+INCLUDABLE: Final = ("inputs", "outputs", "workflow", "containers", "all")
+
+
+def split_include(values: Sequence[str]) -> frozenset[str]:
+    """The parts named by ``--include a,b --include c``.
+
+    Raises:
+        UsageError: a part is not one of ``INCLUDABLE``.
+    """
+    parts = frozenset(part.strip() for value in values for part in value.split(",") if part.strip())
+    unknown = sorted(parts - set(INCLUDABLE))
+    if unknown:
+        raise UsageError(f"--include knows no {unknown[0]!r}", hint=f"it takes {', '.join(INCLUDABLE)}")
+    return parts
+
+
+def crate_options(function: F) -> F:
+    """The options of everything that exports a crate."""
+    decorators = (
+        click.option(
+            "--include",
+            multiple=True,
+            metavar="PARTS",
+            help=f"Put these into the crate: {', '.join(INCLUDABLE)} (comma-separated).",
+        ),
+        click.option("--licence", "--license", metavar="SPDX", help="The licence of the crate."),
+        click.option("--no-validate", is_flag=True, help="Skip the profile validator."),
+        click.option("--rehash", is_flag=True, help="Read every byte again, whatever the file system says."),
+    )
+    for decorator in reversed(decorators):
+        function = decorator(function)
+    return function

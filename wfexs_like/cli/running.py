@@ -1,0 +1,97 @@
+"""Running: a run watched by a person, and what is said when it fails."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.render import plain
+
+if TYPE_CHECKING:
+    from engines.execution import Execution, StepRun
+    from staging.plan import Json
+
+TAIL_LINES: Final = 20
+_TAIL_BYTES: Final = 65536
+_LINE_LENGTH: Final = 1000
+FAILED: Final = 8
+
+
+def perform(app: App, workdir: str, overrides: Mapping[str, Json]) -> Execution:
+    """Run, telling each step as it starts and ends."""
+    try:
+        return app.session.run(workdir, params=overrides, listener=step_listener(app))
+    finally:
+        app.close()
+
+
+def step_listener(app: App) -> Callable[[Mapping[str, Json]], None]:
+    """Hears of a run's journal events and tells of the steps among them."""
+
+    def listen(event: Mapping[str, Json]) -> None:
+        name = event.get("name")
+        if not isinstance(name, str):
+            return
+        if event.get("event") == "step-started":
+            app.narrator.step_started(name)
+        elif event.get("event") == "step-ended":
+            code = event.get("exit_code")
+            app.narrator.step_ended(name, str(event.get("status")), code if isinstance(code, int) else None)
+
+    return listen
+
+
+def exit_code(execution: Execution) -> int:
+    """What the program ends with after a run: 0, 8 when the workflow failed, 128 + SIGTERM when it was killed."""
+    return {"completed": 0, "killed": 128 + signal.SIGTERM}.get(str(execution.status), FAILED)
+
+
+def tell_failure(app: App, workdir: str, execution: Execution) -> None:
+    """Say why a run failed: a sentence, then the last lines of the step that did."""
+    status = str(execution.status)
+    if status == "completed":
+        return
+    step = failing_step(execution)
+    reason = execution.error or (step.error if step else None)
+    what = f"run {execution.run} was killed" if status == "killed" else f"the workflow failed in run {execution.run}"
+    lines = [f"wfexs-like: error: {what}" + (f": {reason}" if reason else "")]
+    log = failing_log(app.session.logs(workdir, execution.run), step) if status == "failed" else None
+    tail = last_lines(log, TAIL_LINES) if log is not None else []
+    if log is not None and tail:
+        lines += [f"the last lines of {shown_path(log)}:", *(f"  | {line}" for line in tail)]
+    lines.append(f'wfexs-like: hint: "wfexs-like logs {workdir} {execution.run}" prints everything it wrote')
+    app.complain(plain("\n".join(lines)))
+
+
+def failing_step(execution: Execution) -> StepRun | None:
+    """The last step that failed."""
+    failed = [step for step in execution.steps if str(step.status) == "failed"]
+    return failed[-1] if failed else None
+
+
+def failing_log(logs: tuple[Path, ...], step: StepRun | None) -> Path | None:
+    """The log to show: what the failing step wrote on its stderr, else its stdout, else the engine's own log."""
+    written = [log for log in logs if log.is_file() and log.stat().st_size > 0]
+    stem = quote(step.name, safe="") if step is not None else None
+    of_step = [log for log in written if stem is not None and log.name in (f"{stem}.stderr", f"{stem}.stdout")]
+    of_step.sort(key=lambda log: log.suffix != ".stderr")
+    of_engine = [log for log in written if log.suffix not in (".stderr", ".stdout")]
+    candidates = of_step or of_engine or written
+    return candidates[0] if candidates else None
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last ``count`` lines of a text, however long it is; endless lines are cut."""
+    with path.open("rb") as stream:
+        stream.seek(0, 2)
+        end = stream.tell()
+        stream.seek(max(0, end - _TAIL_BYTES))
+        text = stream.read().decode("utf-8", "backslashreplace")
+    lines = text.splitlines()
+    if end > _TAIL_BYTES and len(lines) > 1:
+        lines = lines[1:]
+    return [plain(line)[:_LINE_LENGTH] for line in lines[-count:]]

@@ -1,0 +1,74 @@
+"""The table of verbs: name, summary and example of each, so that help and completion import no verb."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+PROGRAM: Final = "wfexs-like"
+
+
+class Verb(NamedTuple):
+    """One verb: its line in the help, the headline it stands under, and one example of its use."""
+
+    name: str
+    headline: str
+    summary: str
+    example: str
+
+
+_START = "Getting ready"
+_WORK = "From a stage file to a crate"
+_LOOK = "Working directories"
+_CHECK = "Crates and the cache"
+_SHELL = "Documents and the shell"
+
+HEADLINES: Final = (_START, _WORK, _LOOK, _CHECK, _SHELL)
+
+VERBS: Final[tuple[Verb, ...]] = (
+    Verb("init", _START, "Write a config and make this installation's key pair.", 'wfexs-like init --name "Ada Lovelace"'),
+    Verb("doctor", _START, "Say what this machine can do, with the fix for what it cannot.", "wfexs-like doctor"),
+    Verb("check", _WORK, "Find every fault of a stage file; nothing is fetched.", "wfexs-like check demo.wfex.stage"),
+    Verb("resolve", _WORK, "Show what staging would fetch: sizes, licences, risks.", "wfexs-like resolve demo.wfex.stage"),
+    Verb("stage", _WORK, "Fetch, verify and lock everything a workflow needs.", "wfexs-like stage demo.wfex.stage"),
+    Verb("run", _WORK, "Execute a staged workflow, offline; as often as you like.", "wfexs-like run last --param threads=4"),
+    Verb("crate", _WORK, "Export an RO-Crate, validated.", "wfexs-like crate last results.crate.zip --retrospective --include outputs"),
+    Verb("execute", _WORK, "Stage, run and (with --crate) export in one go.", "wfexs-like execute demo.wfex.stage --crate results.crate.zip"),
+    Verb("list", _LOOK, "List the working directories.", "wfexs-like list"),
+    Verb("show", _LOOK, "Show a working directory: its items and its runs.", "wfexs-like show last"),
+    Verb("logs", _LOOK, "Print what a run wrote.", "wfexs-like logs last 2"),
+    Verb("cancel", _LOOK, "Stop a run and everything it started.", "wfexs-like cancel last"),
+    Verb("rm", _LOOK, "Remove a working directory with all its runs.", "wfexs-like rm last --yes"),
+    Verb("validate", _CHECK, "Check any crate against its profile, offline.", "wfexs-like validate results.crate.zip"),
+    Verb("cache", _CHECK, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
+    Verb("schema", _SHELL, "Print the JSON Schema of a document.", "wfexs-like schema stage"),
+    Verb("completion", _SHELL, "Print a completion script for your shell.", "wfexs-like completion bash > ~/.local/share/bash-completion/completions/wfexs-like"),
+    Verb("man", _SHELL, "Print the manual page.", "wfexs-like man | man -l -"),
+)  # fmt: skip
+
+NAMES: Final = tuple(verb.name for verb in VERBS)
+
+PLANNED: Final[tuple[str, ...]] = (
+    "compare",
+    "import",
+    "mount",
+    "open",
+    "publish",
+    "recipients",
+    "report",
+    "shell",
+    "unmount",
+    "verify",
+)
+"""Verbs of the design that are not built yet: named in the message of a user who tries one."""
+
+
+def find(name: str) -> Verb:
+    """The verb of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    for verb in VERBS:
+        if verb.name == name:
+            return verb
+    raise KeyError(name)

@@ -1,0 +1,177 @@
+"""Views: what a person reads of each result. Pure functions from a report to text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wfexs_like.cli.context import shown_path
+from wfexs_like.cli.forms import placed
+from wfexs_like.cli.render import (
+    counted,
+    duration,
+    elapsed,
+    moment,
+    plain,
+    short_digest,
+    size,
+    status,
+    styled,
+    table,
+    value_line,
+)
+
+if TYPE_CHECKING:
+    from engines.execution import Execution
+    from staging.plan import Json
+    from wfexs_like.results import CrateReport, ItemReport, StageReport, Validation, WorkdirReport
+
+SHOWN_ITEMS = 40
+SHOWN_STEPS = 40
+SHOWN_ISSUES = 100
+
+
+def items_view(items: Sequence[ItemReport], *, colour: bool = False, limit: int | None = None) -> str:
+    """Items as a table, then each risk on a line of its own, then the sum."""
+    shown = items[:limit]
+    rows = [
+        (item.role, item.name, size(item.size), short_digest(item.sha256), item.trust, item.source, item.identifier)
+        for item in shown
+    ]
+    lines = [table(("ROLE", "NAME", "SIZE", "SHA256", "TRUST", "SOURCE", "IDENTIFIER"), rows, colour=colour)]
+    if len(items) > len(shown):
+        lines.append(f"and {len(items) - len(shown)} more")
+    lines += [plain(f"licence of {item.name}: {', '.join(item.licences)}") for item in shown if item.licences]
+    lines += [
+        styled("risk", "yellow", colour=colour) + plain(f": {item.name}: {risk}")
+        for item in shown
+        for risk in item.risks
+    ]
+    known = [item.size for item in items if item.size is not None]
+    at_least = "at least " if len(known) < len(items) else ""
+    lines.append(f"{counted(len(items), 'item')}, {at_least}{size(sum(known))}")
+    return "\n".join(lines)
+
+
+def stage_words(report: StageReport) -> list[str]:
+    """What is said after staging, a sentence a line."""
+    fetched = sum(item.source == "fetched" for item in report.items)
+    first_use = [item.name for item in report.items if item.trust == "first-use"]
+    total = sum(item.size or 0 for item in report.items)
+    words = [f"staged {counted(len(report.items), 'item')} ({size(total)}), {fetched} of them fetched"]
+    if first_use:
+        names = ", ".join(first_use[:5]) + (", ..." if len(first_use) > 5 else "")  # noqa: PLR2004 - enough to see
+        words.append(f"trusted on first use, their digests are in the lock now: {names}")
+    words += [f"changed: {change}" for change in report.changes]
+    if report.path is not None:
+        words.append(f"{report.nickname} is in {shown_path(report.path)}")
+    if report.lock_path is not None:
+        words.append(f"lock: {shown_path(report.lock_path)} {report.lock_digest or ''}".rstrip())
+    return words
+
+
+def run_view(execution: Execution, content: Path, *, colour: bool = False) -> str:
+    """A run: how it ended, and where its outputs are."""
+    took = duration(elapsed(execution.started, execution.ended))
+    lines = [f"run {execution.run} {status(str(execution.status), colour=colour)} after {took}"]
+    lines += outputs_lines(execution.outputs, content)
+    return "\n".join(lines)
+
+
+def outputs_lines(outputs: Mapping[str, Json], content: Path) -> list[str]:
+    """Each output's name and value."""
+    return [plain(f"  {name}: {value_line(placed(value, content))}") for name, value in outputs.items()]
+
+
+def crate_view(report: CrateReport) -> str:
+    """A crate: where it is, and what its validator said."""
+    if report.validation is None:
+        verdict = "not validated"
+    else:
+        found = report.validation
+        verdict = f"{found.profile}: {found.required or 'no'} required and {found.recommended or 'no'} recommended checks failed"
+    return f"{report.kind} crate: {shown_path(report.path)}\n{plain(verdict)}"
+
+
+def validation_view(validation: Validation, *, colour: bool = False) -> str:
+    """Each issue, then the verdict."""
+    lines = []
+    for issue in validation.issues[:SHOWN_ISSUES]:
+        style = "red" if issue.severity.lower() == "required" else "yellow"
+        entity = f" ({issue.entity})" if issue.entity else ""
+        lines.append(
+            styled(issue.severity.lower(), style, colour=colour) + plain(f": {issue.check}: {issue.message}{entity}")
+        )
+    if len(validation.issues) > SHOWN_ISSUES:
+        lines.append(f"and {len(validation.issues) - SHOWN_ISSUES} more")
+    verdict = status("completed" if validation.passed else "failed", colour=colour).replace("completed", "passed")
+    lines.append(
+        f"{plain(validation.profile)}: {verdict}"
+        f" ({validation.required} required and {validation.recommended} recommended checks failed)"
+    )
+    return "\n".join(lines)
+
+
+def list_view(reports: Sequence[WorkdirReport], *, colour: bool = False) -> str:
+    """Working directories as a table."""
+    if not reports:
+        return "there are no working directories"
+    rows = [
+        (
+            report.id,
+            report.nickname,
+            moment(report.created),
+            report.engine,
+            _runs_word(report.runs),
+        )
+        for report in reports
+    ]
+    return table(("ID", "NICKNAME", "CREATED (UTC)", "ENGINE", "RUNS"), rows, colour=colour)
+
+
+def _runs_word(runs: Sequence[Execution]) -> str:
+    words: dict[str, int] = {}
+    for run in runs:
+        words[str(run.status)] = words.get(str(run.status), 0) + 1
+    return ", ".join(f"{number} {word}" for word, number in words.items()) or "-"
+
+
+def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
+    """A working directory: what it is, its items, and its runs with steps and outputs."""
+    lines = [
+        styled(plain(report.nickname), "bold", colour=colour) + f"  {report.id}",
+        f"  path:    {shown_path(report.path)}",
+        f"  created: {moment(report.created)} UTC",
+        f"  engine:  {plain(report.engine)}",
+        f"  lock:    {report.lock_digest}",
+        "",
+        items_view(report.items, colour=colour, limit=SHOWN_ITEMS),
+        "",
+    ]
+    if not report.runs:
+        lines.append(f'no runs yet: "wfexs-like run {report.id}"')
+    for run in report.runs:
+        lines += _run_block(run, report.path, colour=colour)
+    return "\n".join(lines).rstrip()
+
+
+def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
+    took = elapsed(run.started, run.ended)
+    after = f" after {duration(took)}" if took is not None else ""
+    lines = [
+        f"run {run.run}  {status(str(run.status), colour=colour)}{after}  (started {moment(run.started)} UTC, "
+        f"{'no network' if run.network == 'namespace' else 'network not isolated'})"
+    ]
+    if run.error:
+        lines.append(plain(f"  {run.error}"))
+    for step in run.steps[:SHOWN_STEPS]:
+        code = f" with exit code {step.exit_code}" if step.exit_code else ""
+        spent = elapsed(step.started, step.ended)
+        lines.append(
+            f"  step {plain(step.name)}  {status(str(step.status), colour=colour)}{code}"
+            + (f"  {duration(spent)}" if spent is not None else "")
+        )
+    if len(run.steps) > SHOWN_STEPS:
+        lines.append(f"  and {len(run.steps) - SHOWN_STEPS} more steps")
+    return [*lines, *outputs_lines(run.outputs, content), ""]

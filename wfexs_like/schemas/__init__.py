@@ -1,0 +1,288 @@
+"""Schemas: the JSON Schema of every document that scripts read from us, by name. ``stage`` is what people write.
+
+They say what may be relied on; keys that are not named here may appear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+Schema = dict[str, Any]
+
+_DRAFT: Final = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _object(required: Mapping[str, Schema], optional: Mapping[str, Schema] | None = None) -> Schema:
+    return {
+        "type": "object",
+        "properties": {**required, **(optional or {})},
+        "required": sorted(required),
+    }
+
+
+def _list(of: Schema) -> Schema:
+    return {"type": "array", "items": of}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+_TEXT: Final[Schema] = {"type": "string"}
+_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+_FLAG: Final[Schema] = {"type": "boolean"}
+_ANY: Final[Schema] = {}
+_DIGEST: Final[Schema] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+_TIME: Final[Schema] = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?\+00:00$"}
+
+
+def _one_of(*words: str) -> Schema:
+    return {"enum": list(words)}
+
+
+_DEFS: Final[dict[str, Schema]] = {
+    "fault": _object(
+        {"where": _TEXT, "line": _or_null(_COUNT), "column": _or_null(_COUNT), "message": _TEXT},
+        {"file": _TEXT, "hint": _or_null(_TEXT)},
+    ),
+    "item": _object(
+        {
+            "role": _one_of("workflow", "engine", "input", "environment", "container"),
+            "name": _TEXT,
+            "identifier": _TEXT,
+            "pinned": _TEXT,
+            "size": _or_null(_COUNT),
+            "sha256": _or_null(_DIGEST),
+            "trust": _one_of("expected", "first-use", "locked"),
+            "source": _TEXT,
+        },
+        {"licences": _list(_TEXT), "risks": _list(_TEXT)},
+    ),
+    "lock": _object({"path": _or_null(_TEXT), "digest": _or_null(_TEXT)}),
+    "step": _object(
+        {
+            "name": _TEXT,
+            "status": _one_of("running", "completed", "failed", "killed", "skipped"),
+            "exit_code": _or_null({"type": "integer"}),
+        },
+        {"started": _or_null(_TIME), "ended": _or_null(_TIME), "error": _or_null(_TEXT)},
+    ),
+    "run": _object(
+        {
+            "id": _TEXT,
+            "run": {"type": "integer", "minimum": 1},
+            "status": _one_of("running", "completed", "failed", "killed"),
+            "exit_code": _or_null({"type": "integer"}),
+            "started": _or_null(_TIME),
+            "ended": _or_null(_TIME),
+            "outputs": {"type": "object", "additionalProperties": _ref("value")},
+            "steps": _list(_ref("step")),
+        },
+        {"uuid": _TEXT, "error": _or_null(_TEXT), "engine": _TEXT, "network": _TEXT, "logs": _list(_TEXT)},
+    ),
+    "value": {
+        "description": "A CWL value; a File and a Directory have an absolute path.",
+        "anyOf": [
+            {"type": ["null", "boolean", "number", "string"]},
+            _list(_ref("value")),
+            {
+                "type": "object",
+                "if": {"properties": {"class": _one_of("File", "Directory")}, "required": ["class"]},
+                "then": _object({"path": _or_null(_TEXT), "sha256": _or_null(_DIGEST), "basename": _TEXT}),
+                "else": {"additionalProperties": _ref("value")},
+            },
+        ],
+    },
+    "issue": _object({"severity": _TEXT, "check": _TEXT, "entity": _or_null(_TEXT), "message": _TEXT}),
+    "validation": _object({"profile": _TEXT, "required": _COUNT, "recommended": _COUNT}),
+    "staged": _object(
+        {
+            "id": _or_null(_TEXT),
+            "nickname": _or_null(_TEXT),
+            "path": _or_null(_TEXT),
+            "lock": _ref("lock"),
+            "items": _list(_ref("item")),
+        },
+        {"changes": _list(_TEXT)},
+    ),
+    "exported": _object(
+        {
+            "path": _TEXT,
+            "kind": _one_of("prospective", "retrospective"),
+            "profiles": _list(_TEXT),
+            "sealed": _FLAG,
+            "validation": _or_null(_ref("validation")),
+        }
+    ),
+    "workdir": _object(
+        {
+            "id": _TEXT,
+            "nickname": _TEXT,
+            "path": _TEXT,
+            "created": _TEXT,
+            "engine": _TEXT,
+            "lock": _object({"digest": _TEXT}),
+            "runs": _list(_object({"run": _COUNT, "status": _TEXT})),
+        }
+    ),
+    "problem": _object({"path": _TEXT, "problem": _TEXT}),
+}
+
+# The results, by the name in their "schema" key: what they are made of.
+_RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
+    "error": (
+        _object(
+            {
+                "error": _object(
+                    {
+                        "kind": _TEXT,
+                        "exit_code": {"type": "integer", "minimum": 1},
+                        "message": _TEXT,
+                        "hint": _or_null(_TEXT),
+                        "where": _or_null(_TEXT),
+                    },
+                    {"identifier": _TEXT, "expected": _TEXT, "actual": _TEXT, "faults": _list(_ref("fault"))},
+                )
+            }
+        ),
+    ),
+    "init": (_object({"config": _TEXT, "keys": _object({"private": _TEXT, "public": _TEXT}), "public_key": _TEXT}),),
+    "doctor": (
+        _object(
+            {
+                "ok": _FLAG,
+                "checks": _list(
+                    _object(
+                        {
+                            "name": _TEXT,
+                            "found": _FLAG,
+                            "works": _FLAG,
+                            "essential": _FLAG,
+                            "version": _or_null(_TEXT),
+                            "detail": _or_null(_TEXT),
+                            "fix": _or_null(_TEXT),
+                        }
+                    )
+                ),
+            }
+        ),
+    ),
+    "check": (_object({"valid": _FLAG, "faults": _list(_ref("fault"))}),),
+    "resolve": (_ref("staged"),),
+    "stage": (
+        _ref("staged"),
+        _object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT, "lock": _object({"path": _TEXT, "digest": _TEXT})}),
+    ),
+    "run": (_ref("run"),),
+    "execute": (_object({"stage": _ref("staged"), "run": _ref("run"), "crate": _or_null(_ref("exported"))}),),
+    "crate": (_ref("exported"),),
+    "list": (_object({"workdirs": _list(_ref("workdir"))}),),
+    "show": (_ref("workdir"), _object({"items": _list(_ref("item")), "runs": _list(_ref("run"))})),
+    "logs": (_object({"run": _or_null(_COUNT), "files": _list(_object({"path": _TEXT, "size": _COUNT}))}),),
+    "cancel": (_object({"cancelled": _list(_COUNT)}),),
+    "rm": (_object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT}),),
+    "validate": (_ref("validation"), _object({"passed": _FLAG, "issues": _list(_ref("issue"))})),
+    "cache-list": (
+        _object(
+            {
+                "entries": _list(
+                    _object(
+                        {
+                            "sha256": _DIGEST,
+                            "kind": _one_of("file", "directory"),
+                            "size": _COUNT,
+                            "origins": _list(_object({"identifier": _TEXT})),
+                            "users": _list(_TEXT),
+                        }
+                    )
+                ),
+                "size": _COUNT,
+            }
+        ),
+    ),
+    "cache-add": (_object({"identifier": _TEXT, "pinned": _TEXT, "size": _COUNT, "sha256": _DIGEST}),),
+    "cache-verify": (_object({"ok": _FLAG, "problems": _list(_ref("problem"))}),),
+    "cache-remove": (_object({"removed": _list(_DIGEST), "size": _COUNT}),),
+    "cache-gc": (_object({"removed": _list(_DIGEST), "size": _COUNT, "dry_run": _FLAG}),),
+}
+
+_LOCK: Final[Schema] = _object(
+    {
+        "schema": {"const": "wfexs-like/lock/1"},
+        "digest": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+        "workflow": _object({"path": _TEXT, "process": _or_null(_TEXT), "language": _TEXT, "language_version": _TEXT}),
+        "engine": _object({"name": _TEXT, "version": _TEXT}),
+        "container": _TEXT,
+        "items": _list(
+            _object(
+                {
+                    "role": _one_of("workflow", "engine", "input", "environment", "container"),
+                    "name": _TEXT,
+                    "identifier": _TEXT,
+                    "pinned": _TEXT,
+                    "kind": _one_of("file", "directory"),
+                    "size": _COUNT,
+                    "sha256": _DIGEST,
+                    "trust": _one_of("expected", "first-use"),
+                },
+                {"path": _TEXT, "hops": _list(_TEXT), "licences": _list(_TEXT)},
+            )
+        ),
+        "parameters": {"type": "object"},
+        "environment": {"type": "object"},
+        "requirements": _list({"type": "object"}),
+        "outputs": _list({"type": "object"}),
+        "limits": _object({"cores": _ANY, "memory": _ANY, "time": _ANY}),
+    }
+)
+
+
+def names() -> tuple[str, ...]:
+    """Every name that ``schema_of`` knows: the documents first, then the results of the verbs."""
+    return ("stage", "lock", *(f"{name}-result" if name == "stage" else name for name in sorted(_RESULTS)))
+
+
+def schema_of(name: str) -> Schema:
+    """The JSON Schema of that name; ``stage`` is the stage file, ``stage-result`` what the verb ``stage`` prints.
+
+    Raises:
+        KeyError: there is none.
+    """
+    if name == "stage":
+        from staging.loading import stage_schema
+
+        return dict(stage_schema())
+    if name == "lock":
+        return {"$schema": _DRAFT, "title": "wfexs-like lock file", **_LOCK}
+    result = name.removesuffix("-result")
+    title = f"wfexs-like/{result}/1"
+    parts = [_object({"schema": {"const": title}}), *_RESULTS[result]]
+    used = _reachable(parts)
+    return {
+        "$schema": _DRAFT,
+        "title": title,
+        "allOf": parts,
+        **({"$defs": {one: _DEFS[one] for one in sorted(used)}} if used else {}),
+    }
+
+
+def _reachable(schema: object) -> set[str]:
+    found: set[str] = set()
+    waiting = [schema]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, list):
+            waiting += one
+        elif isinstance(one, dict):
+            target = one.get("$ref")
+            if isinstance(target, str) and target.rsplit("/", 1)[-1] not in found:
+                name = target.rsplit("/", 1)[-1]
+                found.add(name)
+                waiting.append(_DEFS[name])
+            waiting += one.values()
+    return found
