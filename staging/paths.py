@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import unicodedata
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from staging.errors import PolicyError
 
 MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 4095
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -18,7 +17,8 @@ def safe_relative(text: str) -> PurePosixPath:
     """The relative path that ``text`` names, if it can only mean something below the folder it is joined to.
 
     Raises:
-        PolicyError: it is absolute, empty, climbs out, has a control character, a backslash or an over-long part.
+        PolicyError: it is absolute, empty, climbs out, has a control character or a backslash, is not UTF-8, or is
+            too long for a file system.
     """
     parts = text.split("/")
     if (
@@ -27,7 +27,8 @@ def safe_relative(text: str) -> PurePosixPath:
         or _CONTROL.search(text)
         or "\\" in text
         or any(part in ("", ".", "..") for part in parts)
-        or any(len(os.fsencode(part)) > MAX_NAME_BYTES for part in parts)
+        or _byte_length(text) > MAX_PATH_BYTES
+        or any(_byte_length(part) > MAX_NAME_BYTES for part in parts)
     ):
         raise PolicyError(
             f"{text!r} is not a path that stays inside its folder",
@@ -51,9 +52,17 @@ def safe_join(root: Path, text: str | PurePosixPath) -> Path:
 
 
 def safe_name(text: str, *, default: str = "unnamed") -> str:
-    """A base name for something that came from outside: the last part, decoded, or ``default`` when none is left."""
-    name = unicodedata.normalize("NFC", unquote(text)).rstrip("/").rsplit("/", 1)[-1]
-    name = _CONTROL.sub("_", name).replace("\\", "_")
-    while len(os.fsencode(name)) > MAX_NAME_BYTES:
-        name = name[1:]
+    """A base name for something that came from outside: the last part, decoded, or ``default`` when none is left.
+
+    Of an over-long name its end is kept, with the suffix.
+    """
+    name = unquote(text).rstrip("/").rsplit("/", 1)[-1]
+    name = _CONTROL.sub("_", name).replace("\\", "_").encode(errors="replace")[-MAX_NAME_BYTES:].decode(errors="ignore")
     return default if name in ("", ".", "..") else name
+
+
+def _byte_length(text: str) -> int:
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return MAX_PATH_BYTES + 1
