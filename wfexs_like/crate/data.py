@@ -1,0 +1,225 @@
+"""Data entities: files, folders and collections, in the crate or referred to from it.
+
+A file in the crate has its path as @id. One that stays out has the web address it was fetched from, where there is one
+and its bytes are pinned; else a local identifier made of its digest (``#sha256-...``), which a validator doesn't look
+for among the payload. What must not be disclosed is named by its parameter alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from staging.fingerprints import Tree
+from staging.plan import PlanItem
+from wfexs_like.crate.contextual import Contextual
+from wfexs_like.crate.discretion import public_identifier, web_address
+from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, fragment, path_id
+from wfexs_like.crate.payload import Payload, measure, verify_outside
+from wfexs_like.crate.story import Thing
+from wfexs_like.crate.vocabulary import media_type
+
+LISTED_FILES = 1000
+"""A folder's files are listed one by one up to this many; its tree digest stands for all of them in any case."""
+TREE_RULE = "sha256 of the folder's tree text (see README.md)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """A file or folder that a parameter or a run speaks of.
+
+    ``path`` is below the working directory's content, ``None`` if it lies elsewhere or nowhere. ``sha256`` and ``size``
+    are what the record says. ``item`` is its item of the plan. ``slot`` names the parameter that it is for.
+    """
+
+    slot: str
+    basename: str
+    folder: bool
+    path: PurePosixPath | None = None
+    sha256: str | None = None
+    size: int | None = None
+    item: PlanItem | None = None
+    format: str | None = None
+    hidden: bool = False
+    include: bool = False
+
+
+class DataEntities:
+    """Makes data entities in ``graph``; what is included goes through ``payload``.
+
+    ``accessed`` is when the things on the web were fetched (ISO 8601).
+    """
+
+    def __init__(
+        self, graph: Graph, payload: Payload, contextual: Contextual, *, accessed: str, rehash: bool
+    ) -> None:
+        self.graph = graph
+        self.payload = payload
+        self.contextual = contextual
+        self.accessed = accessed
+        self.rehash = rehash
+        self.withheld: set[str] = set()
+        self._checked: set[str] = set()
+
+    def describe(self, content: Content) -> tuple[Ref, Thing]:
+        """The entity of a file or folder, copied into the crate if it is to be included.
+
+        Raises:
+            DigestError: the bytes aren't those of the record.
+            NotFoundError: a file to be included is gone.
+        """
+        if content.hidden:
+            return self._undisclosed(content)
+        if content.include and content.path is not None:
+            if content.folder:
+                return self._folder_inside(content, content.path)
+            return self._file_inside(content, content.path)
+        return self._outside(content)
+
+    def document(self, path: str, *, name: str, expected: str | None = None) -> Entity:
+        """A file of the working directory that is always in the crate, such as a workflow's."""
+        copied = self.payload.file(path, expected)
+        entity = self.graph.add(path_id(path), "File")
+        entity.set("name", name).set("sha256", copied.sha256).set("contentSize", str(copied.size))
+        entity.set("encodingFormat", media_type(path))
+        self.graph.add(ROOT).add("hasPart", Ref(entity.id))
+        return entity
+
+    def made(self, path: str, text: bytes, *, name: str, encoding: str) -> Entity:
+        """A file that we write."""
+        copied = self.payload.written(path, text)
+        entity = self.graph.add(path_id(path), "File", name=name, encodingFormat=encoding)
+        entity.set("sha256", copied.sha256).set("contentSize", str(copied.size))
+        self.graph.add(ROOT).add("hasPart", Ref(entity.id))
+        return entity
+
+    def collection(self, slot: str, parts: list[Ref], name: str) -> Ref:
+        """A file with its secondary files; the first part is the main one."""
+        mark = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        entity = self.graph.add(fragment("collection", slot, mark), "Collection", name=name, mainEntity=parts[0])
+        entity.add("hasPart", *parts)
+        self.graph.add(ROOT).add("mentions", Ref(entity.id))
+        return Ref(entity.id)
+
+    def _file_inside(self, content: Content, path: PurePosixPath) -> tuple[Ref, Thing]:
+        copied = self.payload.file(path, content.sha256)
+        entity = self.graph.add(path_id(str(path)), "File", name=content.basename)
+        entity.set("sha256", copied.sha256).set("contentSize", str(copied.size))
+        self._about(entity, content)
+        self.graph.add(ROOT).add("hasPart", Ref(entity.id))
+        return Ref(entity.id), Thing(text=content.basename, href=entity.id, sha256=copied.sha256, size=copied.size)
+
+    def _folder_inside(self, content: Content, path: PurePosixPath) -> tuple[Ref, Thing]:
+        tree = self.payload.tree(path, content.sha256)
+        entity = self.graph.add(path_id(str(path), folder=True), "Dataset", name=content.basename)
+        self._tree(entity, tree.fingerprint.digest, len(tree.entries))
+        files = [entry for entry in tree.entries if entry.kind in "fx"]
+        if len(files) <= LISTED_FILES:
+            for entry in files:
+                inner = self.graph.add(path_id(f"{path}/{entry.path}"), "File", name=PurePosixPath(entry.path).name)
+                inner.set("sha256", entry.digest).set("contentSize", str(entry.size))
+                inner.set("encodingFormat", media_type(entry.path))
+                entity.add("hasPart", Ref(inner.id))
+        self._about(entity, content)
+        self.graph.add(ROOT).add("hasPart", Ref(entity.id))
+        return Ref(entity.id), self._folder_thing(content, entity.id, tree)
+
+    def _folder_thing(self, content: Content, href: str, tree: Tree) -> Thing:
+        note = f"folder of {len(tree.entries)} entries, sha256 by the tree rule"
+        return Thing(text=f"{content.basename}/", href=href, sha256=tree.fingerprint.digest, size=tree.size, note=note)
+
+    def _outside(self, content: Content) -> tuple[Ref, Thing]:
+        digest, size = self._known(content)
+        address = self._web_id(content, digest)
+        if address is not None:
+            entity_id = address
+        elif digest is not None:
+            entity_id = f"#{'tree-' if content.folder else ''}sha256-{digest}"
+        else:
+            entity_id = fragment("elsewhere", content.slot, content.basename)
+        entity = self.graph.add(entity_id, "Dataset" if content.folder else "File")
+        entity.add("name", content.basename) if not entity.has("name") else entity.add("alternateName", content.basename)
+        if digest is not None and content.folder:
+            self._tree(entity, digest, None)
+        elif digest is not None:
+            entity.set("sha256", digest)
+        if size is not None:
+            entity.set("contentSize", str(size))
+        self._about(entity, content)
+        if address is not None:
+            entity.set("sdDatePublished", self.accessed)
+            self.graph.add(ROOT).add("hasPart", Ref(entity_id))
+        note = "not in this crate" + (", sha256 by the tree rule" if content.folder else "")
+        return Ref(entity_id), Thing(text=content.basename, href=address, sha256=digest, size=size, note=note)
+
+    def _known(self, content: Content) -> tuple[str | None, int | None]:
+        """Digest and size of something that stays out: of the record, or measured when it has none."""
+        if content.path is None:
+            return content.sha256, content.size
+        if content.sha256 is None and not content.folder:
+            measured = measure(self.payload.content, str(content.path))
+            return measured.sha256, measured.size
+        if self.rehash and content.sha256 is not None and str(content.path) not in self._checked:
+            self._checked.add(str(content.path))
+            verify_outside(self.payload.content, content.path, content.sha256, folder=content.folder)
+        return content.sha256, content.size
+
+    def _web_id(self, content: Content, digest: str | None) -> str | None:
+        """The address as @id, unless another content was described under it."""
+        item = content.item
+        shown = public_identifier(item.pinned) if item is not None else None
+        if shown is None or content.folder or not shown.startswith(("http://", "https://", "ftp://")):
+            return None
+        if item is not None and digest != item.fingerprint.digest:
+            return None
+        if shown in self.graph:
+            known = self.graph[shown].as_json()
+            if "File" not in self.graph[shown].types or known.get("sha256") != digest:
+                return None
+        return shown
+
+    def _undisclosed(self, content: Content) -> tuple[Ref, Thing]:
+        self.withheld.add(content.slot)
+        entity_id = fragment("undisclosed", content.item.name if content.item is not None else content.slot)
+        self.graph.add(
+            entity_id,
+            "Dataset" if content.folder else "File",
+            name=f"{content.slot} (not disclosed)",
+            description="What was used here must not be disclosed: neither its content nor its origin is told.",
+        )
+        return Ref(entity_id), Thing(text="not disclosed")
+
+    def _tree(self, entity: Entity, digest: str, entries: int | None) -> None:
+        identifier = self.graph.add(
+            f"#tree-sha256-{digest}-digest", "PropertyValue", name="sha256", value=digest, propertyID=TREE_RULE
+        )
+        if entries is not None:
+            identifier.set("description", f"the folder holds {entries} files, links and empty folders")
+        entity.add("identifier", Ref(identifier.id))
+
+    def _about(self, entity: Entity, content: Content) -> None:
+        if not content.folder:
+            entity.set("encodingFormat", media_type(content.basename))
+            if content.format and content.format.startswith(("http://", "https://")):
+                entity.add("encodingFormat", self.contextual.encoding(content.format))
+        item = content.item
+        if item is None:
+            return
+        for licence in item.licences:
+            entity.add("license", self.contextual.licence(licence))
+        for attribution in item.attributions:
+            entity.add("author", self.contextual.author(attribution))
+        shown = public_identifier(item.pinned)
+        if shown is not None and shown != entity.id:
+            entity.add("identifier", shown)
+            entity.add("url", web_address(shown))
+
+
+def basename_of(value: Mapping[str, object], path: PurePosixPath | None) -> str:
+    """A File's or Directory's name: as it says, else of its path."""
+    stated = value.get("basename")
+    if isinstance(stated, str) and stated:
+        return stated.rpartition("/")[2] or stated
+    return path.name if path is not None else "unnamed"

@@ -1,0 +1,274 @@
+"""Exporting a crate: a working directory becomes a folder or a ZIP file that stands on its own.
+
+A crate is written beside its destination under another name, validated, and only then gets its name; a crate that is
+wrong, or a disk that is full, leaves nothing. What goes in by ``include`` (when nothing is said: the outputs of a
+retrospective crate, no data for a prospective one):
+
+==============  ========================================================================================
+``inputs``      staged inputs, but for those marked ``disclosable: false`` or ``clonable: false``
+``outputs``     what the runs made
+``workflow``    all that was fetched with the workflow; its documents themselves are in every crate
+``containers``  container images
+``all``         all of these
+==============  ========================================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from engines.execution import Status
+from staging.errors import CrateError, NotFoundError, UsageError, from_os_error
+from staging.plan import Kind, Role
+from wfexs_like.crate.data import Content
+from wfexs_like.crate.discretion import Discretion, web_address
+from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
+from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter, discard
+from wfexs_like.crate.preview import render_preview
+from wfexs_like.crate.prospective import Prospective, kind_of
+from wfexs_like.crate.readme import render_readme
+from wfexs_like.crate.report_types import CrateReport, Validation
+from wfexs_like.crate.retrospective import Retrospective
+from wfexs_like.crate.story import Slot, Story, Thing
+from wfexs_like.crate.subject import CrateSubject
+from wfexs_like.crate.validation import Judge, validator_profile
+from wfexs_like.crate.vocabulary import LANGUAGES, PROCESS_RUN, RO_CRATE, WORKFLOW_RO_CRATE, WORKFLOW_RUN
+
+CrateKind = Literal["prospective", "retrospective"]
+INCLUDES = ("inputs", "outputs", "workflow", "containers", "all")
+PROFILES: dict[str, tuple[str, ...]] = {
+    "prospective": (WORKFLOW_RO_CRATE,),
+    "retrospective": (PROCESS_RUN, WORKFLOW_RUN, WORKFLOW_RO_CRATE),
+}
+PREVIEW = "ro-crate-preview.html"
+
+
+def export_crate(
+    subject: CrateSubject,
+    destination: Path,
+    *,
+    kind: CrateKind,
+    include: frozenset[str] = frozenset(),
+    validate: bool = True,
+    cache: Path,
+    rehash: bool = False,
+) -> CrateReport:
+    """Write the crate of ``subject`` to ``destination``: a folder, or a ZIP file when its name ends in ``.zip``.
+
+    ``cache`` is the folder where the validator keeps what it needs. ``rehash`` also reads what stays out of the crate.
+
+    Raises:
+        UsageError: the destination exists, or ``include`` asks for what there is not.
+        NotFoundError: a retrospective crate without a run, or a recorded file that is gone.
+        DigestError: a file is not the one that was recorded.
+        CrateError: the crate would break its profile.
+        DiskError: the disk is full.
+    """
+    wanted = _wanted(include, kind)
+    _check_runs(subject, kind)
+    if os.path.lexists(destination):
+        raise UsageError(f"{destination} exists already", hint="choose another name, or remove it first", where=str(destination))
+    if not destination.parent.is_dir():
+        raise UsageError(f"there is no folder {destination.parent}", hint="make it first", where=str(destination.parent))
+    profile = validator_profile(PROFILES[kind][1 if kind == "retrospective" else 0])
+    zipped = destination.suffix.lower() == ".zip"
+    part = destination.with_name(f".{destination.name[:100]}.{uuid.uuid4().hex[:12]}.part{'.zip' if zipped else ''}")
+    try:
+        with ExitStack() as stack:
+            # Started first: it gets ready while the crate is written.
+            judge = stack.enter_context(Judge(profile)) if validate else None
+            writer: Writer = ZipWriter(part) if zipped else FolderWriter(part)
+            try:
+                _write(subject, writer, kind, wanted, rehash=rehash)
+            finally:
+                writer.close()
+            validation = judge.validate(part) if judge is not None else None
+        if validation is not None and not validation.passed:
+            raise _invalid(validation)
+        _settle(part, destination)
+    except OSError as error:
+        raise from_os_error(error, f"write the crate {destination}") from error
+    finally:
+        discard(part)
+    return CrateReport(path=destination, kind=kind, profiles=PROFILES[kind], sealed=False, validation=validation)
+
+
+def _wanted(include: frozenset[str], kind: CrateKind) -> frozenset[str]:
+    unknown = include - set(INCLUDES)
+    if unknown:
+        raise UsageError(
+            f"there is nothing called {', '.join(sorted(unknown))} to include", hint=f"known: {', '.join(INCLUDES)}"
+        )
+    if kind == "prospective" and "outputs" in include:
+        raise UsageError("a prospective crate has no outputs to include", hint="use --retrospective, or leave them out")
+    if not include:
+        return frozenset({"outputs"}) if kind == "retrospective" else frozenset()
+    return frozenset(INCLUDES[:-1]) if "all" in include else include
+
+
+def _check_runs(subject: CrateSubject, kind: CrateKind) -> None:
+    if kind != "retrospective" or any(one.status is not Status.RUNNING for one in subject.executions):
+        return
+    if subject.executions:
+        raise NotFoundError("the run has not ended yet", hint="wait for it, or cancel it", where=subject.workdir_id)
+    raise NotFoundError(
+        "there is no run to tell of",
+        hint="run the workflow first, or make a --prospective crate",
+        where=subject.workdir_id,
+    )
+
+
+def _invalid(validation: Validation) -> CrateError:
+    first = next((one for one in validation.issues if one.severity == "required"), None)
+    reason = f": {first.message}" if first is not None else ""
+    return CrateError(
+        f"the crate would not conform to {validation.profile}{reason}",
+        hint="nothing was written; --no-validate writes it all the same",
+        where=first.entity if first is not None else None,
+        profile=validation.profile,
+        issues=[
+            {"severity": one.severity, "check": one.check, "entity": one.entity, "message": one.message}
+            for one in validation.issues
+        ],
+    )
+
+
+def _settle(part: Path, destination: Path) -> None:
+    """Give the crate its name, unless something came to be there meanwhile."""
+    for name in (part, part / METADATA) if part.is_dir() else (part,):
+        descriptor = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    if os.path.lexists(destination):
+        raise UsageError(f"{destination} exists already", hint="choose another name", where=str(destination))
+    part.rename(destination)
+
+
+def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: frozenset[str], *, rehash: bool) -> None:
+    graph = Graph()
+    hosts = [str(one.host[key]) for one in subject.executions for key in ("hostname", "node") if one.host.get(key)]
+    discretion = Discretion(subject.content, hosts=hosts)
+    payload = Payload(subject.content, writer)
+    ground = Prospective(subject, graph, payload, discretion, include, rehash=rehash)
+    published = datetime.now(UTC).date().isoformat()
+    title = discretion.value(subject.title or subject.interface.label or subject.plan.workflow.path.name)
+    description = discretion.value(subject.description or subject.interface.doc or f"The workflow {title}.")
+    main, documents = ground.workflow()
+    ground.parameters(main)
+    licence, people = _root(ground, kind, title, description, published)
+    story = Story(
+        title=title,
+        description=description,
+        kind=kind,
+        published=published,
+        licence=licence,
+        people=people,
+        workflow=documents[0],
+        workflow_name=title,
+        workflow_source=_source(main),
+        language=_language(subject),
+        engine=f"{subject.plan.engine} {subject.plan.engine_version}",
+        software=f"wfexs-like {subject.software_version}",
+        plan_digest=str(subject.plan.digest),
+        documents=tuple(documents),
+    )
+    if kind == "retrospective":
+        _runs(ground, main, story)
+    else:
+        story.inputs = ground.staged_values()
+        ground.variable_values({})
+        story.outputs = tuple(
+            Slot(name=one.name, kind=kind_of(one.type), things=(), description=one.doc or one.label)
+            for one in subject.interface.outputs
+        )
+    if "containers" in include:
+        _containers(ground)
+    ground.settle()
+    story.remarks += _remarks(ground)
+    graph.add(ROOT).add("mentions", ground.contextual.ourselves(subject.software_version))
+    readme = ground.data.made("README.md", render_readme(story).encode(), name="README", encoding="text/markdown")
+    readme.set("about", Ref(ROOT))
+    graph.add(PREVIEW, "CreativeWork", name="preview of this crate", about=Ref(ROOT), encodingFormat="text/html")
+    payload.written(PREVIEW, render_preview(story).encode())
+    payload.written(METADATA, graph.serialise())
+
+
+def _root(
+    ground: Prospective, kind: CrateKind, title: str, description: str, published: str
+) -> tuple[Thing, tuple[str, ...]]:
+    subject, contextual = ground.subject, ground.contextual
+    descriptor = ground.graph.add(METADATA, "CreativeWork", about=Ref(ROOT))
+    descriptor.add("conformsTo", Ref(RO_CRATE), Ref(WORKFLOW_RO_CRATE))
+    root = ground.root
+    for profile in PROFILES[kind]:
+        root.add("conformsTo", contextual.profile(profile))
+    stated = subject.licence or subject.interface.licence
+    if stated is None:
+        stated = next((one for item in ground.plan.of_role(Role.WORKFLOW) for one in item.licences), None)
+    licence = contextual.licence(stated)
+    root.set("name", title).set("description", description).set("datePublished", published).set("license", licence)
+    root.set("identifier", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'wfexs-like:{subject.workdir_id}')}")
+    authors = [one for stated in subject.authors if (one := contextual.author(stated))]
+    if not authors and subject.person is not None:
+        authors = [contextual.person(subject.person)]
+    root.add("author", *(authors or [contextual.not_stated()]))
+    root.set("publisher", contextual.not_stated())
+    names = tuple(str(ground.graph[one].as_json()["name"]) for one in authors) or ("not stated",)
+    entity = ground.graph[licence]
+    href = licence if licence.startswith(("http://", "https://")) else None
+    return Thing(text=str(entity.as_json()["name"]), href=href), names
+
+
+def _runs(ground: Prospective, main: Entity, story: Story) -> None:
+    retrospective = Retrospective(ground, main)
+    executions = sorted(ground.subject.executions, key=lambda one: one.run)
+    story.runs = tuple(retrospective.describe(one) for one in executions if one.status is not Status.RUNNING)
+    story.still_running = sum(one.status is Status.RUNNING for one in executions)
+    retrospective.never_made()
+
+
+def _containers(ground: Prospective) -> None:
+    for item in ground.plan.of_role(Role.CONTAINER):
+        if item.path is not None and item.disclosable and item.clonable:
+            ground.data.describe(
+                Content(
+                    slot="containers",
+                    basename=item.path.name,
+                    folder=item.kind is Kind.DIRECTORY,
+                    path=item.path,
+                    sha256=item.fingerprint.digest,
+                    size=item.size,
+                    item=item,
+                    include=True,
+                )
+            )
+
+
+def _source(main: Entity) -> Thing | None:
+    identifier = main.as_json().get("identifier")
+    if identifier is None:
+        return None
+    return Thing(text=str(identifier), href=web_address(str(identifier)))
+
+
+def _language(subject: CrateSubject) -> str:
+    word, version = subject.plan.workflow.language, subject.plan.workflow.language_version
+    name = LANGUAGES[word][1] if word in LANGUAGES else word
+    return f"{name} {version}".strip()
+
+
+def _remarks(ground: Prospective) -> list[str]:
+    remarks = []
+    if ground.data.withheld:
+        remarks.append(
+            f"Not disclosed, because whoever staged it said so: {', '.join(sorted(ground.data.withheld))}. "
+            "Logs are left out for the same reason."
+        )
+    return remarks

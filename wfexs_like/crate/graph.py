@@ -1,0 +1,119 @@
+"""A flat JSON-LD graph: entities by @id, written in one order and with one spelling.
+
+Source: RO-Crate 1.1, "RO-Crate JSON-LD": flattened, compacted, every entity with @id and @type, single values not in
+arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
+from urllib.parse import quote
+
+from wfexs_like.crate.vocabulary import EXTRA_TERMS, RO_CRATE_CONTEXT
+
+Literal: TypeAlias = str | int | float | bool
+METADATA = "ro-crate-metadata.json"
+ROOT = "./"
+# What RFC 3986 allows in a path segment, without ":", which would read as a scheme in a first segment.
+_PATH_SAFE = "/~!$&'()*+,;=@-._"
+
+
+def path_id(path: str, *, folder: bool = False) -> str:
+    """The @id of something in the crate: its path, percent-encoded; a folder's ends with ``/``."""
+    return quote(path, safe=_PATH_SAFE) + ("/" if folder else "")
+
+
+def fragment(*parts: str) -> str:
+    """A local @id, ``#part/part``, percent-encoded."""
+    return "#" + "/".join(quote(part, safe="~!$&'()*+,;=@-._") for part in parts)
+
+
+class Ref(str):
+    """A value that is another entity's @id."""
+
+    __slots__ = ()
+
+
+class Entity:
+    """One entity. Values keep the order they came in; the same value is not kept twice."""
+
+    __slots__ = ("id", "properties", "types")
+
+    def __init__(self, entity_id: str, types: Iterable[str]) -> None:
+        self.id = entity_id
+        self.types = dict.fromkeys(types)
+        self.properties: dict[str, dict[tuple[type, Literal], None]] = {}
+
+    def set(self, name: str, *values: Literal | None) -> Entity:
+        """Replace the values of a property; ``None`` is no value."""
+        self.properties.pop(name, None)
+        return self.add(name, *values)
+
+    def add(self, name: str, *values: Literal | None) -> Entity:
+        """Add values to a property; ``None`` is no value."""
+        for value in values:
+            if value is not None:
+                self.properties.setdefault(name, {})[(type(value), value)] = None
+        return self
+
+    def has(self, name: str) -> bool:
+        """Whether the property has a value."""
+        return name in self.properties
+
+    def as_json(self) -> dict[str, object]:
+        """The entity's JSON-LD object."""
+        types = list(self.types)
+        record: dict[str, object] = {"@id": self.id, "@type": types[0] if len(types) == 1 else types}
+        for name in sorted(self.properties):
+            values = [{"@id": str(value)} if kind is Ref else value for kind, value in self.properties[name]]
+            record[name] = values[0] if len(values) == 1 else values
+        return record
+
+
+class Graph:
+    """Entities by @id."""
+
+    def __init__(self) -> None:
+        self._entities: dict[str, Entity] = {}
+
+    def __contains__(self, entity_id: str) -> bool:
+        return entity_id in self._entities
+
+    def __getitem__(self, entity_id: str) -> Entity:
+        return self._entities[entity_id]
+
+    def __iter__(self) -> Iterator[Entity]:
+        return iter(self._entities.values())
+
+    def add(self, entity_id: str, *types: str, **properties: Literal | None) -> Entity:
+        """The entity of that @id, made when it isn't there yet; types and values are added to it."""
+        entity = self._entities.get(entity_id)
+        if entity is None:
+            entity = self._entities[entity_id] = Entity(entity_id, types)
+        else:
+            entity.types.update(dict.fromkeys(types))
+        for name, value in properties.items():
+            entity.add(name, value)
+        return entity
+
+    def context(self) -> list[object]:
+        """The ``@context``: RO-Crate's, and exactly those further terms that are used."""
+        used = {name for entity in self for name in (*entity.types, *entity.properties)}
+        extra = {term: EXTRA_TERMS[term] for term in sorted(used & EXTRA_TERMS.keys())}
+        return [RO_CRATE_CONTEXT, extra] if extra else [RO_CRATE_CONTEXT]
+
+    def as_json(self) -> Mapping[str, object]:
+        """The document: the descriptor, the root, then all others by @id."""
+        first = [self._entities[one] for one in (METADATA, ROOT) if one in self._entities]
+        rest = [self._entities[one] for one in sorted(self._entities.keys() - {METADATA, ROOT})]
+        context = self.context()
+        return {
+            "@context": context if len(context) > 1 else context[0],
+            "@graph": [entity.as_json() for entity in (*first, *rest)],
+        }
+
+    def serialise(self) -> bytes:
+        """The document's text."""
+        return (json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n").encode()

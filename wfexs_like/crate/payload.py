@@ -1,0 +1,313 @@
+"""Payload: bytes go into the crate and are hashed on the way, so that a crate attests what it holds.
+
+A crate is written to a folder or straight into a ZIP file. Each file is read once. A file that isn't what the plan or
+the run's record says is a ``DigestError``.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import stat
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, Protocol
+
+from staging.errors import DigestError, NotFoundError, PolicyError
+from staging.fingerprints import CHUNK, Fingerprint, Tree, TreeEntry, check_link, walk
+from staging.paths import safe_join, safe_relative
+
+_FICLONE = 0x40049409
+_WORTH_A_CLONE = 4 << 20
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copied:
+    """What was written: ``sha256`` and ``size`` (bytes) of the bytes in the crate."""
+
+    sha256: str
+    size: int
+
+
+class Writer(Protocol):
+    """Where a crate's files go. Paths are relative to the crate's root."""
+
+    def file(self, path: str, source: BinaryIO, *, executable: bool = False) -> Copied:
+        """Copy a stream."""
+
+    def content(self, path: str, content: bytes) -> Copied:
+        """Write bytes."""
+
+    def link(self, path: str, target: str) -> None:
+        """Make a symbolic link."""
+
+    def folder(self, path: str) -> None:
+        """Make a folder (it may be there)."""
+
+    def close(self) -> None:
+        """Finish: everything is on the disk."""
+
+
+class FolderWriter:
+    """A crate in a folder, which must not exist yet."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        root.mkdir()
+        self._made = {PurePosixPath()}
+
+    def file(self, path: str, source: BinaryIO, *, executable: bool = False) -> Copied:
+        """Copy a stream; where the file system can, as a clone that shares its blocks until one side is changed."""
+        target = self._place(path)
+        with target.open("xb", buffering=0) as out:
+            if executable:
+                os.fchmod(out.fileno(), stat.S_IMODE(os.fstat(out.fileno()).st_mode) | 0o111)
+            if _clone(source, out):
+                with target.open("rb", buffering=0) as clone:
+                    return _pump(clone, None)
+            return _pump(source, out)
+
+    def content(self, path: str, content: bytes) -> Copied:
+        """Write bytes."""
+        with self._place(path).open("xb") as out:
+            out.write(content)
+        return Copied(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+    def link(self, path: str, target: str) -> None:
+        """Make a symbolic link."""
+        self._place(path).symlink_to(target)
+
+    def folder(self, path: str) -> None:
+        """Make a folder."""
+        self._folder(safe_relative(path))
+
+    def close(self) -> None:
+        """Nothing is left to do."""
+
+    def _place(self, path: str) -> Path:
+        relative = safe_relative(path)
+        self._folder(relative.parent)
+        return self.root / relative
+
+    def _folder(self, relative: PurePosixPath) -> None:
+        if relative not in self._made:
+            (self.root / relative).mkdir(parents=True, exist_ok=True)
+            self._made |= {relative, *relative.parents}
+
+
+class ZipWriter:
+    """A crate in a ZIP file; times are always 1980-01-01, so that the same content gives the same bytes."""
+
+    def __init__(self, target: Path) -> None:
+        self._zip = zipfile.ZipFile(target, "x", compression=zipfile.ZIP_DEFLATED, compresslevel=6)
+        self._folders: set[str] = set()
+
+    def file(self, path: str, source: BinaryIO, *, executable: bool = False) -> Copied:
+        """Copy a stream."""
+        info = _member(path, stat.S_IFREG | (0o755 if executable else 0o644))
+        with self._zip.open(info, "w", force_zip64=True) as out:
+            return _pump(source, out)  # type: ignore[arg-type]
+
+    def content(self, path: str, content: bytes) -> Copied:
+        """Write bytes."""
+        self._zip.writestr(_member(path, stat.S_IFREG | 0o644), content)
+        return Copied(sha256=hashlib.sha256(content).hexdigest(), size=len(content))
+
+    def link(self, path: str, target: str) -> None:
+        """Store a symbolic link, as Info-ZIP does."""
+        self._zip.writestr(_member(path, stat.S_IFLNK | 0o777), target.encode())
+
+    def folder(self, path: str) -> None:
+        """Store a folder's entry, once."""
+        if path not in self._folders:
+            self._folders.add(path)
+            info = _member(f"{path}/", stat.S_IFDIR | 0o755)
+            info.external_attr |= 0x10
+            self._zip.writestr(info, b"")
+
+    def close(self) -> None:
+        """Write the directory of the ZIP file."""
+        self._zip.close()
+
+
+def _member(path: str, mode: int) -> zipfile.ZipInfo:
+    safe_relative(path.rstrip("/"))
+    info = zipfile.ZipInfo(path, date_time=_ZIP_TIME)
+    info.compress_type = zipfile.ZIP_DEFLATED if stat.S_ISREG(mode) else zipfile.ZIP_STORED
+    info.create_system = 3
+    info.external_attr = mode << 16
+    return info
+
+
+def _clone(source: BinaryIO, target: BinaryIO) -> bool:
+    try:
+        if os.fstat(source.fileno()).st_size < _WORTH_A_CLONE:
+            return False
+        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+    except OSError:
+        return False
+    return True
+
+
+def _pump(source: BinaryIO, target: BinaryIO | None) -> Copied:
+    digest, size = hashlib.sha256(), 0
+    while chunk := source.read(CHUNK):
+        digest.update(chunk)
+        size += len(chunk)
+        if target is not None:
+            view = memoryview(chunk)
+            while view:
+                view = view[target.write(view) :]
+    return Copied(sha256=digest.hexdigest(), size=size)
+
+
+class Payload:
+    """The files of a working directory's ``content`` on their way into a crate."""
+
+    def __init__(self, content: Path, writer: Writer) -> None:
+        self.content = content
+        self.writer = writer
+        self._copied: dict[str, Copied] = {}
+        self._trees: dict[str, Tree] = {}
+
+    def file(self, path: PurePosixPath | str, expected: str | None) -> Copied:
+        """Copy the file at ``path`` (relative, here and there) and check its digest.
+
+        Raises:
+            DigestError: it isn't what ``expected`` (sha256) says.
+            NotFoundError: it is gone.
+            PolicyError: it is reached by a link out of the working directory.
+        """
+        name = str(path)
+        copied = self._copied.get(name)
+        if copied is None:
+            with open_inside(self.content, name) as source:
+                executable = bool(os.fstat(source.fileno()).st_mode & stat.S_IXUSR)
+                copied = self.writer.file(name, source, executable=executable)
+            self._copied[name] = copied
+        if expected is not None and copied.sha256 != expected:
+            raise _wrong(name, expected, copied.sha256)
+        return copied
+
+    def tree(self, path: PurePosixPath | str, expected: str | None) -> Tree:
+        """Copy the folder at ``path`` with all it holds and check its digest by the tree rule.
+
+        Raises:
+            DigestError: it isn't what ``expected`` (sha256 of the tree) says.
+            NotFoundError: it is gone.
+            PolicyError: it holds a link that leaves it, or something that is no file, folder or link.
+        """
+        name = str(path)
+        tree = self._trees.get(name)
+        if tree is None:
+            root = safe_join(self.content, name)
+            if not root.is_dir():
+                raise NotFoundError(f"the folder {name!r} is no longer in the working directory", where=name)
+            self.writer.folder(name)
+            tree = Tree.of([self._entry(root, name, relative, status) for relative, status in walk(root)])
+            self._trees[name] = tree
+        if expected is not None and tree.fingerprint.digest != expected:
+            raise _wrong(name, expected, tree.fingerprint.digest)
+        return tree
+
+    def _entry(self, root: Path, name: str, relative: str, status: os.stat_result) -> TreeEntry:
+        inner = f"{name}/{relative}"
+        if stat.S_ISLNK(status.st_mode):
+            target = os.readlink(root / relative)  # noqa: PTH115 - the text itself, not a Path
+            check_link(relative, target)
+            self.writer.link(inner, target)
+            return TreeEntry(kind="l", path=relative, digest=target)
+        if stat.S_ISDIR(status.st_mode):
+            self.writer.folder(inner)
+            return TreeEntry(kind="d", path=relative)
+        if not stat.S_ISREG(status.st_mode):
+            raise PolicyError(f"{inner!r} is neither a file, a folder nor a link", where=inner)
+        copied = self.file(inner, None)
+        kind = "x" if status.st_mode & stat.S_IXUSR else "f"
+        return TreeEntry(kind=kind, path=relative, digest=copied.sha256, size=copied.size)
+
+    def written(self, path: str, content: bytes) -> Copied:
+        """Write a file that we made."""
+        copied = self._copied[path] = self.writer.content(path, content)
+        return copied
+
+    def holds(self, path: str) -> bool:
+        """Whether that file or folder was copied."""
+        return path in self._copied or path in self._trees
+
+
+def verify_outside(content: Path, path: PurePosixPath | str, expected: str, *, folder: bool) -> None:
+    """Read something that stays out of the crate, to be sure that what the crate says of it is so.
+
+    Raises:
+        DigestError: it isn't what ``expected`` says.
+        NotFoundError: it is gone.
+    """
+    if folder:
+        root = safe_join(content, str(path))
+        if not root.is_dir():
+            raise NotFoundError(f"the folder {str(path)!r} is no longer in the working directory", where=str(path))
+        actual = Tree.of_directory(root).fingerprint.digest
+    else:
+        actual = measure(content, str(path)).sha256
+    if actual != expected:
+        raise _wrong(str(path), expected, actual)
+
+
+def measure(content: Path, path: str) -> Copied:
+    """Digest and size of a file of the working directory, by reading it."""
+    with open_inside(content, path) as stream:
+        return _pump(stream, None)
+
+
+def open_inside(content: Path, path: str) -> BinaryIO:
+    """Open a regular file of the working directory for reading.
+
+    Raises:
+        NotFoundError: there is none.
+        PolicyError: the path leads out of the working directory, or to a device.
+    """
+    full = safe_join(content, path)
+    try:
+        # O_NONBLOCK: a FIFO in a file's place must not keep us waiting for its other end.
+        descriptor = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR):
+            raise NotFoundError(
+                f"the file {path!r} is no longer in the working directory",
+                where=path,
+                hint="it was removed after it was recorded: stage or run again",
+            ) from error
+        raise
+    stream = os.fdopen(descriptor, "rb", buffering=0)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        stream.close()
+        raise PolicyError(f"{path!r} is not a regular file", where=path)
+    return stream  # type: ignore[return-value]
+
+
+def _wrong(path: str, expected: str, actual: str) -> DigestError:
+    return DigestError(
+        f"sha256 of {path} is {actual}, the record says {expected}",
+        where=path,
+        hint="the file was changed after it was recorded: stage or run again",
+        path=path,
+        expected=f"sha256:{expected}",
+        actual=f"sha256:{actual}",
+    )
+
+
+def discard(path: Path) -> None:
+    """Remove a half-written crate."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+__all__ = ["Copied", "Fingerprint", "FolderWriter", "Payload", "Writer", "ZipWriter", "discard", "measure", "open_inside"]

@@ -1,0 +1,353 @@
+"""The prospective half of a crate: the workflow, its parameters, and the values that were staged for them.
+
+Source: Workflow RO-Crate 1.0 and Bioschemas' ComputationalWorkflow and FormalParameter profiles.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from engines.base import FormalParameter
+from staging.errors import PolicyError
+from staging.paths import safe_join
+from staging.plan import Json, Kind, PlanItem, Role
+from wfexs_like.crate.contextual import Contextual
+from wfexs_like.crate.data import Content, DataEntities, basename_of
+from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
+from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, path_id
+from wfexs_like.crate.payload import Payload, verify_outside
+from wfexs_like.crate.story import Slot, Thing
+from wfexs_like.crate.subject import CrateSubject
+from wfexs_like.crate.values import Formal, Values, default_text, formal_parameter
+from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW
+
+_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+_READ_ANYWAY = 64 << 20
+
+
+class Prospective:
+    """Describes what was staged. ``include`` has the kinds of payload that go into the crate."""
+
+    def __init__(
+        self,
+        subject: CrateSubject,
+        graph: Graph,
+        payload: Payload,
+        discretion: Discretion,
+        include: frozenset[str],
+        *,
+        rehash: bool,
+    ) -> None:
+        self.subject = subject
+        self.plan = subject.plan
+        self.graph = graph
+        self.payload = payload
+        self.discretion = discretion
+        self.include = include
+        self.rehash = rehash
+        self.contextual = Contextual(graph, discretion)
+        self.data = DataEntities(graph, payload, self.contextual, accessed=subject.created, rehash=rehash)
+        self.values = Values(graph, self.data, discretion)
+        self.root = graph.add(ROOT, "Dataset")
+        self.main_id = path_id(str(self.plan.workflow.path))
+        self.inputs: dict[str, Formal] = {}
+        self.outputs: dict[str, Formal] = {}
+        self.variables: dict[str, Formal] = {}
+        self._items = {item.name: item for item in self.plan.items if item.role in (Role.INPUT, Role.ENVIRONMENT)}
+        self._by_path = {str(item.path): item for item in self._items.values() if item.path is not None}
+        kept_back = [item for item in self._items.values() if not (item.disclosable and item.clonable)]
+        self.kept_back = {item.fingerprint.digest: item for item in kept_back if item.fingerprint.digest != _EMPTY}
+        self.secretive = bool(subject.hidden) or any(not item.disclosable for item in self._items.values())
+
+    # -- the workflow ----------------------------------------------------------------------------------------------
+
+    def workflow(self) -> tuple[Entity, list[Thing]]:
+        """The main workflow, with the documents it is made of, all in the crate."""
+        plan, interface = self.plan, self.subject.interface
+        items = plan.of_role(Role.WORKFLOW)
+        if any(not item.disclosable for item in items):
+            raise PolicyError("the workflow must not be disclosed, and a crate always holds its workflow")
+        name = self._title()
+        main = self.data.document(str(plan.workflow.path), name=name, expected=self._document_digest(plan.workflow.path))
+        main.types.update(dict.fromkeys(("File", "SoftwareSourceCode", "ComputationalWorkflow")))
+        if plan.workflow.language == "cwl":
+            main.set("encodingFormat", _cwl_media_type(self.subject.content, str(plan.workflow.path)))
+        main.add("conformsTo", self.contextual.profile(BIOSCHEMAS_WORKFLOW))
+        main.add("programmingLanguage", self.contextual.language(plan.workflow.language, plan.workflow.language_version))
+        main.add("description", interface.doc or self.subject.description)
+        main.add("license", self._workflow_licence(items))
+        for author in interface.authors:
+            main.add("author", self.contextual.author(author))
+        self._origin(main, items)
+        self._engine(main)
+        things = [_thing(main)]
+        for path in self._documents():
+            document = self.data.document(path, name=PurePosixPath(path).name, expected=self._document_digest(PurePosixPath(path)))
+            if path.endswith(".cwl"):
+                document.set("encodingFormat", _cwl_media_type(self.subject.content, path))
+            main.add("hasPart", Ref(document.id))
+            things.append(_thing(document))
+        if "workflow" in self.include:
+            self._whole_workflow(items)
+        else:
+            self._verify_folders(items)
+        self.root.set("mainEntity", Ref(main.id))
+        return main, things
+
+    def _title(self) -> str:
+        stated = self.subject.title or self.subject.interface.label
+        return self.discretion.value(stated) if stated else self.plan.workflow.path.name
+
+    def _top(self) -> PurePosixPath:
+        """The folder that the interface's document names are relative to, below the content."""
+        path, entry = self.plan.workflow.path, self.subject.interface.entry
+        depth = len(PurePosixPath(posixpath.normpath(entry)).parts)
+        return PurePosixPath(*path.parts[: max(0, len(path.parts) - depth)])
+
+    def _documents(self) -> list[str]:
+        """The documents besides the main one, relative to the content."""
+        top = self._top()
+        names = {posixpath.normpath(str(top / one)) for one in self.subject.interface.documents}
+        main = str(self.plan.workflow.path)
+        return sorted(one for one in names if one != main and (self.subject.content / one).is_file())
+
+    def _document_digest(self, path: PurePosixPath) -> str | None:
+        """The digest that the plan has for a document that is an item of its own."""
+        for item in self.plan.of_role(Role.WORKFLOW):
+            if item.path == path and item.kind is Kind.FILE:
+                return item.fingerprint.digest
+        return None
+
+    def _whole_workflow(self, items: tuple[PlanItem, ...]) -> None:
+        """All that came with the workflow: the repository's folder as it was fetched, or the one file."""
+        for item in items:
+            if item.path is None:
+                continue
+            folder = item.kind is Kind.DIRECTORY
+            self.data.describe(
+                Content(
+                    slot="workflow",
+                    basename=item.path.name,
+                    folder=folder,
+                    path=item.path,
+                    sha256=item.fingerprint.digest,
+                    size=item.size,
+                    item=item if folder else None,
+                    include=True,
+                )
+            )
+
+    def _verify_folders(self, items: tuple[PlanItem, ...]) -> None:
+        """A document out of a repository has no digest of its own in the plan: that of the repository's folder counts."""
+        for item in items:
+            if item.kind is Kind.DIRECTORY and item.path is not None and (self.rehash or item.size <= _READ_ANYWAY):
+                verify_outside(self.subject.content, item.path, item.fingerprint.digest, folder=True)
+
+    def _workflow_licence(self, items: tuple[PlanItem, ...]) -> Ref | None:
+        stated = self.subject.interface.licence or next((one for item in items for one in item.licences), None)
+        return self.contextual.licence(stated) if stated else None
+
+    def _origin(self, main: Entity, items: tuple[PlanItem, ...]) -> None:
+        """Where the workflow came from, and its version: the commit, or the digest of its bytes."""
+        pinned = next((shown for item in items if (shown := public_identifier(item.pinned))), None)
+        address = web_address(pinned)
+        main.add("identifier", pinned)
+        main.add("url", address or Ref(main.id))
+        if pinned is not None and pinned.startswith(("git+", "github:")):
+            main.add("codeRepository", address)
+            reference = pinned.partition("#")[0].rpartition("@")[2]
+            if "/" not in reference and reference:
+                main.add("version", reference)
+        if not main.has("version"):
+            main.add("version", f"sha256:{next(iter(main.properties['sha256']))[1]}")
+
+    def _engine(self, main: Entity) -> None:
+        items = self.plan.of_role(Role.ENGINE)
+        identifier = items[0].identifier if items else None
+        sha256 = items[0].fingerprint.digest if items else None
+        engine = self.contextual.engine(self.plan.engine, self.plan.engine_version, identifier, sha256)
+        main.add("softwareRequirements", engine)
+        main.add("runtimePlatform", f"{self.plan.engine} {self.plan.engine_version}")
+
+    # -- parameters ------------------------------------------------------------------------------------------------
+
+    def parameters(self, main: Entity) -> None:
+        """A FormalParameter for each input and output of the workflow, and for each variable that was set."""
+        for formal in self.subject.interface.inputs:
+            self.inputs[formal.name] = self._formal(main, "input", formal)
+        for formal in self.subject.interface.outputs:
+            self.outputs[formal.name] = self._formal(main, "output", formal)
+        for name in sorted(self.plan.environment):
+            entity = self.graph.add(f"{self.main_id}#{quote(f'environment/{name}', safe='/~')}", "FormalParameter", name=name)
+            entity.add("conformsTo", self.contextual.profile(BIOSCHEMAS_PARAMETER))
+            entity.add("description", "an environment variable of the run")
+            self.variables[name] = formal_parameter(entity, name, "string", secondary=False)
+            main.add("environment", Ref(entity.id))
+
+    def _formal(self, main: Entity, side: str, formal: FormalParameter) -> Formal:
+        process = self.plan.workflow.process
+        local = f"{process}/{formal.name}" if process else formal.name
+        entity = self.graph.add(f"{self.main_id}#{quote(local, safe='/~')}", "FormalParameter", name=formal.name)
+        if side == "output" and formal.name in self.inputs:
+            # Another language than CWL may have an input and an output of one name.
+            entity = self.graph.add(f"{self.main_id}#output/{quote(local, safe='/~')}", "FormalParameter", name=formal.name)
+        entity.add("conformsTo", self.contextual.profile(BIOSCHEMAS_PARAMETER))
+        entity.add("description", formal.doc or formal.label)
+        for one in formal.format:
+            if one.startswith(("http://", "https://")):
+                entity.add("encodingFormat", self.contextual.encoding(one))
+        if side == "input":
+            entity.set("valueRequired", formal.required)
+            if formal.has_default and formal.name not in self.subject.hidden:
+                entity.add("defaultValue", default_text(formal.default, self.discretion))
+        main.add(side, Ref(entity.id))
+        return formal_parameter(entity, formal.name, formal.type, secondary=bool(formal.secondary))
+
+    def settle(self) -> None:
+        """Finish the parameters, when all values were described."""
+        for formal in (*self.inputs.values(), *self.outputs.values(), *self.variables.values()):
+            formal.settle()
+
+    # -- values ----------------------------------------------------------------------------------------------------
+
+    def staged_values(self) -> tuple[Slot, ...]:
+        """The values in the plan, one slot for each input of the workflow."""
+        return self.slots(self.plan.parameters)[1]
+
+    def slots(self, parameters: Mapping[str, Json]) -> tuple[list[Ref], tuple[Slot, ...]]:
+        """Describe values of the workflow's inputs: their entities, and how they are told."""
+        refs: list[Ref] = []
+        slots: list[Slot] = []
+        documented = {formal.name: formal for formal in self.subject.interface.inputs}
+        for name in [*documented, *sorted(set(parameters) - set(documented))]:
+            formal = self.inputs.get(name)
+            stated = documented.get(name)
+            value = parameters.get(name)
+            if name in self.subject.hidden:
+                found, slot = self.values.undisclosed(name, formal)
+            elif value is None and stated is not None and stated.has_default and stated.default is not None:
+                found, slot = self._default(name, stated, formal)
+            elif value is None:
+                found, slot = self.values.absent(name, formal, "no value was given")
+            else:
+                found, slot = self.values.describe(name, value, formal, self.locate)
+            kind = kind_of(stated.type) if stated is not None else ""
+            slots.append(Slot(name=name, kind=kind, things=slot.things, many=slot.many, description=_about(stated)))
+            refs += found
+            refs += [inner for one in found for inner in self.values.files_of(one)]
+        return list(dict.fromkeys(refs)), tuple(slots)
+
+    def _default(self, name: str, stated: FormalParameter, formal: Formal | None) -> tuple[list[Ref], Slot]:
+        """A value that the workflow itself gives; a file's is told by its name."""
+        text = default_text(stated.default, self.discretion)
+        value: Json = stated.default if not isinstance(stated.default, Mapping) or "class" not in stated.default else text
+        if _names_files(value):
+            value = text
+        return self.values.describe(name, value, formal, self.locate, note="the workflow's default")
+
+    def variable_values(self, values: Mapping[str, Json]) -> list[Ref]:
+        """Describe the environment variables that the stage file asks for."""
+        refs: list[Ref] = []
+        for name, formal in self.variables.items():
+            if name in self.subject.hidden:
+                refs += self.values.undisclosed(name, formal)[0]
+                continue
+            value = values.get(name, self.plan.environment.get(name))
+            shown = value if isinstance(value, str | int | float | bool) else default_text(value, self.discretion)
+            entity = self.values.describe(name, str(shown) if shown is not None else "", formal, self.locate)[0]
+            refs += entity
+        return refs
+
+    def locate(self, slot: str, value: Mapping[str, Json]) -> Content:
+        """Which file or folder a CWL object among the inputs means."""
+        folder = value.get("class") == "Directory"
+        item = self._items.get(str(value["item"])) if "item" in value else None
+        path = item.path if item is not None else None
+        member = value.get("member")
+        if item is None:
+            path = relative_path(self.subject.content, value)
+            item, member = self._item_at(path)
+        elif member and path is not None:
+            path = path / str(member)
+        whole = item is not None and not member
+        known = value.get("sha256")
+        sha256 = item.fingerprint.digest if item is not None and whole else known if isinstance(known, str) else None
+        size = item.size if item is not None and whole else None
+        form = value.get("format")
+        return Content(
+            slot=slot,
+            basename=basename_of(value, path),
+            folder=folder,
+            path=path,
+            sha256=sha256,
+            size=size,
+            item=item,
+            format=form if isinstance(form, str) else None,
+            hidden=item is not None and not item.disclosable,
+            include="inputs" in self.include and (item is None or (item.disclosable and item.clonable)),
+        )
+
+    def _item_at(self, path: PurePosixPath | None) -> tuple[PlanItem | None, str | None]:
+        """The item that a path below the content belongs to, and the part of it that is meant."""
+        for folder in (path, *path.parents) if path is not None else ():
+            item = self._by_path.get(str(folder))
+            if item is not None and path is not None:
+                return item, str(path.relative_to(folder)) if folder != path else None
+        return None, None
+
+
+def relative_path(content: Path, value: Mapping[str, Json]) -> PurePosixPath | None:
+    """The place of a CWL File or Directory below the content, ``None`` if it lies elsewhere."""
+    stated = value.get("path") or value.get("location")
+    if not isinstance(stated, str) or not stated:
+        return None
+    path = PurePosixPath(stated.removeprefix("file://"))
+    if path.is_absolute():
+        if not path.is_relative_to(str(content)):
+            return None
+        path = path.relative_to(str(content))
+    return path if ".." not in path.parts and path.parts else None
+
+
+def kind_of(cwl_type: Json) -> str:
+    """A CWL type as people write it: ``File[]``, ``int?``, ``enum``."""
+    if isinstance(cwl_type, Mapping):
+        if cwl_type.get("type") == "array":
+            inner = kind_of(cwl_type.get("items"))
+            return f"({inner})[]" if " " in inner else f"{inner}[]"
+        return kind_of(cwl_type.get("type"))
+    if isinstance(cwl_type, list | tuple):
+        some = [kind_of(one) for one in cwl_type if one != "null"]
+        text = " or ".join(dict.fromkeys(some))
+        return text if len(some) == len(cwl_type) else f"{text}?" if len(some) == 1 else f"{text} or nothing"
+    return str(cwl_type)
+
+
+def _about(formal: FormalParameter | None) -> str | None:
+    return (formal.doc or formal.label) if formal is not None else None
+
+
+def _thing(entity: Entity) -> Thing:
+    known = entity.as_json()
+    return Thing(
+        text=entity.id.rpartition("/")[2] if not known.get("name") else str(known["name"]),
+        href=entity.id,
+        sha256=str(known["sha256"]),
+        size=int(str(known["contentSize"])),
+    )
+
+
+def _names_files(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        return "class" in value or any(_names_files(one) for one in value.values())
+    return isinstance(value, list | tuple) and any(_names_files(one) for one in value)
+
+
+def _cwl_media_type(content: Path, path: str) -> str:
+    """CWL is YAML or JSON; the first byte that is not white space tells."""
+    with safe_join(content, path).open("rb") as stream:
+        return "application/cwl+json" if stream.read(4096).lstrip()[:1] == b"{" else "application/cwl+yaml"

@@ -1,0 +1,45 @@
+"""What the crate verbs tell: plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ValidationIssue:
+    """One thing a profile validator did not like.
+
+    ``severity`` is ``required``, ``recommended`` or ``optional``; ``check`` the check's identifier; ``entity`` the @id
+    that it is about, where there is one.
+    """
+
+    severity: str
+    check: str
+    entity: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validation:
+    """The outcome of validating a crate against ``profile``: counts of failed checks by severity, and each issue.
+
+    One check may have several issues. ``passed`` means that no required check failed.
+    """
+
+    profile: str
+    passed: bool
+    required: int
+    recommended: int
+    issues: tuple[ValidationIssue, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrateReport:
+    """What ``crate`` tells."""
+
+    path: Path
+    kind: str
+    profiles: tuple[str, ...]
+    sealed: bool
+    validation: Validation | None

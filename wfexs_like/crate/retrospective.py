@@ -1,0 +1,207 @@
+"""The retrospective half of a crate: what ran, as CreateActions of the main workflow.
+
+Source: Process Run Crate 0.5 and Workflow Run Crate 0.5. A run that failed or was killed has FailedActionStatus and what
+is known of it; a time that isn't known is left out. Steps have their place in ``StepRun`` and their own profile; they
+are not told here yet.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from engines.execution import Execution, Status
+from staging.errors import NotFoundError
+from staging.plan import Json
+from wfexs_like.crate.data import Content, basename_of
+from wfexs_like.crate.graph import ROOT, Entity, Ref
+from wfexs_like.crate.payload import open_inside
+from wfexs_like.crate.prospective import Prospective, kind_of, relative_path
+from wfexs_like.crate.story import RunStory, Slot, Thing
+from wfexs_like.crate.vocabulary import COMPLETED, FAILED
+
+LOG_FILES = 40
+"""So many logs of one run go into a crate, the engine's own first."""
+LOG_BYTES = 4 << 20
+"""Of a longer log, its last so many bytes."""
+
+
+class Retrospective:
+    """Describes runs, on the ground of the prospective half."""
+
+    def __init__(self, prospective: Prospective, main: Entity) -> None:
+        self.ground = prospective
+        self.main = main
+        self.graph = prospective.graph
+        self.discretion = prospective.discretion
+        self.subject = prospective.subject
+
+    def describe(self, execution: Execution) -> RunStory:
+        """One run: its action, what it took and made, its logs.
+
+        Raises:
+            DigestError: an output isn't what the run recorded.
+            NotFoundError: an output to be included is gone.
+        """
+        action = self.graph.add(f"#{execution.uuid}", "CreateAction")
+        action.set("name", f"Run {execution.run} of {self.main.as_json()['name']}")
+        action.set("instrument", Ref(self.main.id))
+        agent = self.ground.contextual.person(self.subject.person) if self.subject.person else None
+        action.set("agent", agent or self.ground.contextual.not_stated())
+        command = self._command(execution)
+        action.set("description", f"{self.subject.plan.engine} {self.subject.plan.engine_version}: {command}")
+        action.add("startTime", _time(execution.started))
+        action.add("endTime", _time(execution.ended))
+        taken, inputs = self.ground.slots(self._parameters(execution))
+        action.add("object", *taken)
+        action.add("environment", *self.ground.variable_values(dict(execution.environment)))
+        made, outputs = self._outputs(execution)
+        action.add("result", *made)
+        error = self._status(action, execution)
+        logs = self._logs(action, execution)
+        if not action.has("result") and logs:
+            # What a run without outputs leaves behind is its log.
+            action.add("result", *(Ref(str(log.href)) for log in logs[:1]))
+        self.graph.add(ROOT).add("mentions", Ref(action.id))
+        return RunStory(
+            number=execution.run,
+            uuid=execution.uuid,
+            status=execution.status.value,
+            started=execution.started,
+            ended=execution.ended,
+            seconds=_seconds(execution),
+            exit_code=execution.exit_code,
+            error=error,
+            command=command,
+            network=execution.network,
+            inputs=inputs,
+            outputs=outputs,
+            logs=tuple(logs),
+        )
+
+    def _command(self, execution: Execution) -> str:
+        if not execution.argv or self.ground.secretive:
+            return f"{execution.engine} {self.main.id}"
+        program = PurePosixPath(execution.argv[0]).name or execution.argv[0]
+        return self.discretion.command((program, *execution.argv[1:]))
+
+    def _parameters(self, execution: Execution) -> Mapping[str, Json]:
+        """What it ran with. The plan's values stand for those that were not overridden: they name their items."""
+        recorded = execution.parameters or {**self.subject.plan.parameters, **execution.overrides}
+        planned = self.subject.plan.parameters
+        return {name: value if name in execution.overrides else planned.get(name, value) for name, value in recorded.items()}
+
+    def _status(self, action: Entity, execution: Execution) -> str | None:
+        if execution.status is Status.COMPLETED:
+            action.set("actionStatus", COMPLETED)
+            return None
+        action.set("actionStatus", FAILED)
+        code = "" if execution.exit_code is None else f" with exit code {execution.exit_code}"
+        plain = "the run was killed" if execution.status is Status.KILLED else f"the workflow failed{code}"
+        error = self.discretion.text(execution.error) if execution.error and not self.ground.secretive else plain
+        if execution.status is Status.KILLED and "kill" not in error.lower():
+            error = f"{plain}: {error}"
+        action.set("error", error)
+        return error
+
+    # -- outputs ---------------------------------------------------------------------------------------------------
+
+    def _outputs(self, execution: Execution) -> tuple[list[Ref], tuple[Slot, ...]]:
+        refs: list[Ref] = []
+        slots: list[Slot] = []
+        documented = {formal.name: formal for formal in self.subject.interface.outputs}
+        completed = execution.status is Status.COMPLETED
+        for name in [*documented, *sorted(set(execution.outputs) - set(documented))]:
+            formal = self.ground.outputs.get(name)
+            stated = documented.get(name)
+            value = execution.outputs.get(name)
+            found: list[Ref] = []
+            if name in self.subject.hidden:
+                found, slot = self.ground.values.undisclosed(name, formal)
+            elif value is not None:
+                found, slot = self.ground.values.describe(name, value, formal, self._locate)
+            elif completed:
+                found, slot = self.ground.values.absent(name, formal, "no value: the workflow made none")
+            else:
+                slot = Slot(name=name, kind="", things=(Thing(text="not made"),))
+            refs += found
+            refs += [inner for one in found for inner in self.ground.values.files_of(one)]
+            kind = kind_of(stated.type) if stated is not None else ""
+            about = (stated.doc or stated.label) if stated is not None else None
+            slots.append(Slot(name=name, kind=kind, things=slot.things, many=slot.many, description=about))
+        return list(dict.fromkeys(refs)), tuple(slots)
+
+    def never_made(self) -> None:
+        """Say of each output that no run of this crate made, that none did."""
+        for name, formal in self.ground.outputs.items():
+            if not formal.entity.has("workExample"):
+                self.ground.values.absent(name, formal, "not made: no run in this crate came so far")
+
+    def _locate(self, slot: str, value: Mapping[str, Json]) -> Content:
+        """Which file or folder a CWL object among the outputs means. One with kept-back bytes is kept back too."""
+        path = relative_path(self.subject.content, value)
+        digest = str(value["sha256"]) if isinstance(value.get("sha256"), str) else None
+        size = value.get("size")
+        kept = self.ground.kept_back.get(digest or "")
+        form = value.get("format")
+        return Content(
+            slot=slot,
+            basename=basename_of(value, path),
+            folder=value.get("class") == "Directory",
+            path=path,
+            sha256=digest,
+            size=size if isinstance(size, int) else None,
+            format=form if isinstance(form, str) else None,
+            hidden=kept is not None and not kept.disclosable,
+            include="outputs" in self.ground.include and kept is None,
+        )
+
+    # -- logs ------------------------------------------------------------------------------------------------------
+
+    def _logs(self, action: Entity, execution: Execution) -> list[Thing]:
+        """The run's logs, with what they say of this machine rewritten; none when something must not be disclosed."""
+        if self.ground.secretive:
+            return []
+        things: list[Thing] = []
+        for path in sorted(execution.logs, key=_engine_first)[:LOG_FILES]:
+            try:
+                stream = open_inside(self.subject.content, str(path))
+            except NotFoundError:
+                continue
+            with stream:
+                text = "".join(self._rewritten(stream)).encode()
+            entity = self.ground.data.made(str(path), text, name=f"{path.name} of run {execution.run}", encoding="text/plain")
+            entity.set("about", Ref(action.id))
+            entity.set("description", "A log of the run. Names of this machine and paths outside the run are left out.")
+            things.append(Thing(text=path.name, href=entity.id, sha256=str(entity.as_json()["sha256"]), size=len(text)))
+        return things
+
+    def _rewritten(self, stream: BinaryIO) -> Iterator[str]:
+        size = stream.seek(0, io.SEEK_END)
+        stream.seek(max(0, size - LOG_BYTES))
+        if size > LOG_BYTES:
+            yield f"[the first {size - LOG_BYTES} bytes are left out]\n"
+        for line in io.TextIOWrapper(io.BytesIO(stream.read(LOG_BYTES)), encoding="utf-8", errors="replace", newline=""):
+            yield self.discretion.text(line)
+
+
+def _engine_first(path: PurePosixPath) -> tuple[bool, str]:
+    return "engine" not in path.stem and path.stem not in ("cwltool", "nextflow", "stderr"), str(path)
+
+
+def _time(text: str | None) -> str | None:
+    """A time in the one spelling that validators take: UTC as ``+00:00``, with milliseconds."""
+    if text is None:
+        return None
+    return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _seconds(execution: Execution) -> float | None:
+    if execution.started is None or execution.ended is None:
+        return None
+    return (datetime.fromisoformat(execution.ended) - datetime.fromisoformat(execution.started)).total_seconds()
+
+

@@ -1,0 +1,37 @@
+"""The subject of a crate: a working directory as the export needs to know it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engines.base import WorkflowInterface
+from engines.execution import Execution
+from staging.plan import Plan
+from wfexs_like.settings import Person
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrateSubject:
+    """What a crate is about.
+
+    ``content`` is the working directory's content (``.../<id>/work``). ``licence`` is an SPDX identifier or an address.
+    ``authors`` are those of the stage file (``name``, ``orcid``, ``affiliation``, each optional). ``person`` is who ran
+    it. ``created`` is when it was staged (ISO 8601, UTC). ``hidden`` names the parameters whose values must not be told;
+    files that the plan marks as not to be disclosed need not be in it.
+    """
+
+    content: Path
+    plan: Plan
+    interface: WorkflowInterface
+    executions: tuple[Execution, ...]
+    title: str | None
+    description: str | None
+    licence: str | None
+    authors: tuple[Mapping[str, object], ...]
+    person: Person | None
+    created: str
+    software_version: str
+    workdir_id: str
+    hidden: frozenset[str] = frozenset()

@@ -1,0 +1,120 @@
+"""The validator's process: ``python -m wfexs_like.crate.validator_child PROFILE``.
+
+It loads the profile, waits for ``{"crate": PATH}`` on its standard input and answers on its standard output with
+``{"passed": ..., "issues": [...]}``. It opens no connection: the contexts that are built in are the whole web to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from staging.errors import PolicyError
+from staging.paths import safe_relative
+from wfexs_like.crate.contexts import CONTEXT_FILES
+from wfexs_like.crate.graph import METADATA
+
+_MAX_METADATA = 256 << 20
+
+
+class _Answer:
+    """As much of a response as the validator looks at."""
+
+    def __init__(self, path: Path) -> None:
+        self.status_code = 200
+        self.ok = True
+        self.from_cache = True
+        self.headers = {"Content-Type": "application/ld+json"}
+        self.text = path.read_text(encoding="utf-8")
+
+    def json(self) -> object:
+        return json.loads(self.text)
+
+    def raise_for_status(self) -> None:
+        return
+
+
+class _BuiltIn:
+    """A session whose web is ``CONTEXT_FILES``."""
+
+    def get(self, url: str, **_: object) -> _Answer:
+        from rocrate_validator.utils.http import OfflineCacheMissError
+
+        path = CONTEXT_FILES.get(url.rstrip("/"))
+        if path is None:
+            raise OfflineCacheMissError(url)
+        return _Answer(path)
+
+    head = get
+
+
+def main(profile: str) -> None:
+    """Load, wait, judge, answer."""
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what a library prints must not get into the answer
+    from rocrate_validator.models import Validator
+
+    with tempfile.TemporaryDirectory(prefix="wfexs-like-") as folder:
+        validator = Validator(_settings(profile, folder))
+        validator.prepare(folder)
+        crate = Path(json.loads(sys.stdin.buffer.read())["crate"])
+        result = validator.validate(crate if crate.is_dir() else _skeleton(crate, Path(folder) / "skeleton"))
+    issues = [_issue(one) for one in result.get_issues()]
+    answer.write(json.dumps({"passed": not any(one["severity"] == "required" for one in issues), "issues": issues}))
+    answer.close()
+
+
+def _settings(profile: str, folder: str) -> Any:
+    from rocrate_validator.models import ValidationSettings
+    from rocrate_validator.utils.http import HttpRequester
+
+    settings = ValidationSettings(
+        rocrate_uri=folder,
+        profile_identifier=profile,
+        requirement_severity="RECOMMENDED",
+        skip_availability_check=True,
+        no_cache=True,
+    )
+    HttpRequester().session = _BuiltIn()
+    return settings
+
+
+def _issue(issue: Any) -> dict[str, str | None]:
+    entity = issue.violatingEntity
+    return {
+        "severity": issue.severity.name.lower(),
+        "check": issue.check.identifier,
+        "entity": None if entity is None else str(entity),
+        "message": " ".join(str(issue.message).split()),
+    }
+
+
+def _skeleton(archive: Path, folder: Path) -> Path:
+    """A crate's ZIP file as a folder: the metadata, and an empty file in place of each other one.
+
+    What is checked of a payload is that it is there; so nothing big is unpacked, nor anything outside ``folder``.
+    """
+    folder.mkdir()
+    with zipfile.ZipFile(archive) as opened:
+        for info in opened.infolist():
+            try:
+                target = folder / safe_relative(info.filename.rstrip("/"))
+            except PolicyError:
+                continue
+            if info.is_dir():
+                target.mkdir(parents=True, exist_ok=True)
+            elif not stat.S_ISLNK(info.external_attr >> 16) or info.filename != METADATA:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                wanted = info.filename == METADATA and info.file_size <= _MAX_METADATA
+                target.write_bytes(opened.read(info) if wanted else b"")
+    return folder
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

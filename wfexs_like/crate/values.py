@@ -1,0 +1,236 @@
+"""Values: from a JSON tree in CWL form to entities that fill a parameter.
+
+Source: Workflow Run Crate 0.5, "Representing parameter values": files and folders are data entities, a file with
+secondary files is a Collection, anything else a PropertyValue; a record's PropertyValue has one for each field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from staging.plan import Json, canonical
+from wfexs_like.crate.data import Content, DataEntities
+from wfexs_like.crate.discretion import Discretion
+from wfexs_like.crate.graph import Entity, Graph, Literal, Ref, fragment
+from wfexs_like.crate.story import Slot, Thing
+from wfexs_like.crate.vocabulary import additional_types
+
+SHOWN = 50
+"""So many things of one slot are shown to people; the metadata have all."""
+_DATA_TYPES = frozenset({"PropertyValue", "DateTime", "Number", "Float", "Integer", "Text", "Date", "Boolean", "Time"})
+_NONE = "null"
+
+Locate = Callable[[str, Mapping[str, Json]], Content]
+
+
+@dataclass(slots=True, kw_only=True)
+class Formal:
+    """A FormalParameter's entity while its values are being met."""
+
+    entity: Entity
+    name: str
+    declared: frozenset[str]
+    has_secondary: bool
+    observed: set[str] = field(default_factory=set)
+
+    def settle(self) -> None:
+        """Write ``additionalType``: what is declared, corrected by what was met."""
+        types = set(self.declared)
+        if self.has_secondary or "Collection" in self.observed:
+            types = (types - {"File"}) | {"Collection"}
+        if "Collection" in types and "File" in self.observed and "Collection" not in self.observed:
+            types.discard("Collection")
+        types |= self.observed - {"PropertyValue"}
+        if "PropertyValue" in self.observed and not types & _DATA_TYPES:
+            types.add("PropertyValue")
+        self.entity.set("additionalType", *sorted(types))
+
+
+class Values:
+    """Describes values. ``locate`` says which file or folder a CWL object means."""
+
+    def __init__(self, graph: Graph, data: DataEntities, discretion: Discretion) -> None:
+        self.graph = graph
+        self.data = data
+        self.discretion = discretion
+
+    def describe(
+        self, slot: str, value: Json, formal: Formal | None, locate: Locate, *, note: str | None = None, kind: str = ""
+    ) -> tuple[list[Ref], Slot]:
+        """The entities that fill ``slot``, each tied to its FormalParameter, and how they are told."""
+        refs: list[Ref] = []
+        things: list[Thing] = []
+        for entity_type, ref, thing in self._members(slot, value, locate):
+            refs.append(ref)
+            things.append(thing if note is None else Thing(text=thing.text, href=thing.href, sha256=thing.sha256, size=thing.size, note=note))
+            if formal is not None:
+                formal.observed.add(entity_type)
+                self.graph[ref].add("exampleOfWork", Ref(formal.entity.id))
+                formal.entity.add("workExample", ref)
+        return refs, Slot(name=slot, kind=kind, things=tuple(things[:SHOWN]), many=max(0, len(things) - SHOWN))
+
+    def undisclosed(self, slot: str, formal: Formal | None) -> tuple[list[Ref], Slot]:
+        """A value that must not be told."""
+        return self._plain(slot, "undisclosed", f"{slot} (not disclosed)", None, formal, "not disclosed")
+
+    def absent(self, slot: str, formal: Formal | None, why: str) -> tuple[list[Ref], Slot]:
+        """No value, and why there is none."""
+        return self._plain(slot, "none", slot, _NONE, formal, why)
+
+    def _plain(
+        self, slot: str, mark: str, name: str, value: str | None, formal: Formal | None, why: str
+    ) -> tuple[list[Ref], Slot]:
+        entity = self.graph.add(fragment("value", slot, mark), "PropertyValue", name=name, value=value)
+        entity.add("description", why)
+        if formal is not None:
+            formal.observed.add("PropertyValue")
+            entity.add("exampleOfWork", Ref(formal.entity.id))
+            formal.entity.add("workExample", Ref(entity.id))
+        return [Ref(entity.id)], Slot(name=slot, kind="", things=(Thing(text=why),))
+
+    def _members(self, slot: str, value: Json, locate: Locate) -> Iterator[tuple[str, Ref, Thing]]:
+        """What fills a slot: one entity for a value, one for each file of an array (however nested)."""
+        if isinstance(value, Mapping) and value.get("class") in ("File", "Directory"):
+            yield self._file(slot, value, locate)
+        elif isinstance(value, Sequence) and not isinstance(value, str) and _has_files(value):
+            for one in value:
+                yield from self._members(slot, one, locate)
+        else:
+            entity_id, text = self._property(slot, slot, value, locate)
+            yield "PropertyValue", entity_id, Thing(text=text)
+
+    def _file(self, slot: str, value: Mapping[str, Json], locate: Locate) -> tuple[str, Ref, Thing]:
+        content = locate(slot, value)
+        if content.folder and content.item is None and content.path is None and "listing" in value:
+            return self._listing(slot, value, content, locate)
+        ref, thing = self.data.describe(content)
+        secondary = value.get("secondaryFiles")
+        if content.folder or not isinstance(secondary, Sequence) or isinstance(secondary, str) or not secondary:
+            return "Dataset" if content.folder else "File", ref, thing
+        parts = [ref]
+        for one in secondary:
+            if isinstance(one, Mapping):
+                _, part, _ = self._file(slot, one, locate)
+                parts.append(part)
+        name = "not disclosed" if content.hidden else content.basename
+        collection = self.data.collection(slot, list(dict.fromkeys(parts)), f"{name} with its secondary files")
+        more = f"with {len(parts) - 1} secondary file{'s' if len(parts) > 2 else ''}"  # noqa: PLR2004
+        note = f"{thing.note}, {more}" if thing.note else more
+        return "Collection", collection, Thing(text=thing.text, href=thing.href, sha256=thing.sha256, size=thing.size, note=note)
+
+    def _listing(
+        self, slot: str, value: Mapping[str, Json], content: Content, locate: Locate
+    ) -> tuple[str, Ref, Thing]:
+        """A Directory that is only a list of files: a Dataset with a local identifier, which has them as parts."""
+        listing = value["listing"]
+        parts = [
+            self._file(slot, one, locate)[1]
+            for one in (listing if isinstance(listing, Sequence) else ())
+            if isinstance(one, Mapping)
+        ]
+        mark = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        entity = self.graph.add(fragment("folder", slot, mark), "Dataset", name=content.basename)
+        entity.add("hasPart", *parts)
+        return "Dataset", Ref(entity.id), Thing(text=f"{content.basename}/", note=f"folder of {len(parts)} entries")
+
+    def _property(self, slot: str, name: str, value: Json, locate: Locate) -> tuple[Ref, str]:
+        shown = self._shown(slot, value, locate)
+        entity_id = fragment("value", slot, hashlib.sha256(canonical([name, shown])).hexdigest()[:16])
+        known = entity_id in self.graph
+        entity = self.graph.add(entity_id, "PropertyValue", name=name)
+        if known:
+            return Ref(entity_id), _text(shown)
+        if isinstance(value, Mapping):
+            for key in sorted(value):
+                entity.add("value", *self._field(slot, f"{name}.{key}", key, value[key], locate))
+            if not value:
+                entity.add("value", "{}")
+        else:
+            entity.add("value", *_literals(shown))
+        return Ref(entity_id), _text(shown)
+
+    def _field(self, slot: str, name: str, key: str, value: Json, locate: Locate) -> list[Ref]:
+        """A record's field: a PropertyValue of its own; its files are data entities below it."""
+        if not _has_files(value) or (isinstance(value, Mapping) and "class" not in value):
+            return [self._property(slot, name, value, locate)[0]]
+        refs = [ref for _, ref, _ in self._members(slot, value, locate)]
+        mark = hashlib.sha256("\n".join(refs).encode()).hexdigest()[:16]
+        entity = self.graph.add(fragment("value", slot, key, mark), "PropertyValue", name=name)
+        entity.add("value", *refs)
+        return [Ref(entity.id)]
+
+    def files_of(self, ref: Ref) -> list[Ref]:
+        """The data entities below a record's PropertyValue."""
+        found: list[Ref] = []
+        entity = self.graph[ref]
+        if "PropertyValue" in entity.types:
+            for kind, one in entity.properties.get("value", {}):
+                if kind is Ref:
+                    inner = self.graph[str(one)]
+                    found += self.files_of(Ref(inner.id)) if "PropertyValue" in inner.types else [Ref(inner.id)]
+        return found
+
+    def _shown(self, slot: str, value: Json, locate: Locate) -> Json:
+        """The value with local names out of its texts, and of its files only the names."""
+        if isinstance(value, str):
+            return self.discretion.value(value)
+        if isinstance(value, Mapping):
+            if value.get("class") in ("File", "Directory"):
+                content = locate(slot, value)
+                return "not disclosed" if content.hidden else content.basename
+            return {key: self._shown(slot, one, locate) for key, one in value.items()}
+        if isinstance(value, Sequence):
+            return [self._shown(slot, one, locate) for one in value]
+        return value if not isinstance(value, float) or math.isfinite(value) else str(value)
+
+
+def formal_parameter(entity: Entity, name: str, cwl_type: Json, *, secondary: bool) -> Formal:
+    """Begin a FormalParameter: what its CWL type says."""
+    types, many = additional_types(cwl_type)
+    entity.set("multipleValues", many)
+    return Formal(entity=entity, name=name, declared=frozenset(types), has_secondary=secondary and "File" in types)
+
+
+def default_text(value: Json, discretion: Discretion) -> Literal | None:
+    """A default as a literal; a file's is its name."""
+    if isinstance(value, Mapping) and value.get("class") in ("File", "Directory"):
+        for key in ("basename", "location", "path"):
+            if isinstance(stated := value.get(key), str) and stated:
+                return stated.rstrip("/").rpartition("/")[2]
+        return str(value["class"])
+    if isinstance(value, str):
+        return discretion.value(value)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    return discretion.value(canonical(value).decode())
+
+
+def _literals(value: Json) -> list[Literal]:
+    """As values of a property: a flat list of two or more different scalars as itself, the rest as JSON text."""
+    if value is None:
+        return [_NONE]
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        scalars = [one for one in value if isinstance(one, str | int | float)]
+        if len(scalars) == len(value) == len({(type(one), one) for one in scalars}) and value:
+            return list(scalars)
+        return [canonical(value).decode()]
+    if isinstance(value, Mapping):
+        return [canonical(value).decode()]
+    return [value]
+
+
+def _text(value: Json) -> str:
+    return value if isinstance(value, str) else canonical(value).decode()
+
+
+def _has_files(value: Json) -> bool:
+    if isinstance(value, Mapping):
+        return value.get("class") in ("File", "Directory") or any(_has_files(one) for one in value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return any(_has_files(one) for one in value)
+    return False
