@@ -6,12 +6,14 @@ Source: CWL v1.2, sections "Document preprocessing" and "Process.run"; Schema Sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from staging.errors import DefinitionError, Fault
 
 _DIRECTIVES = ("$import", "$include", "$mixin")
 MAX_DEPTH = 200
+_EXPRESSION = re.compile(r"\$[({]")
 
 
 def references(document: bytes, name: str) -> tuple[str, ...]:
@@ -63,5 +65,6 @@ def _of_map(node: dict[object, object]) -> Iterator[str]:
             yield value
     if node.get("class") in ("File", "Directory"):
         place = node.get("location", node.get("path"))
-        if isinstance(place, str) and "$(" not in place and "${" not in place:
+        # A default that lies on the web is no part of the workflow: as an input it is staged like one that was asked for.
+        if isinstance(place, str) and not place.startswith(("http://", "https://")) and not _EXPRESSION.search(place):
             yield place

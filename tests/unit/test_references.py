@@ -34,6 +34,10 @@ def test_an_expression_in_a_location_is_no_reference() -> None:
     assert references(b"{class: File, location: $(inputs.x.location)}", "a.cwl") == ()
 
 
+def test_a_default_on_the_web_is_left_to_the_inputs() -> None:
+    assert references(b"{default: {class: File, location: 'https://x.example/a'}, run: a.cwl}", "m.cwl") == ("a.cwl",)
+
+
 @pytest.mark.parametrize("text", [b"", b"var x = {", b"\xff\xfe\x00", b"- just\n- a list", b"&a [*a]"])
 def test_a_text_that_is_no_document_refers_to_nothing(text: bytes) -> None:
     assert references(text, "lib.js") == ()
