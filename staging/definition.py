@@ -117,7 +117,8 @@ class StageDefinition:
     """All that one stage file (with its ``params-from``) says.
 
     ``base`` is the folder that relative identifiers are read from; it is not part of what was asked.
-    ``requirements`` and ``hints`` are CWL ones that a job file carried (``cwl:requirements``).
+    ``requirements`` are CWL ones that the parameters carried (``cwl:requirements``). ``job_file`` and ``job_text`` are
+    the name and the text of the document that ``params-from`` names.
     """
 
     workflow: Source
@@ -137,3 +138,5 @@ class StageDefinition:
     title: str | None = None
     description: str | None = None
     authors: tuple[Mapping[str, object], ...] = ()
+    job_file: str | None = None
+    job_text: str | None = None

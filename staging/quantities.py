@@ -1,0 +1,39 @@
+"""Amounts as people write them: ``4 GiB``, ``2h``, ``1h 30m``."""
+
+from __future__ import annotations
+
+import re
+
+_MEMORY_UNITS = {
+    "B": 1,
+    "kB": 10**3,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
+_TIME_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+
+# The schema of the stage file holds the same two patterns.
+MEMORY_PATTERN = r"^\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)\s*$"
+TIME_PATTERN = r"^\s*(?:[0-9]{1,12}(?:\.[0-9]{1,12})?\s*(?:s|min|m|h|d)\s*)+$"
+_MEMORY = re.compile(MEMORY_PATTERN)
+_TIME = re.compile(TIME_PATTERN)
+_TIME_PART = re.compile(r"([0-9.]+)\s*([a-z]+)")
+
+
+def parse_memory(text: str) -> int | None:
+    """Bytes, or ``None`` when ``text`` is no amount of memory. ``GB`` is decimal, ``GiB`` binary, ``G`` is neither."""
+    match = _MEMORY.match(text)
+    return None if match is None else int(float(match.group(1)) * _MEMORY_UNITS[match.group(2)])
+
+
+def parse_time(text: str) -> int | None:
+    """Seconds, or ``None`` when ``text`` is no time span; the parts are added up."""
+    if _TIME.match(text) is None:
+        return None
+    return int(sum(float(amount) * _TIME_UNITS[unit] for amount, unit in _TIME_PART.findall(text)))

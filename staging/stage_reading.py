@@ -1,0 +1,241 @@
+"""The grammar of a stage file's top level: WfExS's keys and ours, from nodes to a ``StageDefinition``.
+
+Source: WfExS-backend's stage definition schema. ``staging/schemas/stage.schema.json`` is the same grammar for programs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from staging.definition import ExpectedOutput, Limits, Source, StageDefinition
+from staging.grammar import (
+    GIVEN,
+    KEY,
+    Cursor,
+    Fields,
+    Origin,
+    as_choice,
+    as_flag,
+    as_integer,
+    as_list,
+    as_map,
+    as_text,
+    as_written,
+    is_whole,
+    read_fields,
+    unbuilt,
+)
+from staging.nodes import Document, ListNode, ScalarNode, shown
+from staging.parameters import Parameters, read_environment, read_job, read_parameters
+from staging.quantities import parse_memory, parse_time
+from staging.values import CLASS
+from staging.workflow_wish import read_container, read_engine, read_nextflow, read_profile, read_workflow
+
+ORCID_PATTERN = r"^\s*(?:https?://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])\s*$"
+
+_ORCID = re.compile(ORCID_PATTERN)
+
+
+_STAGE = {
+    "workflow_id": GIVEN,
+    "workflow_type": KEY,
+    "workflow_config": KEY,
+    "trs_endpoint": unbuilt(as_text),
+    "version": KEY,
+    "prefer_upstream_source": KEY,
+    "nickname": KEY,
+    "paranoid_mode": unbuilt(as_flag),
+    "engine": KEY,
+    "limits": KEY,
+    "seal": unbuilt(as_map),
+    "placeholders": KEY,
+    "params": KEY,
+    "params-from": KEY,
+    "profile": unbuilt(read_profile),
+    "environment": KEY,
+    "outputs": KEY,
+    "default_actions": unbuilt(as_list),
+    "title": KEY,
+    "description": KEY,
+    "licence": KEY,
+    "authors": KEY,
+}
+_CONFIG = {
+    "secure": unbuilt(as_flag),
+    "containerType": KEY,
+    "writable_containers": unbuilt(as_flag),
+    "nextflow": unbuilt(read_nextflow),
+    "cwl": KEY,
+}
+_LIMITS = {"cores": KEY, "memory": KEY, "time": KEY}
+_AUTHOR = {"name": GIVEN, "orcid": KEY, "affiliation": KEY}
+_OUTPUT = {
+    CLASS: GIVEN,
+    "cardinality": KEY,
+    "preferredName": KEY,
+    "glob": KEY,
+    "fillFrom": unbuilt(as_text),
+    "syntheticOutput": unbuilt(as_flag),
+}
+_ELSEWHERE = dict.fromkeys(_CONFIG, "workflow_config") | dict.fromkeys(_LIMITS, "limits")
+
+
+def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinition | None:
+    """The definition that a document holds; faults go to ``origin``, and with any the result is not to be used.
+
+    ``path`` is that of the stage file. A job file that it names is read as well.
+    """
+    cursor = Cursor(document.root, "", origin)
+    fields = read_fields(cursor, _STAGE, required=("workflow_id",), elsewhere=_ELSEWHERE)
+    if fields is None:
+        return None
+    origin = replace(origin, placeholders=fields.read("placeholders", _read_placeholders) or {})
+    fields = Fields(cursor, {key: Cursor(one.node, one.where, origin) for key, one in fields.children.items()})
+    base = path.absolute().parent
+    config = fields.read("workflow_config", lambda one: read_fields(one, _CONFIG))
+    job, job_document = read_job(fields, path, base)
+    own = fields.read("params", read_parameters) or Parameters()
+    wanted = read_workflow(fields, base)
+    definition = StageDefinition(
+        workflow=wanted or Source(mirrors=()),
+        base=base,
+        file=document.file,
+        text=document.text,
+        nickname=fields.text("nickname"),
+        engine=read_engine(fields, config),
+        container=None if config is None else config.read("containerType", read_container),
+        secure=False if config is not None and "secure" in config else None,
+        params=tuple({**job.params, **own.params}.values()),
+        requirements=job.requirements + own.requirements,
+        environment=fields.read("environment", read_environment) or (),
+        outputs=fields.read("outputs", _read_outputs) or (),
+        limits=fields.read("limits", _read_limits) or Limits(),
+        licence=fields.text("licence"),
+        title=fields.text("title"),
+        description=fields.text("description"),
+        authors=fields.read("authors", _read_authors) or (),
+        job_file=None if job_document is None else job_document.file,
+        job_text=None if job_document is None else job_document.text,
+    )
+    fields.read("prefer_upstream_source", as_flag)  # only ever a preference: what the address says is what is taken
+    return definition if wanted is not None else None
+
+
+def _read_placeholders(cursor: Cursor) -> dict[str, str]:
+    placeholders = {key: as_written(one) for key, one in as_map(cursor).items()}
+    return {key: text for key, text in placeholders.items() if text is not None}
+
+
+def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
+    outputs = []
+    for name, one in as_map(cursor).items():
+        fields = read_fields(one, _OUTPUT, required=(CLASS,))
+        if fields is None:
+            continue
+        kind = fields.read(CLASS, lambda child: as_choice(child, ("File", "Directory", "Value")))
+        minimum, maximum = fields.read("cardinality", _read_cardinality) or (1, 1)
+        preferred, glob = fields.text("preferredName"), fields.text("glob")
+        outputs.append(
+            ExpectedOutput(
+                name=name,
+                kind="Directory" if kind == "Directory" else "Value" if kind == "Value" else "File",
+                minimum=minimum,
+                maximum=maximum,
+                preferred_name=None if preferred is None else one.origin.fill(preferred),
+                glob=None if glob is None else one.origin.fill(glob),
+                where=one.where,
+            )
+        )
+    return tuple(outputs)
+
+
+_CARDINALITIES = {"1": (1, 1), "?": (0, 1), "*": (0, None), "+": (1, None)}
+
+
+def _read_cardinality(cursor: Cursor) -> tuple[int, int | None] | None:
+    node = cursor.node
+    if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.value in _CARDINALITIES:
+        return _CARDINALITIES[node.value]
+    if isinstance(node, ScalarNode) and is_whole(node.value):
+        count = as_integer(cursor)
+        return None if count is None else (count, count)
+    if not isinstance(node, ListNode) or len(node.items) != 2:  # noqa: PLR2004 - a pair
+        cursor.expected("1, ?, *, +, a number, or [least, most]")
+        return None
+    least, most = cursor.items()
+    minimum = as_integer(least)
+    maximum = None if most.is_null else as_integer(most, 1)
+    if minimum is not None and maximum is not None and minimum > maximum:
+        cursor.fault(f"at least {minimum} and at most {maximum} can't be", structural=False)
+    return None if minimum is None else (minimum, maximum)
+
+
+def _read_limits(cursor: Cursor) -> Limits | None:
+    fields = read_fields(cursor, _LIMITS)
+    if fields is None:
+        return None
+    return Limits(
+        cores=fields.read("cores", lambda one: as_integer(one, 1)),
+        memory=fields.read("memory", _read_memory),
+        time=fields.read("time", _read_time),
+    )
+
+
+def _read_memory(cursor: Cursor) -> int | None:
+    return _read_amount(cursor, parse_memory, "a number of bytes, or an amount such as '4 GiB'")
+
+
+def _read_time(cursor: Cursor) -> int | None:
+    return _read_amount(cursor, parse_time, "a number of seconds, or a time such as '2h'")
+
+
+def _read_amount(cursor: Cursor, parse: Callable[[str], int | None], what: str) -> int | None:
+    node = cursor.node
+    if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
+        if isinstance(node, ScalarNode) and is_whole(node.value):
+            return as_integer(cursor, 1)
+        cursor.expected(what)
+        return None
+    amount = parse(node.value)
+    if amount is None:
+        cursor.expected(what)
+    elif amount < 1:
+        cursor.fault("a limit can't be zero", structural=False)
+    return amount
+
+
+def _read_authors(cursor: Cursor) -> tuple[Mapping[str, object], ...]:
+    authors = []
+    for one in as_list(cursor):
+        fields = read_fields(one, _AUTHOR, required=("name",))
+        if fields is None:
+            continue
+        orcid = fields.read("orcid", _read_orcid)
+        said = {"name": fields.text("name"), "orcid": orcid, "affiliation": fields.text("affiliation")}
+        authors.append({key: text for key, text in said.items() if text is not None})
+    return tuple(authors)
+
+
+def _read_orcid(cursor: Cursor) -> str | None:
+    text = as_text(cursor)
+    if text is None:
+        return None
+    match = _ORCID.match(text)
+    if match is None:
+        cursor.fault(f"{shown(text)} is no ORCID", "it looks like 0000-0002-1825-0097")
+        return None
+    number = match.group(1)
+    if not _orcid_adds_up(number):
+        cursor.fault(f"{number} is no ORCID: its last character doesn't fit the others", structural=False)
+    return f"https://orcid.org/{number}"
+
+
+def _orcid_adds_up(number: str) -> bool:
+    """ISO 7064 MOD 11-2, https://support.orcid.org/hc/en-us/articles/360006897674."""
+    total = 0
+    for digit in number.replace("-", "")[:-1]:
+        total = (total + int(digit)) * 2
+    return "0123456789X"[(12 - total % 11) % 11] == number[-1]
