@@ -14,7 +14,11 @@ from urllib.parse import quote, unquote
 from staging.errors import PolicyError, WfexsError
 
 CHUNK = 1 << 20
-_HEX64 = re.compile(r"^[0-9a-f]{64}$")
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+# Stamps of inodes come from a clock that advances by the kernel's tick (at most 10 ms), on old file systems by seconds.
+_TICK_NS = 20_000_000
+_COARSE_TICK_NS = 2_100_000_000
+_SECOND_NS = 1_000_000_000
 
 
 class FingerprintError(WfexsError):
@@ -39,7 +43,7 @@ class Fingerprint:
             FingerprintError: anything else.
         """
         algorithm, colon, digest = text.strip().lower().rpartition(":")
-        if (colon and algorithm != "sha256") or not _HEX64.match(digest):
+        if (colon and algorithm != "sha256") or not _HEX64.fullmatch(digest):
             raise FingerprintError(f"{text!r} is not a sha256", hint="64 hexadecimal digits are expected")
         return cls(digest=digest)
 
@@ -99,6 +103,21 @@ class StatSignature:
             ctime_ns=status.st_ctime_ns,
         )
 
+    def is_settled(self, now_ns: int) -> bool:
+        """Whether a change made from ``now_ns`` on (ns since the epoch) is sure to show in the signature.
+
+        Two changes within one tick of the file system's clock bear the same time, so a file that changed just now may
+        change once more unseen. Whoever hashes a file may keep its signature only when it had settled before.
+        """
+        newest = max(self.mtime_ns, self.ctime_ns)
+        whole = self.mtime_ns % _SECOND_NS == 0 and self.ctime_ns % _SECOND_NS == 0
+        return newest + (_COARSE_TICK_NS if whole else _TICK_NS) <= now_ns
+
+    def is_same_but_linked(self, other: StatSignature) -> bool:
+        """Whether only ``ctime`` differs, which is what a hard link made or removed changes."""
+        mine = (self.device, self.inode, self.size, self.mtime_ns)
+        return mine == (other.device, other.inode, other.size, other.mtime_ns)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeEntry:
@@ -132,7 +151,7 @@ class TreeEntry:
             )
         except ValueError as error:
             raise FingerprintError(f"{line!r} is not a line of a tree") from error
-        if kind not in "fxld" or (kind in "fx" and not _HEX64.match(digest)):
+        if kind not in "fxld" or (kind in "fx" and not _HEX64.fullmatch(digest)):
             raise FingerprintError(f"{line!r} is not a line of a tree")
         return entry
 

@@ -1,0 +1,160 @@
+"""Locks between processes: many named locks in one file, given back by the kernel however their holder ends.
+
+A lock is one byte of a lock file, its place made of the lock's name (Linux open-file-description locks, ``fcntl(2)``).
+So there is nothing to clean up: a dead holder, a reused process number or a restarted machine leave no stale lock, and
+ten thousand locks leave no ten thousand files. Two locks whose names fall on the same byte (one pair in 2**62) only
+wait for each other.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from staging.errors import LockedError, WfexsError, from_os_error
+
+# struct flock of fcntl(2): type, whence, start, length, pid; the last item pads it to its size.
+_FLOCK = "hhqqi0q"
+_BUSY = (errno.EAGAIN, errno.EACCES)
+_MOVED_TRIES = 100
+
+
+class Held:
+    """A lock that is held until ``release`` or the end of the ``with`` block."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Give it back; a second time does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+
+class LockFile:
+    """The locks of one folder. Threads of one process exclude each other as processes do."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def hold(
+        self,
+        name: str,
+        *,
+        shared: bool = False,
+        patience: float | None = None,
+        cancelled: threading.Event | None = None,
+        waiting: Callable[[], None] | None = None,
+        what: str = "it",
+    ) -> Held:
+        """Wait for the lock ``name`` and hold it.
+
+        ``patience`` is in seconds (``None``: no limit, 0: don't wait). ``waiting`` is called once when it has taken a
+        second. ``what`` names the thing in the error.
+
+        Raises:
+            LockedError: somebody else held it for longer than ``patience``, or ``cancelled`` was set.
+        """
+        started = time.monotonic()
+        pause = 0.001
+        told = False
+        while True:
+            held = self.attempt(name, shared=shared)
+            if held is not None:
+                return held
+            spent = time.monotonic() - started
+            if (patience is not None and spent >= patience) or (cancelled is not None and cancelled.is_set()):
+                raise LockedError(
+                    f"somebody else is using {what}",
+                    hint="wait for the other process, or stop it",
+                    where=str(self.path),
+                )
+            if waiting is not None and not told and spent > 1.0:
+                told = True
+                waiting()
+            time.sleep(pause)
+            pause = min(pause * 2, 0.05)
+
+    def attempt(self, name: str, *, shared: bool = False) -> Held | None:
+        """The lock if it is free this very moment, else ``None``."""
+        for _ in range(_MOVED_TRIES):
+            descriptor = self._open()
+            try:
+                locked = _lock(descriptor, _place(name), shared=shared)
+                if locked and not self._is_current(descriptor):
+                    os.close(descriptor)  # somebody deleted the file under us: a lock on it excludes nobody
+                    continue
+            except OSError as error:
+                os.close(descriptor)
+                raise WfexsError(
+                    f"cannot lock {self.path}: {error.strerror}",
+                    hint="this file system has no locks; put the cache and the working directories on another one",
+                    where=str(self.path),
+                ) from error
+            if locked:
+                return Held(descriptor)
+            os.close(descriptor)
+            return None
+        raise WfexsError(f"cannot lock {self.path}: it is replaced again and again", where=str(self.path))
+
+    def is_held(self, name: str) -> bool:
+        """Whether somebody (another thread included) holds the lock now."""
+        held = self.attempt(name)
+        if held is None:
+            return True
+        held.release()
+        return False
+
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            try:
+                return os.open(self.path, flags, 0o644)
+            except FileNotFoundError:
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+                return os.open(self.path, flags, 0o644)
+        except OSError as error:
+            raise from_os_error(error, f"open the lock file {self.path}") from error
+
+    def _is_current(self, descriptor: int) -> bool:
+        mine = os.fstat(descriptor)
+        try:
+            now = self.path.lstat()
+        except FileNotFoundError:
+            return False
+        return (mine.st_dev, mine.st_ino) == (now.st_dev, now.st_ino)
+
+
+def _place(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big") >> 2
+
+
+def _lock(descriptor: int, place: int, *, shared: bool) -> bool:
+    kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+    request = struct.pack(_FLOCK, kind, os.SEEK_SET, place, 1, 0)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, request)
+    except OSError as error:
+        if error.errno in _BUSY:
+            return False
+        raise
+    return True

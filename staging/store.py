@@ -1,0 +1,543 @@
+"""The content store: bytes under the name of their sha256, read-only, believed only after a look.
+
+Layout below its root::
+
+    objects/ab/abcd...      a file's bytes, mode 0444
+    objects/ab/abcd....x    the same for a file that is executable in a tree, mode 0555 (an object has one mode)
+    objects/ab/abcd....t    a tree's text (``staging.fingerprints.Tree``); its files are objects of their own
+    index.sqlite            signatures, origins, uses (``staging.index``)
+    tmp/<token>/            one process's unfinished work, swept when that process is gone
+    partial/<sha256>/       what an interrupted download left to go on from
+    quarantine/             objects whose bytes were not what their name says
+    .locks                  the locks (``staging.locks``)
+
+An object's unchanged stat signature stands for its digest. When it changed, the bytes are read again; wrong bytes are
+moved to the quarantine and the object counts as absent. Hard links that the store makes or removes itself change only
+``ctime``; the new signature is recorded under the same lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from staging.errors import WfexsError, from_os_error
+from staging.fingerprints import CHUNK, Fingerprint, FingerprintError, StatSignature, Tree
+from staging.index import Index
+from staging.locks import Held, LockFile
+from staging.placing import clone, copy, link, open_regular, sync_many
+from staging.plan import Kind
+
+if TYPE_CHECKING:
+    from staging.upkeep import Collected, Problem, StoreEntry
+
+READ_ONLY = 0o444
+EXECUTABLE = 0o555
+_READ_TRIES = 10
+
+
+class MissingObjectError(WfexsError):
+    """Objects that were there a moment ago are gone, or their bytes were damaged. ``names`` says which."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(
+            f"{len(names)} objects of the content store are missing or damaged: {', '.join(sorted(names)[:3])}",
+            hint="stage again to fetch them again",
+        )
+        self.names = tuple(names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A content that the store has, whole and verified. ``tree`` is there for a folder; ``size`` is in bytes."""
+
+    kind: Kind
+    fingerprint: Fingerprint
+    size: int
+    tree: Tree | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """The objects it is made of."""
+        if self.tree is None:
+            return (self.fingerprint.digest,)
+        members = {object_name(entry.digest, entry.kind) for entry in self.tree.entries if entry.kind in "fx"}
+        return (f"{self.fingerprint.digest}.t", *sorted(members))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class User:
+    """Who holds objects: the working directory ``workdir`` (an id) below the folder ``home``."""
+
+    home: str
+    workdir: str
+
+    @property
+    def lock(self) -> str:
+        """The name of the lock that says it is at work."""
+        return f"user:{self.home}/{self.workdir}"
+
+
+def object_name(digest: str, kind: str = "f") -> str:
+    """The object's name for a file of that kind (``f``, ``x``) or a tree's text (``t``)."""
+    return digest if kind == "f" else f"{digest}.{kind}"
+
+
+class ContentStore:
+    """The store below ``root``, for any number of threads and processes at once. ``close`` it when done.
+
+    Raises (every method):
+        DiskError: the disk is full.
+        WfexsError: the folder can't be used.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.objects = root / "objects"
+        self.quarantine = root / "quarantine"
+        self.index = Index(root / "index.sqlite")
+        self.locks = LockFile(root / ".locks")
+        self.damaged: dict[str, str] = {}
+        """Digests whose bytes were found damaged since this store was opened, and what the bytes were (or a word)."""
+        self._guard = threading.Lock()
+        self._unsynced: set[Path] = set()
+        self._own: tuple[Path, Held] | None = None
+        self._serial = 0
+
+    def close(self) -> None:
+        """Remove this process's temporary files and close the index."""
+        with self._guard:
+            own, self._own = self._own, None
+        if own is not None:
+            shutil.rmtree(own[0], ignore_errors=True)
+            own[1].release()
+        self.index.close()
+
+    def __enter__(self) -> ContentStore:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # -- looking -----------------------------------------------------------------------------------------------------
+
+    def path(self, name: str) -> Path:
+        """Where an object lies."""
+        return self.objects / name[:2] / name
+
+    def has_file(self, fingerprint: Fingerprint) -> bool:
+        """Whether there is an object for a file of that digest; its bytes are not looked at."""
+        return os.path.lexists(self.path(fingerprint.digest))
+
+    def intact(self, names: Sequence[str]) -> dict[str, StatSignature]:
+        """Those of the objects that are there with the right bytes. Damaged ones are put into quarantine."""
+        recorded = self.index.signatures(names)
+        found: dict[str, StatSignature] = {}
+        for name in names:
+            if name in found:
+                continue
+            try:
+                now = StatSignature.of(self.path(name))
+            except (FileNotFoundError, NotADirectoryError):
+                continue
+            except OSError as error:
+                raise from_os_error(error, "look into the content store") from error
+            seen = now if recorded.get(name) == now else self._examine(name)
+            if seen is not None:
+                found[name] = seen
+        return found
+
+    def lookup(self, fingerprint: Fingerprint, kind: Kind | None = None) -> Stored | None:
+        """The content of that digest, when the store has all of it, intact."""
+        digest = fingerprint.digest
+        if kind is not Kind.DIRECTORY:
+            signature = self.intact((digest,)).get(digest) or self._from_executable(digest)
+            if signature is not None:
+                return Stored(kind=Kind.FILE, fingerprint=fingerprint, size=signature.size)
+        if kind is Kind.FILE or not self.intact((f"{digest}.t",)):
+            return None
+        tree = self.read_tree(f"{digest}.t")
+        if tree is None:
+            return None
+        stored = Stored(kind=Kind.DIRECTORY, fingerprint=fingerprint, size=tree.size, tree=tree)
+        wanted = stored.names()
+        return stored if len(self.intact(wanted)) == len(wanted) else None
+
+    def read_tree(self, name: str) -> Tree | None:
+        """The tree whose text is that object; ``None`` when there is no such object, or it is no tree's text."""
+        try:
+            with open_regular(self.path(name)) as descriptor, open(descriptor, "rb", closefd=False) as stream:
+                return Tree.parse(stream.read().decode())
+        except (OSError, UnicodeDecodeError, FingerprintError):
+            return None
+
+    def claim(self, user: User, names: Sequence[str]) -> dict[str, StatSignature]:
+        """Say that ``user`` holds objects from now on, so that they aren't collected; those that are there, intact."""
+        with self.locks.hold("structure", shared=True):
+            self.index.use(user.home, user.workdir, names)
+            return self.intact(names)
+
+    def _from_executable(self, digest: str) -> StatSignature | None:
+        executable = object_name(digest, "x")
+        if not self.intact((executable,)):
+            return None
+        with self.temporary() as path:
+            if copy(self.path(executable), path, READ_ONLY) != digest:
+                return None
+            self.commit_file(path, Fingerprint(digest=digest))
+        return self.intact((digest,)).get(digest)
+
+    # -- bringing in -------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def temporary(self) -> Iterator[Path]:
+        """A path on the store's file system that does not exist; whatever is there at the end is removed."""
+        with self._guard:
+            if self._own is None:
+                self._own = self._make_own()
+            self._serial += 1
+            path = self._own[0] / str(self._serial)
+        try:
+            yield path
+        finally:
+            remove_path(path)
+
+    def partial(self, identifier: str) -> Path:
+        """The folder for what an interrupted download of ``identifier`` leaves; use it under ``identifier_lock``."""
+        return self.root / "partial" / _key(identifier)
+
+    def identifier_lock(self, identifier: str) -> str:
+        """The name of the lock under which an identifier is fetched."""
+        return f"identifier:{_key(identifier)}"
+
+    def commit_file(self, path: Path, fingerprint: Fingerprint, *, kind: str = "f", durable: bool = True) -> None:
+        """Take a finished file in: ``path`` is moved away. Its digest was made of the bytes as they were written.
+
+        ``durable``: on the disk before it gets its name; else the caller has seen to that.
+        """
+        name = object_name(fingerprint.digest, kind)
+        try:
+            path.chmod(EXECUTABLE if kind == "x" else READ_ONLY)
+            if durable:
+                with open_regular(path) as descriptor:
+                    os.fsync(descriptor)
+            with self.locks.hold("structure", shared=True):
+                self._take([(path, name)])
+        except OSError as error:
+            raise from_os_error(error, "write into the content store") from error
+
+    def commit_tree(self, folder: Path, tree: Tree) -> None:
+        """Take a finished folder in: its files become objects, then the tree's text does. ``folder`` is used up."""
+        files = [entry for entry in tree.entries if entry.kind in "fx"]
+        try:
+            for entry in files:
+                (folder / entry.path).chmod(EXECUTABLE if entry.kind == "x" else READ_ONLY)
+            sync_many(folder / entry.path for entry in files)
+            with self.temporary() as text:
+                text.write_bytes(tree.text().encode())
+                text.chmod(READ_ONLY)
+                sync_many([text])
+                members = [(folder / entry.path, object_name(entry.digest, entry.kind)) for entry in files]
+                with self.locks.hold("structure", shared=True):
+                    self._take([*members, (text, object_name(tree.fingerprint.digest, "t"))])
+        except OSError as error:
+            raise from_os_error(error, "write into the content store") from error
+
+    def commit_bytes(self, content: bytes) -> Fingerprint:
+        """Take bytes in that are in memory."""
+        fingerprint = Fingerprint.of_bytes(content)
+        with self.temporary() as path:
+            try:
+                path.write_bytes(content)
+            except OSError as error:
+                raise from_os_error(error, "write into the content store") from error
+            self.commit_file(path, fingerprint)
+        return fingerprint
+
+    def flush(self) -> None:
+        """Have the names of all objects taken in so far on the disk."""
+        with self._guard:
+            folders, self._unsynced = self._unsynced, set()
+        try:
+            sync_many(folders)
+        except OSError as error:
+            raise from_os_error(error, "write into the content store") from error
+
+    def _take(self, finished: Sequence[tuple[Path, str]]) -> None:
+        """Give finished files their final names; what is there already, intact, stays as it is."""
+        there = self.intact([name for _, name in finished])
+        signatures: dict[str, StatSignature | None] = {}
+        for path, name in finished:
+            if name in there or name in signatures:
+                continue
+            target = self.path(name)
+            try:
+                os.replace(path, target)  # noqa: PTH105 - the hot path of small files
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+                with self._guard:
+                    self._unsynced.add(self.objects)
+                os.replace(path, target)  # noqa: PTH105
+            with self._guard:
+                self._unsynced.add(target.parent)
+            signatures[name] = StatSignature.of(target)
+        self.index.record(signatures, verified=now())
+
+    def _make_own(self) -> tuple[Path, Held]:
+        """Our folder for unfinished work. Those of processes that are gone are removed."""
+        temporary = self.root / "tmp"
+        try:
+            temporary.mkdir(parents=True, exist_ok=True, mode=0o755)
+            self.sweep()
+            token = os.urandom(8).hex()
+            held = self.locks.hold(f"tmp:{token}")
+            (temporary / token).mkdir(mode=0o700)
+        except OSError as error:
+            raise from_os_error(error, "use the cache folder") from error
+        return temporary / token, held
+
+    def sweep(self) -> int:
+        """Remove the unfinished work of processes that are gone; returns how many there were."""
+        swept = 0
+        with contextlib.suppress(FileNotFoundError):
+            for folder in list((self.root / "tmp").iterdir()):
+                held = self.locks.attempt(f"tmp:{folder.name}")
+                if held is not None:
+                    with held:
+                        remove_path(folder)
+                        swept += 1
+        return swept
+
+    # -- handing out -------------------------------------------------------------------------------------------------
+
+    def place(self, wanted: Mapping[Path, str], *, links: bool = True) -> dict[Path, StatSignature]:
+        """Give objects further names: each path of ``wanted`` becomes the object that it maps to.
+
+        A clone where the file system has them, else a hard link, else (another file system) a verified copy. Returns
+        each path's signature.
+
+        Raises:
+            MissingObjectError: objects are missing or damaged. Some paths may have been made.
+        """
+        if not wanted:
+            return {}
+        placed: dict[Path, StatSignature] = {}
+        moved: dict[str, tuple[StatSignature, StatSignature]] = {}
+        copies: list[Path] = []
+        try:
+            # The structure lock keeps a collection away; the links lock makes (look, link, look, record) one step.
+            with self.locks.hold("structure", shared=True), self.locks.hold("links"):
+                intact = self.intact(list(wanted.values()))
+                missing = sorted(set(wanted.values()) - intact.keys())
+                if missing:
+                    raise MissingObjectError(missing)
+                cloning = linking = links
+                for path, name in wanted.items():
+                    source = self.path(name)
+                    if cloning and (cloning := clone(source, path, _mode(name))):
+                        placed[path] = StatSignature.of(path)
+                    elif linking and link(source, path):
+                        placed[path] = after = StatSignature.of(path)
+                        before = moved.get(name, (intact[name], after))[0]
+                        moved[name] = (before, after)
+                    else:
+                        linking = linking and os.stat(source).st_dev == os.stat(path.parent).st_dev  # noqa: PTH116
+                        copies.append(path)
+                self._record_links(moved)
+            for path in copies:
+                self._copy_out(wanted[path], path)
+                placed[path] = StatSignature.of(path)
+        except OSError as error:
+            raise from_os_error(error, "place files in the working directory") from error
+        return placed
+
+    def _copy_out(self, name: str, path: Path) -> None:
+        if copy(self.path(name), path, _mode(name)) != name[:64]:
+            path.unlink()
+            self._examine(name)
+            raise MissingObjectError([name])
+
+    def _record_links(self, moved: Mapping[str, tuple[StatSignature, StatSignature]]) -> None:
+        self.index.move({name: pair for name, pair in moved.items() if pair[0].is_same_but_linked(pair[1])})
+
+    def remove_tree(self, folder: Path) -> None:
+        """Delete a folder that may hold hard links to objects, whose signatures are carried over.
+
+        Raises:
+            WfexsError: something in it can't be deleted.
+        """
+        try:
+            linked = [path for path, status in _files(folder) if status.st_nlink > 1]
+            for start in range(0, len(linked), 1000):
+                with self.locks.hold("links"):
+                    self._unlink(linked[start : start + 1000])
+            _remove_folder(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise from_os_error(error, f"delete {folder}") from error
+
+    def _unlink(self, paths: Sequence[Path]) -> None:
+        known = self.index.by_inode([path.lstat().st_ino for path in paths])
+        moved: dict[str, tuple[StatSignature, StatSignature]] = {}
+        for path in paths:
+            before = StatSignature.of(path)
+            name, recorded = known.get((before.device, before.inode), ("", before))
+            first, last = moved.get(name, (recorded, recorded))
+            path.unlink()
+            if name and before == last:
+                with contextlib.suppress(FileNotFoundError):
+                    moved[name] = (first, StatSignature.of(self.path(name)))
+        self._record_links(moved)
+
+    # -- doubting ----------------------------------------------------------------------------------------------------
+
+    def _examine(self, name: str, *, reread: bool = False) -> StatSignature | None:
+        """Read an object's bytes, unless another process just did; wrong ones go into quarantine."""
+        with self.locks.hold(f"object:{name}"):
+            path = self.path(name)
+            try:
+                if not reread and self.index.signatures((name,)).get(name) == StatSignature.of(path):
+                    return StatSignature.of(path)
+                started = time.time_ns()
+                actual, read = self._read(path, name)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise from_os_error(error, "read the content store") from error
+            if read is None:
+                self.damaged[name[:64]] = actual
+                self._to_quarantine(name)
+                return None
+            self.index.record({name: read if read.is_settled(started) else None}, verified=now())
+            return read
+
+    def reread(self, name: str) -> bool:
+        """Hash an object, whatever its signature says; ``False``: it was damaged, and is in quarantine now."""
+        return self._examine(name, reread=True) is not None
+
+    def _read(self, path: Path, name: str) -> tuple[str, StatSignature | None]:
+        """The digest of the bytes, and the signature before and after reading them (``None``: they are wrong)."""
+        digest = ""
+        for _ in range(_READ_TRIES):
+            if not stat.S_ISREG(path.lstat().st_mode):
+                return "not a regular file", None
+            with open_regular(path) as descriptor:
+                if stat.S_IMODE(os.fstat(descriptor).st_mode) != _mode(name):
+                    os.fchmod(descriptor, _mode(name))
+                before = StatSignature.of(descriptor)
+                digest = _digest(descriptor)
+            if digest != name[:64]:
+                return digest, None
+            if before == StatSignature.of(path):
+                return digest, before
+        return digest, None
+
+    def _to_quarantine(self, name: str) -> None:
+        try:
+            self.quarantine.mkdir(parents=True, exist_ok=True, mode=0o755)
+            target = self.quarantine / f"{name}-{os.urandom(4).hex()}"
+            os.rename(self.path(name), target)  # noqa: PTH104
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise from_os_error(error, "put a damaged object aside") from error
+        self.index.forget([name])
+
+    # -- upkeep (the cache verbs) ------------------------------------------------------------------------------------
+
+    def entries(self) -> tuple[StoreEntry, ...]:
+        """What is in the store: see ``staging.upkeep.entries``."""
+        from staging.upkeep import entries
+
+        return entries(self)
+
+    def verify(self) -> tuple[Problem, ...]:
+        """Read everything: see ``staging.upkeep.verify``."""
+        from staging.upkeep import verify
+
+        return verify(self)
+
+    def remove(self, what: str, *, force: bool = False) -> Collected:
+        """Remove one content: see ``staging.upkeep.remove``."""
+        from staging.upkeep import remove
+
+        return remove(self, what, force=force)
+
+    def gc(self, *, dry_run: bool = False) -> Collected:
+        """Remove what nobody uses: see ``staging.upkeep.collect``."""
+        from staging.upkeep import collect
+
+        return collect(self, dry_run=dry_run)
+
+
+def remove_path(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it; nothing happens when it isn't there."""
+    try:
+        if path.is_dir() and not path.is_symlink():
+            _remove_folder(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise from_os_error(error, f"delete {path}") from error
+
+
+def now() -> str:
+    """The time, ISO 8601 in UTC with seconds."""
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")
+
+
+def _remove_folder(folder: Path) -> None:
+    def make_writable(_function: object, path: str, _error: object) -> None:
+        parent = Path(path).parent
+        parent.chmod(0o700)
+        target = Path(path)
+        if target.is_dir() and not target.is_symlink():
+            target.chmod(0o700)
+            shutil.rmtree(target, onerror=make_writable)
+        else:
+            target.unlink(missing_ok=True)
+
+    shutil.rmtree(folder, onerror=make_writable)
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    pending = [folder]
+    while pending:
+        with os.scandir(pending.pop()) as children:
+            for child in children:
+                if child.is_dir(follow_symlinks=False):
+                    pending.append(Path(child.path))
+                elif child.is_file(follow_symlinks=False):
+                    yield Path(child.path), child.stat(follow_symlinks=False)
+
+
+def _mode(name: str) -> int:
+    return EXECUTABLE if name.endswith(".x") else READ_ONLY
+
+
+def _key(identifier: str) -> str:
+    return hashlib.sha256(identifier.encode()).hexdigest()
+
+
+def _digest(descriptor: int) -> str:
+    digest = hashlib.sha256()
+    buffer = bytearray(CHUNK)
+    view = memoryview(buffer)
+    while count := os.readv(descriptor, [buffer]):
+        digest.update(view[:count])
+    return digest.hexdigest()

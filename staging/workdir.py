@@ -1,0 +1,426 @@
+"""Working directories: where staged things lie, and the only module that knows the layout.
+
+Below the folder of working directories::
+
+    <id>/workdir.json       what it is: schema, id, nickname, created, vault kind
+    <id>/work/              the content: stage.yaml stage.lock.json interface.json signatures.json
+                            workflow/ inputs/ engine/ runs/<n>/ crates/
+    .partial-<id>/          one that is being staged; renamed when it is whole, swept when its stager is dead
+    .locks                  the locks (``staging.locks``): one a working directory, by its id
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TypeAlias
+
+from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError, from_os_error
+from staging.locks import Held, LockFile
+from staging.nicknames import numbered, pick
+from staging.placing import sync, sync_tree, write_atomically
+from staging.plan import Plan
+from staging.signatures import FILE as SIGNATURES
+from staging.signatures import Signatures, verify_items
+from staging.stager import StagedItem
+from staging.store import ContentStore, remove_path
+
+WORKDIR_SCHEMA = "wfexs-like/workdir/1"
+_PARTIAL = ".partial-"
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NICKNAME = re.compile(r"[^\W_][\w .+@-]{0,99}")
+_PREFIX_LENGTH = 2
+
+# ``Workdirs.list`` hides the type of that name inside its class.
+_Known: TypeAlias = list["StagedWorkdir"]
+_Damaged: TypeAlias = list[tuple[Path, WfexsError]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedWorkdir:
+    """A working directory that is staged, whole.
+
+    ``created`` is ISO 8601 in UTC with microseconds. ``root`` is the folder that bears the id.
+    """
+
+    id: str
+    nickname: str
+    created: str
+    root: Path
+    vault: str = "plain"
+
+    @property
+    def content(self) -> Path:
+        """The folder below which everything lies that an engine may see."""
+        return self.root / "work"
+
+    @property
+    def lock_path(self) -> Path:
+        """The lock file."""
+        return self.content / "stage.lock.json"
+
+    @property
+    def stage_path(self) -> Path:
+        """The stage file, as it was given."""
+        return self.content / "stage.yaml"
+
+    @property
+    def interface_path(self) -> Path:
+        """What the engine said of the workflow."""
+        return self.content / "interface.json"
+
+    @property
+    def runs_path(self) -> Path:
+        """The folder of the runs."""
+        return self.content / "runs"
+
+    def plan(self) -> Plan:
+        """The lock.
+
+        Raises:
+            DefinitionError: it is damaged. NotFoundError: it is missing.
+        """
+        return Plan.parse(self._read(self.lock_path, "lock"), file=str(self.lock_path))
+
+    def stage_text(self) -> str:
+        """The stage file's text.
+
+        Raises:
+            NotFoundError: it is missing.
+        """
+        return self._read(self.stage_path, "stage file").decode(errors="replace")
+
+    def _read(self, path: Path, what: str) -> bytes:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"the working directory {self.nickname} has no {what}",
+                where=str(path),
+                hint="it was removed; stage again",
+            ) from error
+        except OSError as error:
+            raise from_os_error(error, f"read the {what}") from error
+
+    # -- use ---------------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def use(self, *, exclusive: bool = False) -> Iterator[None]:
+        """Hold it: shared with other users (runs, crates), or alone (removal).
+
+        Raises:
+            LockedError: that can't be now.
+            NotFoundError: it was removed meanwhile.
+        """
+        held = LockFile(self.root.parent / ".locks").attempt(self.id, shared=not exclusive)
+        if held is None:
+            raise LockedError(
+                f"the working directory {self.nickname} is " + ("in use" if exclusive else "being removed"),
+                where=str(self.root),
+                hint=f"wait for its runs, or stop them (wfexs-like cancel {self.nickname})" if exclusive else None,
+            )
+        with held:
+            if not self.root.is_dir():
+                raise NotFoundError(f"the working directory {self.nickname} is gone", where=str(self.root))
+            yield
+
+    def new_run(self) -> tuple[int, Path]:
+        """A number that no other run has, and its folder ``runs/<n>``, made and empty.
+
+        Raises:
+            DiskError: the disk is full.
+        """
+        try:
+            self.runs_path.mkdir(exist_ok=True)
+            number = max(self.runs(), default=0)
+            while True:
+                number += 1
+                folder = self.runs_path / str(number)
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                    sync(self.runs_path)
+                    return number, folder
+        except OSError as error:
+            raise from_os_error(error, "make a folder for the run") from error
+
+    def runs(self) -> tuple[int, ...]:
+        """The numbers of its runs, sorted."""
+        try:
+            names = [entry.name for entry in os.scandir(self.runs_path)]
+        except FileNotFoundError:
+            return ()
+        return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit() and name[0] != "0"))
+
+    def run_folder(self, number: int) -> Path:
+        """The folder of a run.
+
+        Raises:
+            NotFoundError: there is no such run.
+        """
+        if number not in self.runs():
+            known = ", ".join(map(str, self.runs())) or "none"
+            raise NotFoundError(f"the working directory {self.nickname} has no run {number}", hint=f"its runs: {known}")
+        return self.runs_path / str(number)
+
+    def verify(self, plan: Plan, store: ContentStore | None = None, *, rehash: bool = False) -> None:
+        """Make sure that every staged byte is the one that the plan attests.
+
+        An unchanged stat signature stands for the digest, ``rehash`` reads everything. ``store`` knows the signatures
+        of files that are hard links to its objects.
+
+        Raises:
+            DigestError: something was changed, added or removed; says what, and what to do.
+        """
+        verify_items(self.content, plan, store, rehash=rehash)
+
+
+class NewWorkdir:
+    """A working directory in the making. Leaving the ``with`` block without ``commit`` leaves nothing behind."""
+
+    def __init__(self, *, workdir_id: str, nickname: str, home: Path, held: Held, store: ContentStore | None) -> None:
+        self.id = workdir_id
+        self.nickname = nickname
+        self.root = home / f"{_PARTIAL}{workdir_id}"
+        self.content = self.root / "work"
+        self._home = home
+        self._held = held
+        self._store = store
+        self._signatures = Signatures()
+        self._committed = False
+
+    def __enter__(self) -> NewWorkdir:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if not self._committed:
+                _remove(self.root, self._store)
+                if self._store is not None:
+                    self._store.index.drop_uses(str(self._home), self.id)
+        finally:
+            self._held.release()
+
+    def record(self, items: Iterable[StagedItem]) -> None:
+        """Remember the signatures of what the stager placed, so that nothing need be read again to verify it."""
+        for item in items:
+            for placed in item.placed:
+                self._signatures.add(placed.path, placed.sha256, placed.signature)
+
+    def commit(self) -> StagedWorkdir:
+        """Give it its final name: from here on it is whole, also when the power fails.
+
+        Raises:
+            DiskError: the disk is full.
+        """
+        created = datetime.now(tz=UTC).isoformat(timespec="microseconds")
+        record = {
+            "schema": WORKDIR_SCHEMA,
+            "id": self.id,
+            "nickname": self.nickname,
+            "created": created,
+            "vault": "plain",
+        }
+        self._signatures.settle(self.content)
+        self._signatures.write(self.content / SIGNATURES)
+        write_atomically(self.root / "workdir.json", _text(record))
+        final = self._home / self.id
+        try:
+            sync_tree(self.root)
+            self.root.rename(final)
+            self._committed = True
+            sync(self._home)
+        except OSError as error:
+            raise from_os_error(error, "finish the working directory") from error
+        return StagedWorkdir(id=self.id, nickname=self.nickname, created=created, root=final)
+
+
+class Workdirs:
+    """The folder of working directories. ``store`` is told when one is removed."""
+
+    def __init__(self, root: Path, store: ContentStore | None = None) -> None:
+        self.root = root.absolute()
+        self._store = store
+        self._locks = LockFile(self.root / ".locks")
+
+    def create(self, nickname: str | None = None, *, randomness: random.Random | None = None) -> NewWorkdir:
+        """Begin a new one. A nickname that is taken gets a number; without one, two words are drawn.
+
+        Raises:
+            UsageError: the nickname has characters that one can't have.
+            DiskError: the disk is full.
+        """
+        if nickname is not None and not _is_nickname(nickname):
+            raise UsageError(
+                f"{nickname!r} can't be a nickname",
+                hint="letters, digits, '.', '-', '_', '+', '@' and spaces, 100 at most, a letter or digit first",
+            )
+        randomness = randomness or random.SystemRandom()
+        taken = {one.nickname for one in self.list()}
+        chosen = numbered(nickname, taken) if nickname else pick(taken, randomness)
+        workdir_id = _new_id(randomness)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
+            self.sweep()
+            held = self._locks.hold(workdir_id)
+            new = NewWorkdir(workdir_id=workdir_id, nickname=chosen, home=self.root, held=held, store=self._store)
+            new.root.mkdir(mode=0o755)
+            new.content.mkdir(mode=0o755)
+        except OSError as error:
+            raise from_os_error(error, "make a working directory") from error
+        return new
+
+    def sweep(self) -> int:
+        """Remove what dead stagers left; returns how many there were."""
+        swept = 0
+        for folder in self.root.glob(f"{_PARTIAL}*"):
+            workdir_id = folder.name.removeprefix(_PARTIAL)
+            held = self._locks.attempt(workdir_id)
+            if held is not None:
+                with held:
+                    _remove(folder, self._store)
+                    if self._store is not None:
+                        self._store.index.drop_uses(str(self.root), workdir_id)
+                    swept += 1
+        return swept
+
+    def list(self) -> tuple[StagedWorkdir, ...]:
+        """All that are whole, oldest first. See ``damaged`` for the others."""
+        return tuple(sorted(self._read_all()[0], key=lambda one: (one.created, one.id)))
+
+    def damaged(self) -> tuple[tuple[Path, WfexsError], ...]:
+        """Folders that should be working directories, and what is wrong with them."""
+        return tuple(self._read_all()[1])
+
+    def find(self, reference: str) -> StagedWorkdir:
+        """The one that is meant: ``last``, an id, a nickname, a unique beginning of an id, or a path.
+
+        Raises:
+            NotFoundError: there is none, or more than one (then it names them).
+            DefinitionError: its ``workdir.json`` is damaged.
+        """
+        known, damaged = self._read_all()
+        if reference == "last":
+            if not known:
+                raise NotFoundError("there is no working directory yet", hint="wfexs-like stage STAGE makes one")
+            return max(known, key=lambda one: (one.created, one.id))
+        for one in known:
+            if one.id == reference:
+                return one
+        named = [one for one in known if one.nickname == reference]
+        if not named and len(reference) >= _PREFIX_LENGTH:
+            named = [one for one in known if one.id.startswith(reference)]
+        if len(named) == 1:
+            return named[0]
+        if named:
+            raise NotFoundError(
+                f"{reference!r} means {len(named)} working directories: "
+                + ", ".join(f"{one.id} ({one.nickname})" for one in sorted(named, key=lambda one: one.created)),
+                hint="use the id, or a longer beginning of it",
+                candidates=[one.id for one in named],
+            )
+        for path, error in damaged:
+            if path.name == reference:
+                raise error
+        path = Path(reference)
+        if path.is_dir():
+            return self.read(path.resolve())
+        raise NotFoundError(
+            f"there is no working directory {reference!r}", hint="wfexs-like list shows what there is", where=reference
+        )
+
+    def remove(self, workdir: StagedWorkdir) -> None:
+        """Delete it with all its runs.
+
+        Raises:
+            LockedError: a run or a crate is using it.
+        """
+        with workdir.use(exclusive=True):
+            doomed = workdir.root.with_name(f"{_PARTIAL}{workdir.id}")
+            try:
+                # From here on it is gone; what an interrupt leaves is swept like an unfinished one.
+                workdir.root.rename(doomed)
+            except OSError as error:
+                raise from_os_error(error, f"delete {workdir.root}") from error
+            _remove(doomed, self._store)
+            if self._store is not None:
+                self._store.index.drop_uses(str(workdir.root.parent), workdir.id)
+
+    def read(self, root: Path) -> StagedWorkdir:
+        """The working directory at a path.
+
+        Raises:
+            NotFoundError: there is none. DefinitionError: its ``workdir.json`` is damaged.
+        """
+        file = root / "workdir.json"
+        try:
+            text = file.read_bytes()
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFoundError(
+                f"{root} is no working directory: it has no workdir.json", where=str(root), hint="wfexs-like list"
+            ) from error
+        except OSError as error:
+            raise from_os_error(error, f"read {file}") from error
+        try:
+            record = json.loads(text)
+            if not isinstance(record, dict) or record.get("schema") != WORKDIR_SCHEMA:
+                raise ValueError(f"not a {WORKDIR_SCHEMA} document")
+            fields = {key: record[key] for key in ("id", "nickname", "created", "vault")}
+            if not all(isinstance(value, str) for value in fields.values()) or not _ID.fullmatch(fields["id"]):
+                raise ValueError("a value is of the wrong form")
+        except (ValueError, KeyError) as error:
+            reason = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise DefinitionError(
+                (Fault(file=str(file), where="", message=reason),),
+                message=f"the working directory {root.name} is damaged: its workdir.json is wrong ({reason})",
+                hint="stage again; what is in its runs folder is still there",
+            ) from error
+        return StagedWorkdir(root=root, **fields)
+
+    def _read_all(self) -> tuple[_Known, _Damaged]:
+        known: _Known = []
+        damaged: _Damaged = []
+        try:
+            folders = [Path(one.path) for one in os.scandir(self.root) if _ID.fullmatch(one.name) and one.is_dir()]
+        except FileNotFoundError:
+            return [], []
+        except OSError as error:
+            raise from_os_error(error, "list the working directories") from error
+        for folder in folders:
+            try:
+                known.append(self.read(folder))
+            except WfexsError as error:
+                if folder.is_dir():
+                    damaged.append((folder, error))
+        return known, damaged
+
+
+def _remove(folder: Path, store: ContentStore | None) -> None:
+    if store is not None:
+        store.remove_tree(folder)
+    else:
+        remove_path(folder)
+
+
+def _is_nickname(text: str) -> bool:
+    return bool(_NICKNAME.fullmatch(text)) and text != "last" and not _ID.fullmatch(text)
+
+
+def _new_id(randomness: random.Random) -> str:
+    """A random UUID (RFC 9562, version 4)."""
+    digits = f"{randomness.getrandbits(128):032x}"
+    variant = "89ab"[int(digits[16], 16) % 4]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def _text(record: object) -> bytes:
+    return (json.dumps(record, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
