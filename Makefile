@@ -61,8 +61,8 @@ check: $(VENV)/.developed ## run the linters, the type checker, the layer contra
 	$(BIN)/python scripts/check_wheel.py
 
 .PHONY: bench
-bench: $(VENV)/.developed ## print the table of speeds beside bare cwltool and the machine's limits
-	@$(BIN)/python bench/speed.py
+bench: install ## print the table of speeds beside bare cwltool and the machine's limits
+	@$(BIN)/python -m bench $(BENCH)
 
 .PHONY: build
 build: $(VENV)/.developed ## make the wheel in dist/

@@ -238,3 +238,23 @@ def test_a_link_that_leads_nowhere_is_named_with_its_line(tmp_path: Path) -> Non
         "page.md:2: other.md has no heading for #two",
         "page.md:3: there is no lost.txt",
     ]
+
+
+# --- tests/conftest.py ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("", "3 skipped"), ("true", "1 failed, 1 skipped, 1 error")])
+def test_a_missing_part_skips_here_and_fails_in_ci(tmp_path: Path, ci: str, outcome: str) -> None:
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "tests/conftest.py", tmp_path / "tests")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "tests/test_parts.py").write_text(
+        "import pytest\n"
+        "@pytest.mark.oracle\ndef test_needs_a_judge(): pass\n"
+        "def test_gives_up(): pytest.skip('no reason')\n"
+        "@pytest.mark.root\ndef test_may_be_refused(): pytest.skip('not allowed')\n"
+    )
+
+    done = run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path / "tests", CI=ci)
+
+    assert outcome in done.stdout, done.stdout

@@ -1,0 +1,399 @@
+"""The speed table: every verb beside bare cwltool and the machine's own limits, measured in one run.
+
+``python -m bench`` prints it; ``--json FILE`` writes it too. Nothing is skipped silently: what was stopped, left out or
+failed is said. Everything happens in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import measure
+from bench.measure import Sample
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table; times in seconds, memory in bytes.
+
+    ``bare`` is cwltool's own command line on the same work, ``limit`` what the machine allows; ``goal`` is the number
+    ``ours`` should stay below, and ``rule`` how it is made.
+    """
+
+    work: str
+    ours: float
+    bare: float | None = None
+    bare_note: str = ""
+    limit: float | None = None
+    limit_note: str = ""
+    goal: float | None = None
+    rule: str = ""
+    memory: int = 0
+
+    @property
+    def met(self) -> bool | None:
+        return None if self.goal is None else self.ours <= self.goal
+
+
+class Bench:
+    """The temporary folder, the commands, and the rows so far."""
+
+    def __init__(self, folder: Path, *, times: int, size: int, patience: float) -> None:
+        self.folder = folder
+        self.times = times
+        self.size = size
+        self.patience = patience
+        self.rows: list[Row] = []
+        self.environment = {
+            **{key: value for key, value in os.environ.items() if not key.startswith(("WFEXS_LIKE_", "XDG_"))},
+            "HOME": str(folder / "home"),
+            "WFEXS_LIKE_CACHE": str(folder / "cache"),
+            "WFEXS_LIKE_WORKDIRS": str(folder / "workdirs"),
+            "NO_COLOR": "1",
+        }
+        (folder / "home").mkdir()
+
+    # --- commands ---
+
+    def wfexs(self, *words: str | Path) -> Sample:
+        sample = measure.command([BIN / "wfexs-like", *words], cwd=self.folder, environment=self.environment)
+        assert sample is not None
+        return sample
+
+    def answer(self, *words: str | Path) -> dict[str, Any]:
+        document = json.loads(self.wfexs("--json", *words).stdout)
+        assert isinstance(document, dict)
+        return document
+
+    def cwltool(self, *words: str | Path, timeout: float | None = None) -> Sample | None:
+        argv = [BIN / "cwltool", "--quiet", "--outdir", self.fresh("bare"), *words]
+        return measure.command(argv, cwd=self.folder, environment=self.environment, timeout=timeout)
+
+    def bare(self, *words: str | Path) -> float:
+        def once() -> Sample:
+            sample = self.cwltool(*words)
+            assert sample is not None
+            return sample
+
+        return measure.median(self.times, once).seconds
+
+    def fresh(self, name: str) -> Path:
+        """A name below the temporary folder at which nothing lies."""
+        path = self.folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        path.unlink(missing_ok=True)
+        return path
+
+    def cold(self) -> None:
+        """Empty the content store and forget all working directories."""
+        self.fresh("cache")
+        self.fresh("workdirs")
+
+    def median(self, *words: str | Path) -> Sample:
+        return measure.median(self.times, lambda: self.wfexs(*words))
+
+    def median_of(self, prepare: Callable[[], object], *words: str | Path) -> Sample:
+        def once() -> Sample:
+            prepare()
+            return self.wfexs(*words)
+
+        return measure.median(self.times, once)
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+        print(f"  {row.work}: {row.ours:.2f} s", file=sys.stderr, flush=True)
+
+    # --- the work ---
+
+    def start_up(self) -> None:
+        ours = self.median("--version")
+        python = measure.median(
+            self.times,
+            lambda: measure.command([sys.executable, "-c", ""], cwd=self.folder, environment=self.environment) or ours,
+        )
+        self.add(
+            Row(
+                work="wfexs-like --version",
+                ours=ours.seconds,
+                bare=self.bare("--version"),
+                limit=python.seconds,
+                limit_note="python -c ''",
+                goal=0.10,
+                memory=ours.memory,
+            )
+        )
+
+    def two_steps(self) -> None:
+        example = ROOT / "workflow_examples/word-count"
+        stage = example / "word-count.wfex.stage"
+        workflow = (example / "main.cwl", "--text", example / "text.txt")
+        self.answer("stage", stage)
+
+        staged = self.median("stage", stage)
+        self.add(Row(work="stage, two steps, warm", ours=staged.seconds, goal=0.6, memory=staged.memory))
+
+        workdir = self.answer("stage", stage)["path"]
+        self.wfexs("run", workdir)
+        run, bare = self.median("run", workdir), self.bare(*workflow)
+        self.add(
+            Row(
+                work="run, two steps",
+                ours=run.seconds,
+                bare=bare,
+                goal=0.7 * bare,
+                rule="0.7 x bare",
+                memory=run.memory,
+            )
+        )
+
+        for words, note, goal in (((), "validated", 1.5), (("--no-validate",), "not validated", 0.6)):
+            sample = self.median_of(
+                lambda: self.fresh("crate"),
+                *("crate", workdir, self.folder / "crate", "--retrospective", "--include", "all", *words),
+            )
+            self.add(Row(work=f"crate of it, {note}", ours=sample.seconds, goal=goal, memory=sample.memory))
+
+        executed = self.median_of(
+            lambda: self.fresh("crate"),
+            *("execute", stage, "--crate", self.folder / "crate", "--no-validate"),
+        )
+
+        def with_provenance() -> Sample:
+            sample = self.cwltool("--provenance", self.fresh("provenance"), *workflow)
+            assert sample is not None
+            return sample
+
+        self.add(
+            Row(
+                work="execute --crate of it, not validated",
+                ours=executed.seconds,
+                bare=measure.median(self.times, with_provenance).seconds,
+                bare_note="--provenance",
+                goal=2.5,
+                memory=executed.memory,
+            )
+        )
+
+    def many_inputs(self, count: int = 1000) -> None:
+        folder = self.folder / "many"
+        (folder / "files").mkdir(parents=True)
+        for number in range(count):
+            (folder / "files" / f"{number:04}.txt").write_text(f"{number}\n")
+        (folder / "main.cwl").write_text(COUNT_FILES)
+        job = {"files": [{"class": "File", "location": f"files/{number:04}.txt"} for number in range(count)]}
+        (folder / "job.json").write_text(json.dumps(job))
+        (folder / "many.wfex.stage").write_text(STAGE.format(more="params-from: job.json"))
+        stage = folder / "many.wfex.stage"
+        limit = measure.seconds(self.times, lambda: measure.copy_and_hash(folder / "files", self.fresh("copied")))
+
+        for note, prepare, goal in (("cold", self.cold, 1.5), ("warm", lambda: None, 0.8)):
+            sample = self.median_of(prepare, "stage", stage)
+            self.add(
+                Row(
+                    work=f"stage, {count} small inputs, {note}",
+                    ours=sample.seconds,
+                    limit=limit,
+                    limit_note="sha256 + copy",
+                    goal=goal,
+                    memory=sample.memory,
+                )
+            )
+
+        workdir = self.answer("stage", stage)["path"]
+        sample = self.median("run", workdir)
+        bare = self.cwltool(folder / "main.cwl", folder / "job.json", timeout=self.patience)
+        self.add(
+            Row(
+                work=f"run, File[] of {count}",
+                ours=sample.seconds,
+                bare=bare.seconds if bare else self.patience,
+                bare_note="" if bare else "stopped: longer",
+                goal=5,
+                memory=sample.memory,
+            )
+        )
+
+    def big_input(self) -> None:
+        folder = self.folder / "big"
+        folder.mkdir()
+        data = folder / "data.bin"
+        measure.make_file(data, self.size)
+        (folder / "main.cwl").write_text(COUNT_BYTES)
+        (folder / "big.wfex.stage").write_text(
+            STAGE.format(more="params:\n  data: {c-l-a-s-s: File, url: {uri: ./data.bin}}")
+        )
+        hashing = measure.seconds(1, lambda: measure.hash_file(data))
+        writing = measure.seconds(1, lambda: measure.write_file(folder / "written.bin", self.size))
+        limit = max(hashing, writing)
+        print(f"  limits: sha256 {hashing:.2f} s, write + fsync {writing:.2f} s", file=sys.stderr, flush=True)
+        name = f"{self.size / (1 << 30):g} GiB local input"
+
+        self.cold()
+        cold = self.wfexs("stage", folder / "big.wfex.stage")
+        note = "sha256" if hashing >= writing else "write + fsync"
+        self.add(
+            Row(
+                work=f"stage, {name}, cold",
+                ours=cold.seconds,
+                limit=limit,
+                limit_note=note,
+                goal=1.2 * limit,
+                rule="1.2 x limit",
+                memory=cold.memory,
+            )
+        )
+        warm = self.median("stage", folder / "big.wfex.stage")
+        self.add(Row(work=f"stage, {name}, warm", ours=warm.seconds, goal=0.5, memory=warm.memory))
+        shutil.rmtree(folder)
+        self.cold()
+
+    def many_outputs(self, count: int = 1000) -> None:
+        folder = self.folder / "outputs"
+        folder.mkdir()
+        (folder / "main.cwl").write_text(MAKE_FILES)
+        (folder / "outputs.wfex.stage").write_text(STAGE.format(more="params: {count: 0}"))
+        samples = {}
+        for number in (10, count):
+            staged = self.answer("stage", folder / "outputs.wfex.stage")["path"]
+            self.wfexs("run", staged, "--param", f"count={number}")
+            samples[number] = self.median_of(
+                lambda: self.fresh("crate"),
+                *("crate", staged, self.folder / "crate", "--retrospective", "--include", "outputs", "--no-validate"),
+            )
+        few, many = samples[10], samples[count]
+        self.add(Row(work="crate, 10 outputs, not validated", ours=few.seconds, memory=few.memory))
+        self.add(Row(work=f"crate, {count} outputs, not validated", ours=many.seconds, goal=1.5, memory=many.memory))
+
+
+STAGE = """\
+nickname: bench
+workflow_id: ./main.cwl
+workflow_type: cwl
+engine: cwltool
+workflow_config: {{secure: false, containerType: none}}
+{more}
+"""
+COUNT_FILES = """\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [sh, -c, 'echo $#', count]
+inputs:
+  files: {type: 'File[]', inputBinding: {position: 1}}
+stdout: count.txt
+outputs:
+  count: stdout
+"""
+COUNT_BYTES = """\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [wc, -c]
+inputs:
+  data: {type: File, inputBinding: {position: 1}}
+stdout: bytes.txt
+outputs:
+  bytes: stdout
+"""
+MAKE_FILES = """\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [sh, -c, 'i=0; while [ $i -lt $0 ]; do echo $i >$i.out; i=$((i+1)); done']
+inputs:
+  count: {type: int, inputBinding: {position: 1}}
+outputs:
+  made: {type: 'File[]', outputBinding: {glob: '*.out'}}
+"""
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table, which reads well as plain text too."""
+
+    def times(value: float | None, note: str, ours: float) -> str:
+        if value is None:
+            return "-"
+        return f"{value:.2f}{f' ({note})' if note else ''}, {ours / value:.2f} x"
+
+    lines = [("work", "ours s", "bare cwltool s, ratio", "limit s, ratio", "goal s", "met", "peak MiB")]
+    for row in rows:
+        goal = "-" if row.goal is None else f"{row.goal:.2f}{f' ({row.rule})' if row.rule else ''}"
+        lines.append(
+            (
+                row.work,
+                f"{row.ours:.2f}",
+                times(row.bare, row.bare_note, row.ours),
+                times(row.limit, row.limit_note, row.ours),
+                goal,
+                {None: "-", True: "yes", False: "NO"}[row.met],
+                f"{row.memory / (1 << 20):.0f}",
+            )
+        )
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    text = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(text)
+
+
+def main() -> int:
+    cases = {
+        "version": Bench.start_up,
+        "two-steps": Bench.two_steps,
+        "many-inputs": Bench.many_inputs,
+        "big-input": Bench.big_input,
+        "many-outputs": Bench.many_outputs,
+    }
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--repeat", type=int, default=5, metavar="N", help="take the median of N (5)")
+    parser.add_argument("--only", action="append", choices=list(cases), help="measure these alone (repeat the option)")
+    parser.add_argument("--gib", type=float, default=2, metavar="SIZE", help="size of the big input in GiB (2)")
+    parser.add_argument(
+        "--patience", type=float, default=60, metavar="S", help="stop bare cwltool after S seconds (60)"
+    )
+    parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON too")
+    options = parser.parse_args()
+
+    failures = []
+    with tempfile.TemporaryDirectory(prefix="wfexs-like-bench-", dir=options.folder) as folder:
+        bench = Bench(Path(folder), times=options.repeat, size=int(options.gib * (1 << 30)), patience=options.patience)
+        for name, case in cases.items():
+            if options.only and name not in options.only:
+                failures.append(f"{name}: left out by --only")
+                continue
+            try:
+                case(bench)
+            except measure.CommandFailedError as error:
+                failures.append(f"{name}: {error}")
+    print(f"median of {options.repeat}, {os.cpu_count()} processors, Python {platform.python_version()}\n")
+    print(table(bench.rows))
+    for failure in failures:
+        print(f"\nnot measured: {failure}")
+    if options.json:
+        document = {
+            "schema": "wfexs-like/bench/1",
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "repeat": options.repeat,
+            "rows": [{**asdict(row), "met": row.met} for row in bench.rows],
+            "not_measured": failures,
+        }
+        options.json.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return 1 if any("left out" not in failure for failure in failures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""The demo: real variant calling from its stage file to two runs and a validated crate, all below ``demo-output/``."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+OUTPUT = ROOT / "demo-output"
+STAGE_FILE = ROOT / "workflow_examples/variant-calling/variant-calling.wfex.stage"
+COMMAND = ROOT / ".venv/bin/wfexs-like"
+
+
+def remove(folder: Path) -> None:
+    """Remove an earlier demo, read-only folders included."""
+
+    def unlock(function: Callable[..., Any], path: str, _: object) -> None:
+        Path(path).parent.chmod(stat.S_IRWXU)
+        if not Path(path).is_symlink():
+            Path(path).chmod(stat.S_IRWXU)
+        function(path)
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=unlock)
+
+
+def here(path: str | Path) -> str:
+    """``path`` as one would type it."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def wfexs(*arguments: str | Path) -> tuple[dict[str, Any], float]:
+    """Run the command, showing it; returns its JSON object and the seconds it took."""
+    words = [str(one) for one in arguments]
+    print(f"\n$ {here(COMMAND)} {' '.join(here(word) if word.startswith('/') else word for word in words)}", flush=True)
+    places = ["--cache", str(OUTPUT / "cache"), "--workdirs", str(OUTPUT / "workdirs")]
+    started = time.monotonic()
+    # The summaries below are made from the JSON; what the command says on stderr is the user's to see.
+    done = subprocess.run([str(COMMAND), "--json", *places, *words], stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        print(f"\nthe demo stops here: exit code {done.returncode}", file=sys.stderr)
+        sys.exit(done.returncode)
+    return json.loads(done.stdout), time.monotonic() - started
+
+
+def variants(vcf: Path) -> list[list[str]]:
+    """The rows of a VCF."""
+    return [line.split("\t") for line in vcf.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+
+
+def report_stage(staged: dict[str, Any], seconds: float) -> None:
+    items = staged["items"]
+    size = sum(item["size"] or 0 for item in items)
+    print(f"  {len(items)} items, {size / 1e6:.1f} MB, each verified by its sha256, in {seconds:.1f} s:")
+    for item in items:
+        print(f"    {item['role']:<9} {item['name']:<22} sha256 {str(item['sha256'])[:12]}...  {item['trust']}")
+    print(f"  lock {here(staged['lock']['path'])}")
+
+
+def report_run(run: dict[str, Any], seconds: float) -> None:
+    steps = run["steps"]
+    print(f"  run {run['run']} {run['status']}: {len(steps)} steps in {seconds:.1f} s, offline")
+    print(f"    {', '.join(step['name'] for step in steps)}")
+
+
+def report_crate(crate: dict[str, Any], seconds: float) -> None:
+    validation = crate["validation"]
+    print(f"  {', '.join(crate['profiles'])}")
+    print(
+        f"  validated against {validation['profile']}: {validation['required']} REQUIRED and "
+        f"{validation['recommended']} RECOMMENDED checks failed, in {seconds:.1f} s"
+    )
+
+
+def main() -> None:
+    os.environ.setdefault("NO_COLOR", "1")
+    remove(OUTPUT)
+    OUTPUT.mkdir()
+    print("The demo calls variants in reads of phage lambda: bowtie2, samtools and bcftools, put together in CWL.")
+
+    staged, seconds = wfexs("stage", STAGE_FILE)
+    report_stage(staged, seconds)
+    workdir = Path(staged["path"])
+    runs = []
+    for _ in range(2):
+        run, seconds = wfexs("run", workdir)
+        report_run(run, seconds)
+        runs.append(run)
+    crate, seconds = wfexs("crate", workdir, OUTPUT / "crate", "--retrospective", "--include", "all")
+    report_crate(crate, seconds)
+
+    files = [run["outputs"]["variants"] for run in runs]
+    same = files[0]["sha256"] == files[1]["sha256"]
+    rows = variants(Path(files[-1]["path"]))
+    indels = sum("INDEL" in row[7] for row in rows)
+    print(f"\n{len(rows)} variants ({len(rows) - indels} SNPs, {indels} indels); ", end="")
+    print("both runs gave the same VCF, byte for byte" if same else "the two runs gave different VCFs")
+    print(f"  VCF      {here(files[-1]['path'])}")
+    print(f"  crate    {here(crate['path'])}")
+    print(f"  preview  {here(Path(crate['path']) / 'ro-crate-preview.html')}")
+    print("\nTo go on:")
+    print(f"  {here(COMMAND)} show {here(workdir)}")
+    print(f"  {here(COMMAND)} run {here(workdir)} --param ploidy=2")
+    print(f"  {here(COMMAND)} validate {here(crate['path'])}")
+    print(f"  {here(COMMAND)} --help")
+    if not same:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
