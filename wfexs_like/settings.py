@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +12,18 @@ from pathlib import Path
 from staging.errors import DefinitionError, Fault
 
 APP = "wfexs-like"
+_TYPE_WORDS = {str: "a text", int: "a whole number", dict: "a table"}
+_PERSON_KEYS = ("name", "orcid", "affiliation")
+_ORCID = re.compile(r"(?:https?://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])/?")
 _FILE_KEYS = {"cache": str, "workdirs": str, "credentials": str, "keys": str, "jobs": int, "person": dict}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Who runs the workflows, for the crates: only what the user states, nothing taken from the host."""
+    """Who runs the workflows, for the crates: only what the user states, nothing taken from the host.
+
+    ``orcid`` is an IRI.
+    """
 
     name: str
     orcid: str | None = None
@@ -48,7 +55,7 @@ class Settings:
             flags.get("config")
             or environment.get("WFEXS_LIKE_CONFIG")
             or _xdg(environment, home, "XDG_CONFIG_HOME", ".config") / "config.toml"
-        )
+        ).absolute()
         stated = _read_config(config)
         defaults = {
             "cache": _xdg(environment, home, "XDG_CACHE_HOME", ".cache"),
@@ -62,7 +69,7 @@ class Settings:
             if chosen:
                 return Path(chosen).absolute()
             from_file = stated.get(name)
-            return (config.parent / str(from_file)).absolute() if from_file else defaults[name]
+            return config.parent / _expanded(str(from_file), home) if from_file else defaults[name]
 
         jobs = flags.get("jobs") or environment.get("WFEXS_LIKE_JOBS") or stated.get("jobs", 8)
         return cls(
@@ -77,6 +84,11 @@ class Settings:
         )
 
 
+def _expanded(text: str, home: Path) -> Path:
+    """A path from the config file, where no shell has looked at ``~``."""
+    return home / text.removeprefix("~").lstrip("/") if text == "~" or text.startswith("~/") else Path(text)
+
+
 def _xdg(environment: Mapping[str, str], home: Path, variable: str, default: str) -> Path:
     stated = environment.get(variable, "")
     # The XDG specification: a relative value is to be ignored.
@@ -89,6 +101,9 @@ def _read_config(path: Path) -> dict[str, object]:
             stated = tomllib.load(stream)
     except (FileNotFoundError, NotADirectoryError):
         return {}
+    except OSError as error:
+        message = f"can't be read: {(error.strerror or str(error)).lower()}"
+        raise DefinitionError((Fault(file=str(path), where="", message=message),)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise DefinitionError((Fault(file=str(path), where="", message=f"not TOML: {error}"),)) from error
     faults = [
@@ -96,7 +111,7 @@ def _read_config(path: Path) -> dict[str, object]:
         if key not in _FILE_KEYS
         else Fault(file=str(path), where=key, message=f"should be a {_FILE_KEYS[key].__name__}")
         for key, value in stated.items()
-        if not isinstance(value, _FILE_KEYS.get(key, ()))
+        if not isinstance(value, _FILE_KEYS.get(key, ())) or isinstance(value, bool)
     ]
     if faults:
         raise DefinitionError(tuple(faults))
@@ -113,8 +128,42 @@ def _jobs(value: object) -> int:
 def _person(value: object, config: Path) -> Person | None:
     if not isinstance(value, dict):
         return None
-    unknown = set(value) - {"name", "orcid", "affiliation"}
-    if unknown or not isinstance(value.get("name"), str):
-        message = f"unknown keys: {', '.join(sorted(unknown))}" if unknown else "name is missing"
-        raise DefinitionError((Fault(file=str(config), where="person", message=message),))
-    return Person(**{key: str(one) for key, one in value.items()})
+    faults = [
+        Fault(
+            file=str(config),
+            where=f"person.{key}",
+            message="unknown key",
+            hint=f"known keys: {', '.join(_PERSON_KEYS)}",
+        )
+        if key not in _PERSON_KEYS
+        else Fault(file=str(config), where=f"person.{key}", message="should be a text that is not empty")
+        for key, one in value.items()
+        if key not in _PERSON_KEYS or not isinstance(one, str) or not one.strip()
+    ]
+    if "name" not in value:
+        faults.append(Fault(file=str(config), where="person.name", message="is missing"))
+    if faults:
+        raise DefinitionError(tuple(faults))
+    try:
+        orcid = orcid_iri(value["orcid"]) if "orcid" in value else None
+    except ValueError as error:
+        raise DefinitionError((Fault(file=str(config), where="person.orcid", message=str(error)),)) from error
+    return Person(name=value["name"], orcid=orcid, affiliation=value.get("affiliation"))
+
+
+def orcid_iri(text: str) -> str:
+    """An ORCID, given bare or as an IRI, as its IRI (ORCID's rules; its last digit is an ISO 7064 mod 11-2 check).
+
+    Raises:
+        ValueError: it is not one, or was mistyped.
+    """
+    match = _ORCID.fullmatch(text.strip())
+    if match is None:
+        raise ValueError("should look like 0000-0002-1825-0097")
+    digits = match[1].replace("-", "")
+    total = 0
+    for digit in digits[:-1]:
+        total = (total + int(digit)) * 2
+    if "0123456789X"[(12 - total % 11) % 11] != digits[-1]:
+        raise ValueError("its last digit does not fit the others: is it mistyped?")
+    return f"https://orcid.org/{match[1]}"

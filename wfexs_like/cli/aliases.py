@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wfexs_like.cli.context import App
 
 # Verb of theirs -> verb of ours, and the words that belong behind its arguments.
-_VERBS: Final = {
+_VERBS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "offline-execute": ("run", ()),
     "export-crate": ("crate", ()),
     "staged-workdir ls": ("list", ()),
@@ -26,6 +26,7 @@ _VERBS: Final = {
     "staged-workdir create-prov-crate": ("crate", ("--retrospective",)),
     "export-stage": ("crate", ("--prospective",)),
 }
+_NOTHING: Final[tuple[str, ...]] = ()
 # Their -W STAGE and -J WORKDIR are our first argument.
 _OPERANDS: Final = ("-W", "--workflow-config", "-J", "--staged-job-dir")
 _TAKES_OPERAND: Final = ("stage", "run", "execute", "crate", "check")
@@ -42,7 +43,7 @@ def translate(argv: Sequence[str], app: App | None = None) -> list[str]:
     if start >= len(words):
         return words
     front, name, rest = words[:start], words[start], words[start + 1 :]
-    verb, extra = name, ()
+    verb, extra = name, _NOTHING
     if name == "staged-workdir":
         action = rest.pop(0) if rest else ""
         name = f"{name} {action}".strip()

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from staging.errors import UsageError
 from wfexs_like.cli.options import GlobalOptions
 from wfexs_like.cli.table import PROGRAM
 
@@ -45,6 +46,7 @@ class App:
         self.stderr = stderr or sys.stderr
         self.options = GlobalOptions()
         self.emitted = False
+        self.makes_config = False
         self._session = session
 
     @cached_property
@@ -52,11 +54,14 @@ class App:
         """The settings of this call.
 
         Raises:
-            DefinitionError: the config file is wrong.
+            UsageError: the config file that was named is not there.
+            DefinitionError: it is wrong.
         """
         from wfexs_like.settings import Settings
 
         options = self.options
+        if options.config and not self.makes_config and not Path(options.config).exists():
+            raise UsageError(f"there is no config file {options.config}", hint='"wfexs-like init" makes one')
         return Settings.load(self.environment, config=options.config, cache=options.cache, workdirs=options.workdirs)
 
     @property

@@ -11,7 +11,7 @@ from wfexs_like.cli.context import shown_path
 if TYPE_CHECKING:
     from engines.execution import Execution, StepRun
     from staging.plan import Json
-    from wfexs_like.results import CrateReport, ItemReport, StageReport, Validation, WorkdirReport
+    from wfexs_like.session import CrateReport, ItemReport, StageReport, Validation, WorkdirReport
 
 Form = dict[str, object]
 

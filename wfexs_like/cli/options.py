@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -54,7 +54,7 @@ def hoist(argv: Sequence[str]) -> list[str]:
     return front + rest
 
 
-def _next(words: Any) -> list[str]:  # noqa: ANN401 - an iterator of words
+def _next(words: Iterator[str]) -> list[str]:
     try:
         return [next(words)]
     except StopIteration:
@@ -95,12 +95,17 @@ def _value(text: str) -> Json:
     return value
 
 
-class WorkdirName(click.ParamType):
+class WorkdirName(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
     """A working directory as a person names it; the session finds out which one is meant."""
 
     name = "workdir"
 
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(
+        self,
+        ctx: click.Context,
+        param: click.Parameter,  # noqa: ARG002 - click's signature
+        incomplete: str,
+    ) -> list[CompletionItem]:
         """Ids and nicknames that begin with what was typed, and ``last``; nothing when they can't be read."""
         from click.shell_completion import CompletionItem
 

@@ -1,4 +1,4 @@
-"""Progress: long work told to a person. Moving lines on a terminal, one plain line an event elsewhere, never a flood."""
+"""Progress: long work told to a person. Moving lines on a terminal, else one plain line an event, never a flood."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ class Narrator:
 
         # A step has no bytes: its columns of numbers stay empty.
         class Bytes(DownloadColumn):
-            def render(self, task):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            def render(self, task):  # type: ignore[no-untyped-def]
                 return super().render(task) if task.fields["kind"] == "item" else ""
 
         with self._lock:

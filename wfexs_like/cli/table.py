@@ -25,14 +25,33 @@ _SHELL = "Documents and the shell"
 HEADLINES: Final = (_START, _WORK, _LOOK, _CHECK, _SHELL)
 
 VERBS: Final[tuple[Verb, ...]] = (
-    Verb("init", _START, "Write a config and make this installation's key pair.", 'wfexs-like init --name "Ada Lovelace"'),
+    Verb(
+        "init", _START, "Write a config and make this installation's key pair.", 'wfexs-like init --name "Ada Lovelace"'
+    ),
     Verb("doctor", _START, "Say what this machine can do, with the fix for what it cannot.", "wfexs-like doctor"),
     Verb("check", _WORK, "Find every fault of a stage file; nothing is fetched.", "wfexs-like check demo.wfex.stage"),
-    Verb("resolve", _WORK, "Show what staging would fetch: sizes, licences, risks.", "wfexs-like resolve demo.wfex.stage"),
+    Verb(
+        "resolve", _WORK, "Show what staging would fetch: sizes, licences, risks.", "wfexs-like resolve demo.wfex.stage"
+    ),
     Verb("stage", _WORK, "Fetch, verify and lock everything a workflow needs.", "wfexs-like stage demo.wfex.stage"),
-    Verb("run", _WORK, "Execute a staged workflow, offline; as often as you like.", "wfexs-like run last --param threads=4"),
-    Verb("crate", _WORK, "Export an RO-Crate, validated.", "wfexs-like crate last results.crate.zip --retrospective --include outputs"),
-    Verb("execute", _WORK, "Stage, run and (with --crate) export in one go.", "wfexs-like execute demo.wfex.stage --crate results.crate.zip"),
+    Verb(
+        "run",
+        _WORK,
+        "Execute a staged workflow, offline; as often as you like.",
+        "wfexs-like run last --param threads=4",
+    ),
+    Verb(
+        "crate",
+        _WORK,
+        "Export an RO-Crate, validated.",
+        "wfexs-like crate last results.crate.zip --retrospective --include outputs",
+    ),
+    Verb(
+        "execute",
+        _WORK,
+        "Stage, run and (with --crate) export in one go.",
+        "wfexs-like execute demo.wfex.stage --crate results.crate.zip",
+    ),
     Verb("list", _LOOK, "List the working directories.", "wfexs-like list"),
     Verb("show", _LOOK, "Show a working directory: its items and its runs.", "wfexs-like show last"),
     Verb("logs", _LOOK, "Print what a run wrote.", "wfexs-like logs last 2"),
@@ -41,9 +60,14 @@ VERBS: Final[tuple[Verb, ...]] = (
     Verb("validate", _CHECK, "Check any crate against its profile, offline.", "wfexs-like validate results.crate.zip"),
     Verb("cache", _CHECK, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
     Verb("schema", _SHELL, "Print the JSON Schema of a document.", "wfexs-like schema stage"),
-    Verb("completion", _SHELL, "Print a completion script for your shell.", "wfexs-like completion bash > ~/.local/share/bash-completion/completions/wfexs-like"),
+    Verb(
+        "completion",
+        _SHELL,
+        "Print a completion script for your shell.",
+        "wfexs-like completion bash > ~/.local/share/bash-completion/completions/wfexs-like",
+    ),
     Verb("man", _SHELL, "Print the manual page.", "wfexs-like man | man -l -"),
-)  # fmt: skip
+)
 
 NAMES: Final = tuple(verb.name for verb in VERBS)
 

@@ -25,7 +25,7 @@ from wfexs_like.cli.render import (
 if TYPE_CHECKING:
     from engines.execution import Execution
     from staging.plan import Json
-    from wfexs_like.results import CrateReport, ItemReport, StageReport, Validation, WorkdirReport
+    from wfexs_like.session import CrateReport, ItemReport, StageReport, Validation, WorkdirReport
 
 SHOWN_ITEMS = 40
 SHOWN_STEPS = 40
@@ -90,7 +90,7 @@ def crate_view(report: CrateReport) -> str:
         verdict = "not validated"
     else:
         found = report.validation
-        verdict = f"{found.profile}: {found.required or 'no'} required and {found.recommended or 'no'} recommended checks failed"
+        verdict = f"{found.profile}: {_checks(found)}"
     return f"{report.kind} crate: {shown_path(report.path)}\n{plain(verdict)}"
 
 
@@ -106,11 +106,12 @@ def validation_view(validation: Validation, *, colour: bool = False) -> str:
     if len(validation.issues) > SHOWN_ISSUES:
         lines.append(f"and {len(validation.issues) - SHOWN_ISSUES} more")
     verdict = status("completed" if validation.passed else "failed", colour=colour).replace("completed", "passed")
-    lines.append(
-        f"{plain(validation.profile)}: {verdict}"
-        f" ({validation.required} required and {validation.recommended} recommended checks failed)"
-    )
+    lines.append(f"{plain(validation.profile)}: {verdict} ({_checks(validation)})")
     return "\n".join(lines)
+
+
+def _checks(validation: Validation) -> str:
+    return f"{validation.required or 'no'} required and {validation.recommended or 'no'} recommended checks failed"
 
 
 def list_view(reports: Sequence[WorkdirReport], *, colour: bool = False) -> str:
@@ -159,10 +160,9 @@ def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
 def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
     took = elapsed(run.started, run.ended)
     after = f" after {duration(took)}" if took is not None else ""
-    lines = [
-        f"run {run.run}  {status(str(run.status), colour=colour)}{after}  (started {moment(run.started)} UTC, "
-        f"{'no network' if run.network == 'namespace' else 'network not isolated'})"
-    ]
+    network = "no network" if run.network == "namespace" else "network not isolated"
+    facts = f"(started {moment(run.started)} UTC, {network})"
+    lines = [f"run {run.run}  {status(str(run.status), colour=colour)}{after}  {facts}"]
     if run.error:
         lines.append(plain(f"  {run.error}"))
     for step in run.steps[:SHOWN_STEPS]:

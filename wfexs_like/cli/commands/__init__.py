@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-def _show_help(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+def _show_help(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
         app = ctx.ensure_object(App)
         text = ctx.get_help()
@@ -94,9 +94,9 @@ class VerbCommand(Spoken):
 
 
 class VerbGroup(Spoken, click.Group):
-    command_class = Spoken
-
     """A verb with actions of its own (``cache list``)."""
+
+    command_class = Spoken
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """The example."""
@@ -132,7 +132,7 @@ def unknown_verb(name: str) -> UsageError:
     )
 
 
-def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
+def _print_version(ctx: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if not wanted or ctx.resilient_parsing:
         return
     from wfexs_like import __version__
@@ -160,7 +160,7 @@ before "--"."""
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it.")
 @click.pass_context
 def program(  # noqa: D103 - its help is above
-    ctx: click.Context, *, no_progress: bool, json: bool, quiet: bool, verbose: bool, **places: Any
+    ctx: click.Context, /, *, no_progress: bool, json: bool, quiet: bool, verbose: bool, **places: Any
 ) -> None:
     app = ctx.ensure_object(App)
     app.options = GlobalOptions(json=json, quiet=quiet, verbose=verbose, progress=not no_progress, **places)

@@ -25,12 +25,12 @@ from wfexs_like.cli.views import crate_view
 @click.pass_obj
 def command(
     app: App,
+    *,
     workdir: str,
     destination: Path,
     run: int | None,
     include: tuple[str, ...],
     licence: str | None,
-    *,
     prospective: bool,
     retrospective: bool,
     no_validate: bool,

@@ -30,6 +30,7 @@ from wfexs_like.cli.views import crate_view, run_view, stage_words
 @click.pass_obj
 def command(
     app: App,
+    *,
     stage_file: Path,
     locked: Path | None,
     nickname: str | None,
@@ -37,7 +38,6 @@ def command(
     crate: Path | None,
     include: tuple[str, ...],
     licence: str | None,
-    *,
     update: bool,
     no_validate: bool,
     rehash: bool,

@@ -1,0 +1,311 @@
+"""Doctor: what this machine can do for us, really tried, with the fix for each thing it can't.
+
+Only the engine and the two folders are essential; everything else is needed by some workflows or some verbs.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from staging.errors import WfexsError
+from staging.process import ProcessError, find_tool, run
+from wfexs_like.settings import Settings
+
+PATIENCE: Final = 10.0
+"""Seconds that one probe may take."""
+
+_LITTLE_SPACE: Final = 2 * 1000**3
+_VERSION: Final = re.compile(r"\d+(?:\.\d+)+[\w.+-]*|\d+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at.
+
+    ``found``: it is there. ``works``: it did what was tried. ``fix`` is what to do about it, ``None`` when there is
+    nothing to do. ``essential``: without it nothing goes.
+    """
+
+    name: str
+    found: bool
+    works: bool
+    purpose: str
+    version: str | None = None
+    detail: str | None = None
+    fix: str | None = None
+    essential: bool = False
+
+
+def examine(settings: Settings) -> tuple[Finding, ...]:
+    """Look at everything, several things at a time; always in the same order."""
+    environment = settings.environment
+    probes: list[Callable[[], Finding]] = [
+        cwltool,
+        lambda: tool("git", environment, purpose="workflows and inputs from git repositories", fix=_apt("git")),
+        lambda: javascript(environment),
+        lambda: tool("java", environment, purpose="Nextflow", fix=_apt("default-jre-headless"), ask="-version"),
+        network_isolation,
+        lambda: engine_runtime("docker", environment),
+        lambda: engine_runtime("podman", environment),
+        lambda: tool("apptainer", environment, purpose="containers without a daemon", fix="see apptainer.org"),
+        lambda: tool("unshare", environment, purpose="runs that have no network", fix=_apt("util-linux")),
+        fuse,
+        lambda: gocryptfs(environment),
+        tun,
+        lambda: folder("cache", settings.cache),
+        lambda: folder("workdirs", settings.workdirs),
+    ]
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        return tuple(pool.map(lambda probe: probe(), probes))
+
+
+def is_fit(findings: Sequence[Finding]) -> bool:
+    """Whether everything essential works."""
+    return all(one.works for one in findings if one.essential)
+
+
+def cwltool() -> Finding:
+    """The engine that comes with us."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    purpose = "running CWL workflows"
+    try:
+        found = version("cwltool")
+    except PackageNotFoundError:
+        return Finding(
+            name="cwltool", found=False, works=False, purpose=purpose, fix="install wfexs-like again", essential=True
+        )
+    return Finding(name="cwltool", found=True, works=True, purpose=purpose, version=found, essential=True)
+
+
+def tool(name: str, environment: Mapping[str, str], *, purpose: str, fix: str, ask: str = "--version") -> Finding:
+    """A program that has only to be there and to say its version."""
+    if find_tool(name, environment) is None:
+        return Finding(name=name, found=False, works=False, purpose=purpose, fix=fix)
+    said, failure = _said((name, ask), environment)
+    if failure is not None:
+        return Finding(name=name, found=True, works=False, purpose=purpose, detail=failure, fix=f"reinstall {name}")
+    return Finding(name=name, found=True, works=True, purpose=purpose, version=version_in(said))
+
+
+def javascript(environment: Mapping[str, str]) -> Finding:
+    """node, which evaluates CWL's JavaScript expressions: it is asked to compute something."""
+    purpose = "CWL workflows with JavaScript expressions"
+    name = next((one for one in ("node", "nodejs") if find_tool(one, environment)), None)
+    if name is None:
+        return Finding(name="node", found=False, works=False, purpose=purpose, fix=_apt("nodejs"))
+    said, failure = _said((name, "-e", "console.log(process.version, 6 * 7)"), environment)
+    if failure is not None or "42" not in said:
+        return Finding(
+            name="node", found=True, works=False, purpose=purpose, detail=failure or said, fix="reinstall node"
+        )
+    return Finding(name="node", found=True, works=True, purpose=purpose, version=version_in(said))
+
+
+def engine_runtime(name: str, environment: Mapping[str, str]) -> Finding:
+    """Docker or podman: the client is there, and what it talks to answers."""
+    purpose = "workflows whose tools come in containers"
+    if find_tool(name, environment) is None:
+        return Finding(
+            name=name, found=False, works=False, purpose=purpose, fix=_apt({"docker": "docker.io"}.get(name, name))
+        )
+    form = "{{.Server.Version}}" if name == "docker" else "{{.Version}}"
+    said, failure = _said((name, "version", "--format", form), environment)
+    if failure is not None:
+        client, _ = _said((name, "--version"), environment)
+        fix = "start it (systemctl start docker) and join the group docker" if name == "docker" else 'see "podman info"'
+        return Finding(
+            name=name,
+            found=True,
+            works=False,
+            purpose=purpose,
+            version=version_in(client),
+            detail=failure,
+            fix=fix,
+        )
+    return Finding(name=name, found=True, works=True, purpose=purpose, version=version_in(said))
+
+
+def network_isolation() -> Finding:
+    """Whether a run can be kept from the network, tried with a child process."""
+    from engines.isolation import probe
+
+    purpose = "runs that have no network and leave no process behind"
+    isolation = probe()
+    ways = [
+        word
+        for word, had in (
+            ("network namespace", isolation.network),
+            ("PID namespace", isolation.processes),
+            ("by a user namespace", isolation.user),
+        )
+        if had
+    ]
+    works = isolation.network and isolation.processes
+    return Finding(
+        name="isolation",
+        found=isolation.network or isolation.processes,
+        works=works,
+        purpose=purpose,
+        detail=", ".join(ways) or "no namespaces can be made here",
+        fix=None if works else "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root",
+    )
+
+
+def fuse() -> Finding:
+    """The FUSE device and the program that unmounts."""
+    purpose = "encrypted working directories"
+    device = Path("/dev/fuse")
+    usable = os.access(device, os.R_OK | os.W_OK)
+    program = next((one for one in ("fusermount3", "fusermount") if shutil.which(one)), None)
+    if usable and program is not None:
+        return Finding(name="fuse", found=True, works=True, purpose=purpose, detail=program)
+    lacking = [
+        *([] if usable else ["no access to /dev/fuse" if device.exists() else "there is no /dev/fuse"]),
+        *([] if program else ["no fusermount"]),
+    ]
+    return Finding(
+        name="fuse",
+        found=device.exists(),
+        works=False,
+        purpose=purpose,
+        detail=", ".join(lacking),
+        fix=_apt("fuse3") if usable else "load the module (modprobe fuse); in a container: --device /dev/fuse",
+    )
+
+
+def gocryptfs(environment: Mapping[str, str]) -> Finding:
+    """gocryptfs: an encrypted folder is made and opened without being mounted, and mounted where FUSE lets us."""
+    purpose = "encrypted working directories"
+    basic = tool("gocryptfs", environment, purpose=purpose, fix=_apt("gocryptfs"))
+    if not basic.works:
+        return basic
+    with TemporaryDirectory(prefix="wfexs-like-doctor-") as scratch:
+        cipher, mount = Path(scratch) / "cipher", Path(scratch) / "mount"
+        cipher.mkdir()
+        mount.mkdir()
+        failure = _mount_once(cipher, mount, environment)
+    return Finding(
+        name="gocryptfs",
+        found=True,
+        works=failure is None,
+        purpose=purpose,
+        version=basic.version,
+        detail=failure,
+        fix=None if failure is None else "see the finding on fuse",
+    )
+
+
+def _mount_once(cipher: Path, mount: Path, environment: Mapping[str, str]) -> str | None:
+    """Make, mount, write, unmount; returns what went wrong."""
+    secret = os.urandom(16).hex().encode() + b"\n"
+    unmount = next((one for one in ("fusermount3", "fusermount") if find_tool(one, environment)), None)
+    making = ("gocryptfs", "-q", "-init", "-scryptn", "10", "--", str(cipher))
+    mounting = ("gocryptfs", "-q", "-nosyslog", "--", str(cipher), str(mount))
+    try:
+        run(making, env=environment, input=secret, timeout=PATIENCE)
+        if unmount is None:
+            return "it can't be mounted: no fusermount"
+        run(mounting, env=environment, input=secret, timeout=PATIENCE)
+        try:
+            if not mount.is_mount():
+                return "it mounted nothing"
+            (mount / "probe").write_text("probe", encoding="utf-8")
+        finally:
+            run((unmount, "-u", "--", str(mount)), env=environment, timeout=PATIENCE)
+    except (WfexsError, OSError) as error:
+        return _failure(error)
+    return None
+
+
+def tun() -> Finding:
+    """The device for networks in user space, for rootless containers that need one."""
+    device = Path("/dev/net/tun")
+    works = os.access(device, os.R_OK | os.W_OK)
+    return Finding(
+        name="tun",
+        found=device.exists(),
+        works=works,
+        purpose="networks of rootless containers",
+        detail=None if works else f"no access to {device}" if device.exists() else f"there is no {device}",
+        fix=None if works else "load the module (modprobe tun); in a container: --device /dev/net/tun",
+    )
+
+
+def folder(name: str, path: Path) -> Finding:
+    """One of our two places: can it be written, how much room is there, are copies free (reflinks)."""
+    purpose = {"cache": "the content store", "workdirs": "the working directories"}[name]
+    there = _nearest(path)
+    try:
+        with TemporaryDirectory(prefix=".wfexs-like-doctor-", dir=there) as scratch:
+            reflinks = can_reflink(Path(scratch))
+        free = shutil.disk_usage(there).free
+    except OSError as error:
+        return Finding(
+            name=name,
+            found=path.exists(),
+            works=False,
+            purpose=purpose,
+            detail=f"{path}: {(error.strerror or str(error)).lower()}",
+            fix=f"make {there} writable, or set WFEXS_LIKE_{name.upper()} to a folder that is",
+            essential=True,
+        )
+    little = free < _LITTLE_SPACE
+    return Finding(
+        name=name,
+        found=path.exists(),
+        works=True,
+        purpose=purpose,
+        detail=f"{path}: {free / 1000**3:.1f} GB free, {'copy-on-write copies' if reflinks else 'no reflinks'}",
+        fix='make room ("wfexs-like cache gc", "wfexs-like rm")' if little else None,
+        essential=True,
+    )
+
+
+def can_reflink(scratch: Path) -> bool:
+    """Whether the file system of ``scratch`` makes copy-on-write copies, tried with a file."""
+    from staging.placing import clone
+
+    source = scratch / "source"
+    source.write_bytes(b"x" * 4096)
+    return clone(source, scratch / "target", 0o600)
+
+
+def version_in(text: str) -> str | None:
+    """The first thing in ``text`` that looks like a version."""
+    match = _VERSION.search(text)
+    return match.group() if match else None
+
+
+def _nearest(path: Path) -> Path:
+    """``path``, or the closest folder above it that exists."""
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def _said(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str | None]:
+    """What a program says when asked, and why it failed (``None``: it didn't)."""
+    try:
+        completed = run(argv, env=environment, timeout=PATIENCE)
+    except WfexsError as error:
+        return "", _failure(error)
+    return (completed.stdout + completed.stderr).decode(errors="replace").strip(), None
+
+
+def _failure(error: WfexsError | OSError) -> str:
+    if isinstance(error, ProcessError) and error.reason == "timeout":
+        return f"no answer within {PATIENCE:g} s"
+    return error.message if isinstance(error, WfexsError) else (error.strerror or str(error)).lower()
+
+
+def _apt(package: str) -> str:
+    return f"apt-get install {package}"

@@ -1,0 +1,138 @@
+"""Initialise: a config and a key pair for this installation. Needs no network, and never touches what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from staging.errors import PolicyError, UsageError, from_os_error
+from wfexs_like.keys import KeyFiles, encode_pair
+from wfexs_like.settings import Person, Settings
+
+_WRITABLE_BY_OTHERS = 0o022
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initialised:
+    """What was made. ``created`` are the files; a config that was there already is not among them.
+
+    ``encrypted`` says whether the private key needs a passphrase.
+    """
+
+    config: Path
+    keys: KeyFiles
+    public_key: str
+    encrypted: bool
+    created: tuple[Path, ...]
+
+
+def refuse_existing(settings: Settings, *, person: Person | None) -> None:
+    """Look for what would be overwritten, before anybody is asked for a passphrase.
+
+    Raises:
+        PolicyError: there is a key already, or the keys' folder is open to others.
+        UsageError: a person is to be written into a config that is there already.
+    """
+    files = KeyFiles.below(settings.keys)
+    for path in (files.private, files.public):
+        if os.path.lexists(path):
+            raise PolicyError(
+                f"there is a key already: {path}",
+                hint="keys are never overwritten: without them nothing sealed for them opens; move them away first",
+                where=str(path),
+            )
+    if settings.keys.is_dir() and settings.keys.stat().st_mode & _WRITABLE_BY_OTHERS:
+        raise PolicyError(
+            f"others may write into {settings.keys}", hint=f"chmod 700 {settings.keys}", where=str(settings.keys)
+        )
+    if person is not None and os.path.lexists(settings.config):
+        raise UsageError(
+            f"there is a config already: {settings.config}",
+            hint="write the person into it by hand, under [person]",
+            where=str(settings.config),
+        )
+
+
+def initialise(
+    settings: Settings, passphrase: str | None, *, person: Person | None = None, places: bool = False
+) -> Initialised:
+    """Make the key pair, and a config where there is none. ``places``: write the cache's and workdirs' places into it.
+
+    Raises:
+        KeyAccessError: the passphrase is empty.
+        PolicyError, UsageError: see ``refuse_existing``.
+        DiskError: the disk is full. WfexsError: it can't be written.
+    """
+    refuse_existing(settings, person=person)
+    files = KeyFiles.below(settings.keys)
+    private, public = encode_pair(passphrase)
+    created: list[Path] = []
+    try:
+        settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for path, content, mode in ((files.private, private, 0o600), (files.public, public, 0o644)):
+            _write_new(path, content, mode)
+            created.append(path)
+        if not os.path.lexists(settings.config):
+            settings.config.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _write_new(settings.config, config_text(settings, person=person, places=places).encode(), 0o600)
+            created.append(settings.config)
+    except OSError as error:
+        for path in created:
+            path.unlink(missing_ok=True)
+        raise from_os_error(error, "write the config and keys") from error
+    return Initialised(
+        config=settings.config,
+        keys=files,
+        public_key=public.decode().splitlines()[1],
+        encrypted=passphrase is not None,
+        created=tuple(created),
+    )
+
+
+def config_text(settings: Settings, *, person: Person | None, places: bool) -> str:
+    """The config file: what is stated, and the rest as comments that say what there is."""
+    mark = "" if places else "# "
+    lines = [
+        "# The config of wfexs-like. Every key may be left out. A flag or a WFEXS_LIKE_* variable wins over it.",
+        f"{mark}cache = {toml_text(str(settings.cache))}",
+        f"{mark}workdirs = {toml_text(str(settings.workdirs))}",
+        f"# jobs = {settings.jobs}",
+        "",
+        "# Who runs the workflows, for the crates.",
+    ]
+    if person is None:
+        lines += ["# [person]", '# name = "Ada Lovelace"', '# orcid = "https://orcid.org/0000-0000-0000-0000"']
+    else:
+        stated = {"name": person.name, "orcid": person.orcid, "affiliation": person.affiliation}
+        lines += ["[person]", *(f"{key} = {toml_text(value)}" for key, value in stated.items() if value is not None)]
+    return "\n".join(lines) + "\n"
+
+
+def toml_text(text: str) -> str:
+    """``text`` as a TOML basic string (TOML 1.0): as JSON writes it, but for DEL, which TOML wants escaped.
+
+    Raises:
+        UsageError: it holds bytes that are not UTF-8.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{text!a} is not UTF-8 text") from None
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _write_new(path: Path, content: bytes, mode: int) -> None:
+    """Give ``path`` that content, whole or not at all; a file that is there stays (``FileExistsError``)."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            os.fchmod(stream.fileno(), mode)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.link(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

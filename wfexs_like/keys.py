@@ -1,0 +1,112 @@
+"""Keys: this installation's crypt4gh key pair. The only module that imports ``crypt4gh``.
+
+Source: GA4GH crypt4gh 1.0 (X25519 keys) and the key file format of its reference library.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from staging.errors import KeyAccessError, NotFoundError, PolicyError
+
+# The library writes secret and session keys into its log at DEBUG, whatever logging a program sets up.
+logging.getLogger("crypt4gh").setLevel(logging.WARNING)
+
+PRIVATE_NAME: Final = "wfexs-like.sec"
+PUBLIC_NAME: Final = "wfexs-like.pub"
+_KEY_BYTES: Final = 32
+_LOOSE: Final = 0o077
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyFiles:
+    """Where a key pair lies."""
+
+    private: Path
+    public: Path
+
+    @classmethod
+    def below(cls, folder: Path) -> KeyFiles:
+        """The key pair of the installation whose keys are in ``folder``."""
+        return cls(private=folder / PRIVATE_NAME, public=folder / PUBLIC_NAME)
+
+
+def encode_pair(passphrase: str | None, *, comment: str = "wfexs-like") -> tuple[bytes, bytes]:
+    """A new key pair as the text of its private and public file; ``None`` leaves the private key unencrypted.
+
+    Raises:
+        KeyAccessError: the passphrase is empty.
+    """
+    from crypt4gh import sodium
+    from crypt4gh.keys import c4gh
+
+    if passphrase is not None and not passphrase:
+        raise KeyAccessError("the passphrase is empty", hint="choose one that has some length")
+    secret = os.urandom(_KEY_BYTES)
+    # For a key without a passphrase the library prints a warning of its own.
+    with contextlib.redirect_stderr(io.StringIO()):
+        private = c4gh.encode_private_key(secret, passphrase.encode() if passphrase else None, comment.encode())
+    return _pem("PRIVATE", private), _pem("PUBLIC", bytes(sodium.derive_pk(secret)))
+
+
+def read_public(path: Path) -> bytes:
+    """The 32 bytes of a public key file.
+
+    Raises:
+        NotFoundError: there is no such file.
+        KeyAccessError: it is not a public key.
+    """
+    from crypt4gh.keys import get_public_key
+
+    try:
+        key = bytes(get_public_key(str(path)))
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise NotFoundError(f"there is no public key {path}", hint='"wfexs-like init" makes a key pair') from error
+    except (ValueError, NotImplementedError, IndexError) as error:
+        raise KeyAccessError(f"{path} is not a crypt4gh public key", where=str(path)) from error
+    if len(key) != _KEY_BYTES:
+        raise KeyAccessError(f"{path} is not a crypt4gh public key: {len(key)} bytes", where=str(path))
+    return key
+
+
+def read_private(path: Path, passphrase: str | None) -> bytes:
+    """The 32 secret bytes of a private key file; ``None`` for a key without a passphrase.
+
+    Raises:
+        NotFoundError: there is no such file.
+        PolicyError: others may read it.
+        KeyAccessError: the passphrase is wrong or missing, or the file is no private key.
+    """
+    from crypt4gh.keys import get_private_key
+
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFoundError(f"there is no private key {path}", hint='"wfexs-like init" makes a key pair') from error
+    if mode & _LOOSE:
+        raise PolicyError(f"{path} can be read by others", hint=f"chmod 600 {path}", where=str(path))
+    try:
+        # The library ends the process when the passphrase is wrong, and prints to standard error.
+        with contextlib.redirect_stderr(io.StringIO()):
+            key = bytes(get_private_key(str(path), lambda: passphrase or ""))
+    except SystemExit as error:
+        raise KeyAccessError(
+            f"{path} does not open with this passphrase", hint="try again; nobody can recover a lost passphrase"
+        ) from error
+    except (ValueError, TypeError, AssertionError) as error:
+        raise KeyAccessError(f"{path} is not a crypt4gh private key", where=str(path)) from error
+    if len(key) != _KEY_BYTES:
+        raise KeyAccessError(f"{path} is not a crypt4gh private key", where=str(path))
+    return key
+
+
+def _pem(kind: str, content: bytes) -> bytes:
+    body = base64.b64encode(content).decode()
+    return f"-----BEGIN CRYPT4GH {kind} KEY-----\n{body}\n-----END CRYPT4GH {kind} KEY-----\n".encode()
