@@ -102,7 +102,8 @@ class InstalledEngine:
 
     ``python`` is the interpreter of its environment. ``fingerprint`` is the sha256 over its files by the adapter's own
     rule, ``size`` their bytes. ``identifier`` is a purl (``pkg:pypi/cwltool@3.3...``). ``source`` is ``cache`` when
-    nothing had to be fetched for it, ``expected`` whether its files' digests were known beforehand.
+    nothing had to be fetched for it, ``expected`` whether its files' digests were known beforehand. ``schemas`` is a
+    folder where the adapter may keep what it builds once for this engine (``None``: it keeps nothing).
     """
 
     name: str
@@ -113,6 +114,7 @@ class InstalledEngine:
     python: Path
     source: str = "cache"
     expected: bool = True
+    schemas: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,48 @@
+"""The cwltool engine: CWL workflows, run by the reference implementation as a library in one child process a run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from engines.base import Bound, InstalledEngine, Listener, RunRequest, WorkflowInterface
+from engines.execution import Execution
+from staging.definition import Param
+
+
+class CwltoolEngine:
+    """An engine adapter; see ``engines.base.Engine``."""
+
+    name = "cwltool"
+
+    def recognises(self, root: Path, entry: str | None) -> bool:
+        """Whether it is CWL."""
+        from engines.cwltool.inspect import recognises
+
+        return recognises(root, entry)
+
+    def install(self, version: str | None, cache: Path, say: Callable[[str], None]) -> InstalledEngine:
+        """The default version is a dependency of ours; others get an environment of their own."""
+        from engines.cwltool.environment import install
+
+        return replace(install(version, cache, say, os.environ), schemas=cache / "cwl-schemas")
+
+    def inspect(self, root: Path, entry: str | None, engine: InstalledEngine) -> WorkflowInterface:
+        """Read the workflow."""
+        from engines.cwltool.inspect import inspect
+
+        return inspect(root, entry, engine)
+
+    def bind(self, interface: WorkflowInterface, params: tuple[Param, ...]) -> Bound:
+        """Fit parameters to the interface."""
+        from engines.cwltool.bind import bind
+
+        return bind(interface, params)
+
+    def run(self, request: RunRequest, listener: Listener) -> Execution:
+        """Execute once."""
+        from engines.cwltool.runner import run
+
+        return run(request, listener)

@@ -1,0 +1,83 @@
+"""What a step may hand on: its own products and staged inputs. A link to anything else is refused, before it is read.
+
+cwltool follows links when it collects outputs and would copy what they point to (a password file, another run).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from cwltool.errors import WorkflowException
+
+from engines.cwltool.child.trees import files_and_folders, local_path
+
+
+class RefusedOutput(WorkflowException):  # type: ignore[misc]
+    """An output leads out of its run."""
+
+
+REFUSED: list[str] = []
+"""The sentences of all refusals, for the end of the run."""
+
+
+class Borders:
+    """The folders (and single files) that an output may lie in or point to."""
+
+    def __init__(self, allowed: list[str]) -> None:
+        self.allowed = sorted({os.path.realpath(one) for one in allowed})
+
+    def holds(self, path: str) -> bool:
+        """Whether a path, with all links followed, stays inside."""
+        real = os.path.realpath(path)
+        return any(real == one or real.startswith(f"{one}/") for one in self.allowed)
+
+    def check(self, outputs: Any) -> None:
+        """Refuse outputs that lead out.
+
+        Raises:
+            RefusedOutput: one does.
+        """
+        for found in files_and_folders(outputs):
+            path = local_path(found)
+            if path is None:
+                continue
+            self._check(path, found.get("basename") or path)
+            if os.path.isdir(path):  # noqa: PTH112
+                for link in _links(path):
+                    self._check(link, os.path.relpath(link, os.path.dirname(path)))  # noqa: PTH120
+
+    def _check(self, path: str, name: str) -> None:
+        if not self.holds(path):
+            sentence = f"the output {name!r} is a link that leads out of the run"
+            REFUSED.append(sentence)
+            raise RefusedOutput(sentence)
+
+
+def settle_links(outputs: Any) -> None:
+    """Make the links in output folders fit to be moved: inside links relative, others replaced by what they mean."""
+    for found in files_and_folders(outputs):
+        path = local_path(found)
+        if found["class"] != "Directory" or path is None:
+            continue
+        root = os.path.realpath(path)
+        for link in _links(root):
+            real = os.path.realpath(link)
+            if real == root or real.startswith(f"{root}/"):
+                if os.path.isabs(os.readlink(link)):  # noqa: PTH115, PTH117
+                    os.unlink(link)  # noqa: PTH108
+                    os.symlink(os.path.relpath(real, os.path.dirname(link)), link)  # noqa: PTH120, PTH211
+            elif os.path.exists(real):  # noqa: PTH110
+                os.unlink(link)  # noqa: PTH108
+                if os.path.isdir(real):  # noqa: PTH112
+                    shutil.copytree(real, link, symlinks=False)
+                else:
+                    shutil.copy2(real, link)
+
+
+def _links(root: str) -> list[str]:
+    found = []
+    for folder, folders, files in os.walk(root):
+        found += [path for name in (*folders, *files) if os.path.islink(path := f"{folder}/{name}")]  # noqa: PTH114
+    return found

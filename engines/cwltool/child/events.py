@@ -1,0 +1,32 @@
+"""Events: what the child tells its parent, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+
+
+def now() -> str:
+    """The time in ISO 8601, UTC, with milliseconds."""
+    seconds = time.time()
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds * 1000) % 1000:03d}+00:00"
+
+
+class Events:
+    """The writing end; lines from several threads don't mix."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._lock = threading.Lock()
+
+    def tell(self, event: str, content: Mapping[str, object]) -> None:
+        """Write one event."""
+        line = json.dumps({"event": event, **content}, separators=(",", ":"), default=str).encode() + b"\n"
+        with self._lock:
+            view = memoryview(line)
+            while view:
+                view = view[os.write(self._descriptor, view) :]

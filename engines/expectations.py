@@ -1,0 +1,73 @@
+"""Expectations: the outputs that the stage file counts on, held against those the workflow has or made."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from engines.base import WorkflowInterface
+from staging.definition import ExpectedOutput
+from staging.errors import Fault
+from staging.plan import Json
+
+
+def unknown_outputs(
+    interface: WorkflowInterface, expected: Sequence[ExpectedOutput], file: str = ""
+) -> tuple[Fault, ...]:
+    """A fault for each expected output that the workflow does not have at all. ``file`` is the stage file's name."""
+    names = [one.name for one in interface.outputs]
+    faults = []
+    for one in expected:
+        if one.name in names:
+            continue
+        near = difflib.get_close_matches(one.name, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
+        where = one.where or f"outputs.{one.name}"
+        faults.append(Fault(file=file, where=where, message=f"the workflow has no output {one.name!r}", hint=hint))
+    return tuple(faults)
+
+
+def check(expected: Sequence[ExpectedOutput], outputs: Mapping[str, Json]) -> str | None:
+    """The sentence that says which expected output is missing or too many, or ``None`` when all is well."""
+    for one in expected:
+        found = list(_items(outputs.get(one.name)))
+        others = sorted({_kind(item) for item in found if one.kind != "Value" and _kind(item) != one.kind})
+        if others:
+            return f"the output {one.name!r} is a {others[0]}, the stage file expects a {one.kind}"
+        if one.glob is not None:
+            found = [item for item in found if fnmatchcase(_basename(item), one.glob)]
+        if len(found) < one.minimum:
+            return f"the output {one.name!r} has {_count(len(found))}, the stage file expects {_range(one)}"
+        if one.maximum is not None and len(found) > one.maximum:
+            return f"the output {one.name!r} has {_count(len(found))}, the stage file expects {_range(one)}"
+    return None
+
+
+def _items(value: Json) -> Iterator[Json]:
+    if value is None:
+        return
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        for one in value:
+            yield from _items(one)
+    else:
+        yield value
+
+
+def _kind(item: Json) -> str:
+    kind = item.get("class") if isinstance(item, Mapping) else None
+    return kind if kind in ("File", "Directory") and isinstance(kind, str) else "Value"
+
+
+def _basename(item: Json) -> str:
+    return str(item.get("basename", "")) if isinstance(item, Mapping) else str(item)
+
+
+def _count(number: int) -> str:
+    return "no value" if number == 0 else "1 value" if number == 1 else f"{number} values"
+
+
+def _range(one: ExpectedOutput) -> str:
+    if one.maximum is None:
+        return f"{one.minimum} or more"
+    return str(one.minimum) if one.minimum == one.maximum else f"{one.minimum} to {one.maximum}"

@@ -1,0 +1,261 @@
+"""The journal: what a run did, line by line, written while it happens. It is the truth; all else is derived from it.
+
+``runs/<n>/journal.jsonl`` holds one JSON object a line, in UTF-8, only ever appended to. It comes into being with its
+first line already in it, and is held under an exclusive ``flock`` for as long as somebody works on the run: a journal
+without an end whose lock is free is that of a run that was killed. First and last line are synced to disk. Bytes after
+the last newline are a line that was being written when the end came, and are ignored.
+
+Every line has ``event`` and ``time`` (ISO 8601, UTC, milliseconds). Paths are relative to the working directory's
+content; a File or Directory is in CWL form with ``path``. Events, and what they hold:
+
+``run-started``
+    ``schema``, ``run``, ``uuid``, ``owner`` (``pid``, ``started`` in clock ticks since boot, ``boot``), ``engine``
+    (``name``, ``version``, ``sha256``), ``plan_digest``, ``parameters``, ``overrides``, ``environment``, ``host``.
+``engine-started``
+    ``argv``, ``network`` (``namespace`` or ``none``), ``processes`` (``namespace`` or ``group``), ``child`` (as
+    ``owner``). A second one means that a way to isolate the engine did not work and the next was tried.
+``step-started``
+    ``name``, ``step`` (the name without the suffix of a scatter's members), ``tool``, ``command``, ``inputs``,
+    ``container``.
+``step-ended``
+    ``name``, ``step``, ``tool``, ``status`` (``completed``, ``failed``, ``skipped``), ``exit_code``, ``outputs``,
+    ``resources``, ``error``. A skipped step has no ``step-started``.
+``run-ended``
+    ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``outputs`` (with ``sha256`` and
+    ``size``), ``moved`` (where the products of steps went: path while running -> path of the output), ``logs``.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+from engines.execution import Execution, Status, StepRun
+from staging.errors import NotFoundError, WfexsError
+from staging.plan import Json
+
+JOURNAL_SCHEMA = "wfexs-like/journal/1"
+JOURNAL = "journal.jsonl"
+KILLED_WITHOUT_WORD = "the run was killed: its record breaks off"
+
+_GONE_PREFIX = "tmp"
+
+
+def timestamp() -> str:
+    """The time, as the journal writes it."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+class Journal:
+    """The writing end. Made with its first line in it; locked until it is closed."""
+
+    def __init__(self, path: Path, first: Mapping[str, Json]) -> None:
+        """Begin the journal at ``path``.
+
+        Raises:
+            WfexsError: there is one already.
+        """
+        self.path = path
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
+        self._descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.append(first, sync=True)
+            _place(temporary, path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+    def append(self, event: Mapping[str, Json], *, sync: bool = False) -> None:
+        """Add one line; ``sync`` waits until the disk has it."""
+        line = json.dumps(event, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+        view = memoryview(line)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+        if sync:
+            os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Let go of the run."""
+        os.close(self._descriptor)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def is_live(path: Path) -> bool:
+    """Whether somebody works on the run of this journal."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def events(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a journal; a torn or foreign one is left out."""
+    with path.open("rb") as stream:
+        for line in stream:
+            if not line.endswith(b"\n"):
+                return
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict) and isinstance(event.get("event"), str):
+                yield event
+
+
+def replay(path: Path) -> Execution:
+    """What is known of a run: as it is now, or as it was when its record ended or broke off. No time is invented.
+
+    Raises:
+        NotFoundError: there is no journal, or nothing that can be read in it.
+    """
+    try:
+        live = is_live(path)
+        lines = list(events(path))
+    except FileNotFoundError as error:
+        raise NotFoundError(f"there is no record of run {path.parent.name}", where=str(path)) from error
+    first = next((one for one in lines if one["event"] == "run-started"), None)
+    if first is None:
+        raise NotFoundError(f"the record of run {path.parent.name} can't be read", where=str(path))
+    last = next((one for one in reversed(lines) if one["event"] == "run-ended"), None)
+    status = Status(last["status"]) if last is not None else Status.RUNNING if live else Status.KILLED
+    started: dict[str, Any] = next((one for one in reversed(lines) if one["event"] == "engine-started"), {})
+    engine = first["engine"]
+    places = _Places(int(first["run"]), last)
+    return Execution(
+        run=int(first["run"]),
+        uuid=first["uuid"],
+        status=status,
+        engine=engine["name"],
+        engine_version=engine["version"],
+        engine_sha256=engine.get("sha256"),
+        argv=tuple(started.get("argv", ())),
+        started=first.get("time"),
+        ended=last.get("time") if last is not None else None,
+        exit_code=last.get("exit_code") if last is not None else None,
+        error=last.get("error") if last is not None else KILLED_WITHOUT_WORD if status is Status.KILLED else None,
+        steps=_steps(lines, running=status is Status.RUNNING, places=places),
+        parameters=first.get("parameters", {}),
+        overrides=first.get("overrides", {}),
+        environment=first.get("environment", {}),
+        outputs=last.get("outputs", {}) if last is not None else {},
+        host=first.get("host", {}),
+        network=started.get("network", "none"),
+        plan_digest=first.get("plan_digest", ""),
+        logs=tuple(PurePosixPath(one) for one in last.get("logs", ())) if last is not None else (),
+    )
+
+
+class _Places:
+    """Where the files that steps speak of are after the run: at an output's place, or gone."""
+
+    def __init__(self, run: int, last: Mapping[str, Any] | None) -> None:
+        self.ended = last is not None
+        self.scratch = f"runs/{run}/{_GONE_PREFIX}/"
+        self.moved: Mapping[str, str] = last.get("moved", {}) if last is not None else {}
+        self.known: dict[str, Mapping[str, Any]] = {}
+        if last is not None:
+            self._learn(last.get("outputs", {}))
+
+    def _learn(self, value: Any) -> None:
+        if isinstance(value, dict):
+            if isinstance(value.get("path"), str) and "sha256" in value:
+                self.known[value["path"]] = value
+            for one in value.values():
+                self._learn(one)
+        elif isinstance(value, list):
+            for one in value:
+                self._learn(one)
+
+    def settle(self, value: Any) -> Any:
+        """The value with final places."""
+        if isinstance(value, list):
+            return [self.settle(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        record = {key: self.settle(one) for key, one in value.items()}
+        path = record.get("path")
+        if record.get("class") not in ("File", "Directory") or not isinstance(path, str):
+            return record
+        path = self.moved.get(path, path)
+        if path in self.known:
+            record |= {"path": path, "sha256": self.known[path]["sha256"], "size": self.known[path].get("size")}
+        elif self.ended and path.startswith(self.scratch):
+            del record["path"]
+        return record
+
+
+def _steps(lines: list[dict[str, Any]], *, running: bool, places: _Places) -> tuple[StepRun, ...]:
+    begun: dict[str, dict[str, Any]] = {}
+    done: dict[str, dict[str, Any]] = {}
+    for line in lines:
+        if line["event"] == "step-started":
+            begun[line["name"]] = line
+        elif line["event"] == "step-ended":
+            begun.setdefault(line["name"], {})
+            done[line["name"]] = line
+    return tuple(_step(name, first, done.get(name), running=running, places=places) for name, first in begun.items())
+
+
+def _step(
+    name: str, first: Mapping[str, Any], last: Mapping[str, Any] | None, *, running: bool, places: _Places
+) -> StepRun:
+    status = Status.RUNNING if running else Status.KILLED
+    if last is not None:
+        status = Status(last["status"])
+    last = last or {}
+    return StepRun(
+        name=name,
+        status=status,
+        tool=first.get("tool") or last.get("tool"),
+        exit_code=last.get("exit_code"),
+        started=first.get("time"),
+        ended=last.get("time"),
+        command=tuple(first.get("command", ())),
+        inputs=places.settle(first.get("inputs", {})),
+        outputs=places.settle(last.get("outputs", {})),
+        resources=last.get("resources", {}),
+        container=first.get("container"),
+        error=last.get("error"),
+    )
+
+
+def _place(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, never in place of another."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError as error:
+        raise WfexsError(f"the run {path.parent.name} has a record already", where=str(path)) from error
+    except OSError as error:
+        # A file system without hard links.
+        if path.exists():
+            raise WfexsError(f"the run {path.parent.name} has a record already", where=str(path)) from error
+        temporary.rename(path)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

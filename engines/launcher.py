@@ -1,0 +1,245 @@
+"""The launcher: one engine child, isolated as the host allows, heard while it lives, and wholly gone afterwards.
+
+It knows no engine. The child says one JSON object a line on a pipe; its first word is ``ready``, the last ``ended``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from engines.isolation import Isolation, choices
+from engines.processes import MARKER, PATIENCE, children_of, identity, sweep
+from engines.stopping import CANCEL, stop
+from staging.errors import EngineError
+from staging.process import Child, MissingToolError, base_environment, start
+
+_LOOPBACK = "WFEXS_LIKE_LOOPBACK"
+_LAST_WORDS_BYTES = 4096
+_CATCH = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+__all__ = ["Ending", "Errand", "Outcome", "Started", "run_errand", "stop"]
+
+
+class Ending(StrEnum):
+    """Why a child ended."""
+
+    ENDED = "ended"
+    DIED = "died"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a child ended. ``last`` is its ``ended`` event; ``signal`` the one *we* got, when that was the reason."""
+
+    ending: Ending
+    last: Mapping[str, Any] | None = None
+    code: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """What a child is started for.
+
+    ``argv`` gets the numbers of two descriptors appended: the request (JSON, to be read from its start) and the pipe
+    for events. ``request`` makes the request for the isolation that is tried. ``folder`` is the run's; ``log`` takes
+    the child's stdout and stderr. ``time_limit`` is in seconds. ``mark`` is the run's uuid.
+    """
+
+    argv: tuple[str, ...]
+    request: Callable[[Isolation], Mapping[str, object]]
+    log: Path
+    mark: str
+    folder: Path | None = None
+    cwd: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    isolate_network: bool = True
+    time_limit: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A child that lives: its full argv, how it is isolated, and which process it is."""
+
+    argv: tuple[str, ...]
+    isolation: Isolation
+    child: Mapping[str, object]
+
+
+def run_errand(
+    errand: Errand, *, started: Callable[[Started], None], heard: Callable[[dict[str, Any]], None]
+) -> Outcome:
+    """Start a child, hear it to its end, and leave nothing of it behind.
+
+    Where the best isolation does not work, the next is tried. A signal to us (interrupt, terminate, hang-up) stops the
+    child and is an outcome, not an exception.
+
+    Raises:
+        EngineError: no child could be started.
+    """
+    with _signals() as inbox:
+        for isolation in choices(root=os.geteuid() == 0, network=errand.isolate_network):
+            outcome = _try(errand, isolation, inbox, started, heard)
+            if outcome is not None:
+                return outcome
+    words = last_words(errand.log)
+    raise EngineError(
+        "the engine could not be started" + (f": {words[-1]}" if words else ""),
+        hint='"wfexs-like doctor" says what this host can do',
+        where=str(errand.argv[0]),
+    )
+
+
+def _try(
+    errand: Errand,
+    isolation: Isolation,
+    inbox: _Inbox,
+    started: Callable[[Started], None],
+    heard: Callable[[dict[str, Any]], None],
+) -> Outcome | None:
+    """One way to isolate; ``None`` when the child never said a word because that way doesn't work here."""
+    environment = base_environment(**errand.environment)
+    if isolation.network:
+        environment[_LOOPBACK] = "1"
+    if not isolation.processes:
+        environment[MARKER] = errand.mark
+    request = os.memfd_create("request")
+    reading, writing = os.pipe()
+    try:
+        with open(os.dup(request), "wb") as stream:  # noqa: PTH123 - a descriptor
+            stream.write(json.dumps(errand.request(isolation)).encode())
+        argv = (*isolation.prefix, *errand.argv, str(request), str(writing))
+        with errand.log.open("ab") as log:
+            child = start(argv, env=environment, cwd=errand.cwd, stdout=log, stderr=log, pass_fds=(request, writing))
+    except MissingToolError:
+        os.close(reading)
+        if isolation.prefix:
+            return None
+        raise
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(request)
+        os.close(writing)
+    with child:
+        try:
+            started(Started(argv=argv, isolation=isolation, child=identity(child.pid)))
+            return _listen(errand, child, reading, inbox, heard)
+        finally:
+            os.close(reading)
+            end_child(child, isolation, errand.mark)
+
+
+def _listen(
+    errand: Errand, child: Child, reading: int, inbox: _Inbox, heard: Callable[[dict[str, Any]], None]
+) -> Outcome | None:
+    deadline = None if errand.time_limit is None else time.monotonic() + errand.time_limit
+    poller = select.poll()
+    poller.register(reading, select.POLLIN)
+    poller.register(inbox.reading, select.POLLIN)
+    ready, last, pending = False, None, b""
+    while last is None:
+        left = None if deadline is None else max(0.0, deadline - time.monotonic())
+        signalled = [descriptor for descriptor, _ in poller.poll(None if left is None else left * 1000 + 1)]
+        if inbox.got is not None:
+            return Outcome(ending=Ending.CANCELLED, signal=inbox.got)
+        if not signalled:
+            if deadline is not None and time.monotonic() >= deadline:
+                return Outcome(ending=Ending.TIMEOUT)
+            continue
+        data = os.read(reading, 1 << 16)
+        if not data:
+            break
+        *lines, pending = (pending + data).split(b"\n")
+        for line in lines:
+            event = json.loads(line)
+            if event["event"] == "ready":
+                ready = True
+            elif event["event"] == "ended":
+                last = event
+            else:
+                heard(event)
+    if errand.folder is not None and (errand.folder / CANCEL).exists():
+        return Outcome(ending=Ending.CANCELLED)
+    code = child.wait(PATIENCE)
+    if not ready:
+        return None
+    return Outcome(ending=Ending.DIED if last is None else Ending.ENDED, last=last, code=code)
+
+
+def end_child(child: Child, isolation: Isolation, mark: str) -> None:
+    """End a child and all that it started, and wait until that is so."""
+    if isolation.processes and child.poll() is None:
+        # The first process of the namespace is the only child of ``unshare``. When it is reaped, all others are gone.
+        for pid in children_of(child.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        child.wait(PATIENCE)
+    child.signal(signal.SIGKILL)
+    child.wait(PATIENCE)
+    if not isolation.processes:
+        sweep(mark)
+
+
+def last_words(log: Path, lines: int = 20) -> Sequence[str]:
+    """The last lines of a log that are not blank."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - _LAST_WORDS_BYTES))
+            text = stream.read().decode(errors="replace")
+    except OSError:
+        return ()
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+class _Inbox:
+    """Signals that came for us; ``reading`` becomes readable when one does."""
+
+    def __init__(self) -> None:
+        self.reading, self._writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.got: int | None = None
+
+    def receive(self, number: int, _frame: FrameType | None) -> None:
+        """A signal handler."""
+        if self.got is None:
+            self.got = number
+            os.write(self._writing, b"!")
+
+    def close(self) -> None:
+        """Close the pipe."""
+        os.close(self.reading)
+        os.close(self._writing)
+
+
+@contextmanager
+def _signals() -> Iterator[_Inbox]:
+    """Take signals as messages for a while. Python allows that in the main thread only; elsewhere none come."""
+    inbox = _Inbox()
+    previous: dict[signal.Signals, Any] = {}
+    try:
+        if threading.current_thread() is threading.main_thread():
+            for number in _CATCH:
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    previous[number] = signal.signal(number, inbox.receive)
+        yield inbox
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        inbox.close()
