@@ -192,6 +192,13 @@ class Engine(Protocol):
     def bind(self, interface: WorkflowInterface, params: tuple[Param, ...]) -> Bound:
         """Fit the asked parameters to the interface: unknown names, missing ones, wrong types are faults."""
 
+    def bind_override(self, interface: WorkflowInterface, name: str, value: Json) -> Json:
+        """The value that ``run --param name=value`` means, in the input's own type.
+
+        Raises:
+            DefinitionError: there is no such input, the value doesn't fit, or it would be a file that is not staged.
+        """
+
     def run(self, request: RunRequest, listener: Listener) -> Execution:
         """Execute once.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from engines.base import Bound, InstalledEngine, Listener, RunRequest, WorkflowInterface
 from engines.execution import Execution
 from staging.definition import Param
+from staging.plan import Json
 
 
 class CwltoolEngine:
@@ -40,6 +41,12 @@ class CwltoolEngine:
         from engines.cwltool.bind import bind
 
         return bind(interface, params)
+
+    def bind_override(self, interface: WorkflowInterface, name: str, value: Json) -> Json:
+        """The value of ``run --param``."""
+        from engines.cwltool.bind import bind_override
+
+        return bind_override(interface, name, value)
 
     def run(self, request: RunRequest, listener: Listener) -> Execution:
         """Execute once."""
