@@ -29,6 +29,7 @@ $(VENV)/.locked: requirements/runtime.txt
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
+	@echo "installed $(BIN)/wfexs-like"
 
 $(VENV)/.developed: $(VENV)/.installed requirements/dev.txt
 	@$(PIP_INSTALL) -r requirements/dev.txt
