@@ -9,7 +9,6 @@ asked for, kept beside the environment. cwltool itself is never imported here.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import functools
 import hashlib
 import json
@@ -79,7 +78,7 @@ _MARKER = "engine.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Pins:
+class Pins:
     """A list of pinned packages: ``text`` as pip reads it. ``is_known`` says whether it ships with us."""
 
     version: str
@@ -174,10 +173,10 @@ def known_versions() -> tuple[str, ...]:
     return tuple(sorted((one for one in found if _VERSION.fullmatch(one)), key=_by_number))
 
 
-def known_pins(version: str) -> _Pins | None:
+def known_pins(version: str) -> Pins | None:
     """The list that ships for a version, if one does."""
     resource = files(__package__).joinpath("releases", f"{version}.txt")
-    return _Pins(version=version, text=resource.read_text("utf-8"), is_known=True) if resource.is_file() else None
+    return Pins(version=version, text=resource.read_text("utf-8"), is_known=True) if resource.is_file() else None
 
 
 def check_version(version: str) -> None:
@@ -222,7 +221,7 @@ def _default(version: str, cache: Path) -> InstalledEngine:
     )
 
 
-def _root(folder: Path, pins: _Pins) -> Path:
+def _root(folder: Path, pins: Pins) -> Path:
     return folder / f"{pins.version}-{pins.digest[:12]}"
 
 
@@ -234,7 +233,7 @@ def _site(root: Path) -> Path:
     return root / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
 
 
-def _ready(folder: Path, pins: _Pins) -> InstalledEngine | None:
+def _ready(folder: Path, pins: Pins) -> InstalledEngine | None:
     """The environment of a list if it is whole; an interpreter that has gone makes it not whole."""
     root = _root(folder, pins)
     marked = Attestation.read(root / _MARKER)
@@ -265,7 +264,7 @@ def _attested(root: Path, marked: Attestation) -> Attestation:
     return now
 
 
-def _engine(root: Path, pins: _Pins, attested: Attestation, source: str) -> InstalledEngine:
+def _engine(root: Path, pins: Pins, attested: Attestation, source: str) -> InstalledEngine:
     return InstalledEngine(
         name=NAME,
         version=pins.version,
@@ -278,18 +277,18 @@ def _engine(root: Path, pins: _Pins, attested: Attestation, source: str) -> Inst
     )
 
 
-def _build(folder: Path, version: str, pins: _Pins | None, say: Say, environment: Mapping[str, str]) -> InstalledEngine:
+def _build(folder: Path, version: str, pins: Pins | None, say: Say, environment: Mapping[str, str]) -> InstalledEngine:
     """Make the environment beside its place and give it its name when it works. The caller holds the version's lock."""
     beside = folder / f".making-{version}"
-    pip = functools.partial(_pip, beside, _pip_environment(environment), version)
+    pip = functools.partial(_pip, beside, pip_environment(environment), version)
     say(f"setting up cwltool {version}, which happens once")
     try:
         _remove(beside)
         _make_venv(beside, version)
         if pins is None:
-            say(f"cwltool {version} is not a version whose packages we know: they are trusted on first use")
             pins = _resolve(pip, beside, version)
             _keep(folder, pins)
+            say(f"the packages of cwltool {version} are not among those we know: trusted on first use")
         listed = beside / "requirements.txt"
         listed.write_text(pins.text, encoding="utf-8")
         (beside / "packages.txt").write_text("\n".join(sorted(pins.names)) + "\n", encoding="utf-8")
@@ -324,7 +323,7 @@ def _make_venv(place: Path, version: str) -> None:
         ) from error
 
 
-def _pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
+def pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """What pip may know of the user's environment: where packages come from, and how to get there."""
     chosen = {
         name: value for name, value in environment.items() if name.lower() in _NETWORK_SETTINGS or name in _PIP_SETTINGS
@@ -357,7 +356,7 @@ def _pip_failed(error: process.ProcessError, version: str) -> EngineError | Dige
     match = _NO_SUCH_VERSION.search(said)
     there = [one.strip() for one in match.group(1).decode().split(",")] if match else []
     if there and there != ["none"] and version not in there:
-        near = difflib.get_close_matches(version, there, n=3, cutoff=0.5) or sorted(there, key=_by_number)[-3:]
+        near = _neighbours(version, there)
         return EngineError(
             f"there is no cwltool {version}",
             hint=f"near it there are {', '.join(near)}; the default is {default_version()}",
@@ -373,7 +372,15 @@ def _pip_failed(error: process.ProcessError, version: str) -> EngineError | Dige
     )
 
 
-def _resolve(pip: Callable[..., None], place: Path, version: str) -> _Pins:
+def _neighbours(version: str, there: list[str]) -> list[str]:
+    """The versions just before and after one that isn't there, and the newest."""
+    ordered = sorted({*there, version}, key=_by_number)
+    place = ordered.index(version)
+    near = [*ordered[max(0, place - 1) : place], *ordered[place + 1 : place + 2], max(there, key=_by_number)]
+    return list(dict.fromkeys(near))
+
+
+def _resolve(pip: Callable[..., None], place: Path, version: str) -> Pins:
     """Ask pip which packages the version needs today, with the sha256 of each file that fits this machine."""
     report, constraint = place / "report.json", place / "constraint.txt"
     constraint.write_text(_CONSTRAINT + "\n", encoding="utf-8")
@@ -390,28 +397,28 @@ def _resolve(pip: Callable[..., None], place: Path, version: str) -> _Pins:
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EngineError(f"pip's report about cwltool {version} can't be read: {error}") from error
-    return _Pins(version=version, text="".join(sorted(lines)), is_known=False)
+    return Pins(version=version, text="".join(sorted(lines)), is_known=False)
 
 
 def _resolved(folder: Path, version: str) -> Path:
     return folder / f"{version}-{sys.implementation.cache_tag}-{sysconfig.get_platform()}.txt"
 
 
-def _keep(folder: Path, pins: _Pins) -> None:
+def _keep(folder: Path, pins: Pins) -> None:
     path = _resolved(folder, pins.version)
     beside = path.with_name(f".{path.name}")
     beside.write_text(pins.text, encoding="utf-8")
     beside.replace(path)
 
 
-def _resolved_before(folder: Path, version: str) -> _Pins | None:
+def _resolved_before(folder: Path, version: str) -> Pins | None:
     try:
         text = _resolved(folder, version).read_text("utf-8")
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
         raise from_os_error(error, f"read the package list of cwltool {version}") from error
-    return _Pins(version=version, text=text, is_known=False)
+    return Pins(version=version, text=text, is_known=False)
 
 
 def _try(place: Path, version: str) -> None:
