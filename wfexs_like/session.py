@@ -58,7 +58,7 @@ class Session:
 
     @cached_property
     def _workdirs(self) -> Workdirs:
-        return Workdirs(self.settings.workdirs)
+        return Workdirs(self.settings.workdirs, self.store)
 
     def check(self, stage_file: Path) -> tuple[Fault, ...]:
         """All faults of a stage file; nothing is fetched."""
@@ -120,9 +120,10 @@ class Session:
             plan, items = realise(work, prepared)
             write_json(new.content / "interface.json", interface_as_json(prepared.workflow.interface))
             write_json(new.content / "about.json", _about(definition))
-            new.write("stage.yaml", definition.text.encode())
-            new.write("stage.lock.json", plan.lock_bytes())
-            workdir = new.commit(plan)
+            write_atomically(new.content / "stage.yaml", definition.text.encode())
+            write_atomically(new.content / "stage.lock.json", plan.lock_bytes())
+            new.record(items)
+            workdir = new.commit()
         changes: tuple[str, ...] = ()
         if update and lock is not None and locked is not None:
             changes = differences(lock, plan)
@@ -220,7 +221,7 @@ class Session:
         found = self._workdirs.find(workdir)
         if force:
             self.cancel(workdir)
-        self._workdirs.remove(found, self.store)
+        self._workdirs.remove(found)
         return found.root
 
     def cancel(self, workdir: str, run: int | None = None) -> tuple[int, ...]:

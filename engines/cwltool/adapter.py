@@ -30,6 +30,12 @@ class CwltoolEngine:
 
         return replace(install(version, cache, say, os.environ), schemas=cache / "cwl-schemas")
 
+    def references(self, document: bytes, name: str) -> tuple[str, ...]:
+        """Every reference of a CWL document to something outside it."""
+        from engines.cwltool.references import references
+
+        return references(document, name)
+
     def inspect(self, root: Path, entry: str | None, engine: InstalledEngine) -> WorkflowInterface:
         """Read the workflow."""
         from engines.cwltool.inspect import inspect

@@ -7,25 +7,24 @@ the workflow's interface, and only then the inputs. Whatever fails leaves no wor
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
+from typing import cast
 
 from engines.base import ENGINES, Engine, InstalledEngine, WorkflowInterface
 from engines.expectations import unknown_outputs
 from engines.gathering import gather
 from engines.interface import interface_as_json, interface_from_json
-from staging.archives import unpack
-from staging.crate_source import find_main_workflow, is_crate_archive
 from staging.definition import DirectoryValue, FileValue, Param, Source, StageDefinition
 from staging.errors import DefinitionError, DigestError, Fault
-from staging.fingerprints import Fingerprint, Tree
+from staging.fingerprints import Fingerprint, StatSignature, Tree
 from staging.identifiers import Identifier
 from staging.placing import write_atomically
 from staging.plan import Json, Kind, Plan, PlanItem, Role, Trust, WorkflowEntry, canonical
 from staging.progress import Progress
 from staging.resolving import GIT_SCHEMES, Layout, lay_out, workflow_pointer
-from staging.stager import StagedItem, Stager, Wanted
+from staging.stager import PlacedFile, StagedItem, Stager, Wanted
 
 WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
@@ -111,7 +110,7 @@ def realise(work: StageWork, prepared: Prepared) -> tuple[Plan, tuple[StagedItem
         items=tuple(one.item for one in items),
         parameters=prepared.inputs.values,
         environment=prepared.environment.values,
-        requirements=tuple(dict(one) for one in definition.requirements),  # type: ignore[misc]
+        requirements=cast("tuple[Mapping[str, Json], ...]", definition.requirements),
         outputs=definition.outputs,
         limits=definition.limits,
     )
@@ -161,13 +160,17 @@ def _fetch_workflow(
     root = work.content / whole
     local = first.local_path
     if first.scheme in GIT_SCHEMES or (local is not None and local.is_dir()):
+        from staging.crate_source import find_main_workflow
+
         items = work.fetch([_whole_wanted(source, whole, Kind.DIRECTORY)])
         return items, root, entry or find_main_workflow(root)
-    if is_crate_archive(first.name):
+    if first.name.lower().endswith(".zip"):
+        from staging.crate_source import find_main_workflow, unpack_crate
+
         archive = PurePosixPath("workflow-crate") / first.name
         (item,) = work.fetch([_whole_wanted(source, archive, Kind.FILE)])
-        tree = unpack(work.content / archive, root)
-        return (item, _unpacked_item(item, tree, whole)), root, entry or find_main_workflow(root)
+        tree = unpack_crate(work.content / archive, root)
+        return (item, _unpacked_item(item, tree, root, whole)), root, entry or find_main_workflow(root)
     gathered = gather(source, top=WORKFLOW_FOLDER, content=work.content, fetch=work.fetch, references=engine.references)
     return gathered.items, root, str(gathered.entry.relative_to(WORKFLOW_FOLDER))
 
@@ -176,7 +179,7 @@ def _whole_wanted(source: Source, path: PurePosixPath, kind: Kind) -> Wanted:
     return Wanted(role=Role.WORKFLOW, name="workflow", source=source, path=path, kind=kind)
 
 
-def _unpacked_item(archive: StagedItem, tree: Tree, path: PurePosixPath) -> StagedItem:
+def _unpacked_item(archive: StagedItem, tree: Tree, root: Path, path: PurePosixPath) -> StagedItem:
     """What came out of an archive is attested too; its bytes follow from the archive's."""
     item = replace(
         archive.item,
@@ -188,7 +191,12 @@ def _unpacked_item(archive: StagedItem, tree: Tree, path: PurePosixPath) -> Stag
         size=tree.size,
         path=path,
     )
-    return replace(archive, item=item)
+    placed = tuple(
+        PlacedFile(path=f"{path}/{one.path}", sha256=one.digest, signature=StatSignature.of(root / one.path))
+        for one in tree.entries
+        if one.kind in "fx"
+    )
+    return replace(archive, item=item, placed=placed)
 
 
 def _inspect(
