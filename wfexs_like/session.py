@@ -226,7 +226,7 @@ class Session:
 
     def cancel(self, workdir: str, run: int | None = None) -> tuple[int, ...]:
         """Stop a run (all running ones by default); returns the numbers of those stopped."""
-        from engines.launcher import stop
+        from engines.stopping import stop
 
         found = self._workdirs.find(workdir)
         if run is not None and run not in found.runs():

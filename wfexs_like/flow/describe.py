@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import uuid
 from typing import TYPE_CHECKING
 
-from engines.execution import Execution
+from engines.execution import Execution, Status
 from engines.journal import replay
 from staging.errors import NotFoundError
 from staging.plan import Plan
@@ -18,9 +19,29 @@ if TYPE_CHECKING:
     from wfexs_like.crate.export import CrateSubject
 
 
+JOURNAL = "journal.jsonl"
+
+
 def executions_of(workdir: StagedWorkdir) -> tuple[Execution, ...]:
     """Every run, in order, as its journal tells it."""
-    return tuple(replay(workdir.run_folder(number)) for number in workdir.runs())
+    return tuple(_execution(workdir, number) for number in workdir.runs())
+
+
+def _execution(workdir: StagedWorkdir, number: int) -> Execution:
+    try:
+        return replay(workdir.run_folder(number) / JOURNAL)
+    except NotFoundError:
+        # It was killed before it wrote a word: that it was begun is all that is known.
+        plan = workdir.plan()
+        return Execution(
+            run=number,
+            uuid=str(uuid.uuid5(uuid.NAMESPACE_URL, f"urn:uuid:{workdir.id}#{number}")),
+            status=Status.KILLED,
+            engine=plan.engine,
+            engine_version=plan.engine_version,
+            error="it was stopped before it began",
+            plan_digest=str(plan.digest),
+        )
 
 
 def subject_of(
