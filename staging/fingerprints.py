@@ -87,10 +87,9 @@ class StatSignature:
     ctime_ns: int
 
     @classmethod
-    def of(cls, path: Path | int) -> StatSignature:
+    def of(cls, path: Path | str | int) -> StatSignature:
         """The signature of a regular file (links are not followed) or of an open descriptor."""
-        status = os.fstat(path) if isinstance(path, int) else path.lstat()
-        return cls.of_status(status)
+        return cls.of_status(os.fstat(path) if isinstance(path, int) else os.lstat(path))
 
     @classmethod
     def of_status(cls, status: os.stat_result) -> StatSignature:

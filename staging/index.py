@@ -176,25 +176,27 @@ class Index:
         """Every origin, by identifier."""
         return tuple(_origin(row) for row in self._select("SELECT * FROM origins ORDER BY identifier"))
 
-    def learn(self, asked: str, origin: Origin) -> None:
-        """Remember that ``asked`` means ``origin``, as its source said just now."""
-        row = (
-            origin.identifier,
-            origin.kind.value,
-            origin.fingerprint.digest,
-            origin.size,
-            _text(dict(origin.validators)),
-            _text(origin.hops),
-            _text(origin.licences),
-            origin.media_type,
-            origin.suggested,
-            origin.fetched,
-        )
-        with self._transaction() as connection:
-            connection.execute("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-            connection.execute(
-                "INSERT OR REPLACE INTO asked VALUES (?, ?, ?)", (asked, origin.identifier, secrets.token_hex(8))
+    def learn(self, origins: Mapping[str, Origin]) -> None:
+        """Remember what each identifier asked means, as its source said just now."""
+        rows = [
+            (
+                origin.identifier,
+                origin.kind.value,
+                origin.fingerprint.digest,
+                origin.size,
+                _text(dict(origin.validators)),
+                _text(origin.hops),
+                _text(origin.licences),
+                origin.media_type,
+                origin.suggested,
+                origin.fetched,
             )
+            for origin in origins.values()
+        ]
+        meanings = [(asked, origin.identifier, secrets.token_hex(8)) for asked, origin in origins.items()]
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO asked VALUES (?, ?, ?)", meanings)
 
     def unlearn(self, digests: Iterable[str]) -> None:
         """Forget where contents came from."""

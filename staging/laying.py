@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from staging.errors import from_os_error
+from staging.errors import PolicyError, from_os_error
 from staging.fingerprints import check_link
 from staging.paths import safe_relative
 from staging.store import Stored, object_name
@@ -17,64 +18,75 @@ class LaidFile:
     """One regular file of a content: ``path`` below the content folder, ``target`` in full, ``name`` its object."""
 
     path: str
-    target: Path
+    target: str
     name: str
 
 
-def laid_files(stored: Stored, relative: PurePosixPath, target: Path) -> list[LaidFile]:
-    """The regular files of a content that is to lie at ``target``.
+class Ground:
+    """The content folder that things are laid out in. No way in it leads through a link.
 
-    Raises:
-        PolicyError: a path in the folder would lead out of it.
-    """
-    if stored.tree is None:
-        return [LaidFile(path=str(relative), target=target, name=stored.fingerprint.digest)]
-    return [
-        LaidFile(
-            path=f"{relative}/{entry.path}",
-            target=target / safe_relative(entry.path),
-            name=object_name(entry.digest, entry.kind),
-        )
-        for entry in stored.tree.entries
-        if entry.kind in "fx"
-    ]
-
-
-def lay_out(stored: Stored, target: Path, made: set[Path] | None = None) -> None:
-    """Make a folder's folders and symbolic links; its files come after.
-
-    Raises:
+    Raises (every method):
+        PolicyError: a path would lead out of it.
         DiskError: the disk is full.
-        PolicyError: a path or link would lead out of it.
+        WfexsError: something is in the way.
     """
-    if stored.tree is None:
-        return
-    known = set() if made is None else made
-    make_folder(target, known)
-    links = [entry for entry in stored.tree.entries if entry.kind == "l"]
-    for entry in stored.tree.entries:
-        path = target / safe_relative(entry.path)
-        make_folder(path if entry.kind == "d" else path.parent, known)
-    for entry in links:
-        check_link(entry.path, entry.digest)
+
+    def __init__(self, content: Path) -> None:
+        self._root = str(content)
+        self._made = {""}
+
+    def path(self, relative: PurePosixPath) -> Path:
+        """The full path of something that is to lie there; the folder for it is made."""
+        safe_relative(str(relative))
+        self._folder(str(relative.parent) if relative.parent.name else "")
+        return Path(f"{self._root}/{relative}")
+
+    def files(self, stored: Stored, relative: PurePosixPath) -> list[LaidFile]:
+        """The regular files of a content that is to lie at ``relative``."""
+        safe_relative(str(relative))
+        if stored.tree is None:
+            return [LaidFile(path=str(relative), target=f"{self._root}/{relative}", name=stored.fingerprint.digest)]
+        return [
+            LaidFile(
+                path=f"{relative}/{safe_relative(entry.path)}",
+                target=f"{self._root}/{relative}/{entry.path}",
+                name=object_name(entry.digest, entry.kind),
+            )
+            for entry in stored.tree.entries
+            if entry.kind in "fx"
+        ]
+
+    def prepare(self, stored: Stored, relative: PurePosixPath) -> None:
+        """Make the folders that a content needs, and its symbolic links; its files come after."""
+        self.path(relative)
+        if stored.tree is None:
+            return
+        self._folder(str(relative))
+        links: list[tuple[str, str]] = []
+        for entry in stored.tree.entries:
+            path = f"{relative}/{safe_relative(entry.path)}"
+            self._folder(path if entry.kind == "d" else path.rpartition("/")[0])
+            if entry.kind == "l":
+                check_link(entry.path, entry.digest)
+                links.append((entry.digest, f"{self._root}/{path}"))
+        for target, place in links:
+            try:
+                os.symlink(target, place)  # noqa: PTH211 - the text itself, not a Path
+            except OSError as error:
+                raise from_os_error(error, "place files in the working directory") from error
+
+    def _folder(self, relative: str) -> None:
+        if relative in self._made:
+            return
+        self._folder(relative.rpartition("/")[0])
+        path = f"{self._root}/{relative}"
         try:
-            os.symlink(entry.digest, target / entry.path)  # noqa: PTH211 - the text itself, not a Path
+            os.mkdir(path, 0o755)  # noqa: PTH102 - the hot path of many inputs
+        except FileExistsError as error:
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                raise PolicyError(
+                    f"{relative!r} in the working directory is a file or a link, not a folder", where=path
+                ) from error
         except OSError as error:
-            raise from_os_error(error, "place files in the working directory") from error
-
-
-def make_folder(folder: Path, made: set[Path] | None = None) -> None:
-    """Make a folder and its parents; ``made`` saves asking again.
-
-    Raises:
-        DiskError: the disk is full.
-        WfexsError: it can't be made.
-    """
-    if made is not None and folder in made:
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-    except OSError as error:
-        raise from_os_error(error, "make a folder in the working directory") from error
-    if made is not None:
-        made.add(folder)
+            raise from_os_error(error, "make a folder in the working directory") from error
+        self._made.add(relative)

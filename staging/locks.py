@@ -15,7 +15,7 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -105,16 +105,27 @@ class LockFile:
                     continue
             except OSError as error:
                 os.close(descriptor)
-                raise WfexsError(
-                    f"cannot lock {self.path}: {error.strerror}",
-                    hint="this file system has no locks; put the cache and the working directories on another one",
-                    where=str(self.path),
-                ) from error
+                raise self._cannot(error) from error
             if locked:
                 return Held(descriptor)
             os.close(descriptor)
             return None
-        raise WfexsError(f"cannot lock {self.path}: it is replaced again and again", where=str(self.path))
+        raise self._replaced()
+
+    def attempt_many(self, names: Sequence[str]) -> tuple[Held, frozenset[str]]:
+        """Those of the locks that are free this very moment, held together."""
+        for _ in range(_MOVED_TRIES):
+            descriptor = self._open()
+            try:
+                taken = frozenset(name for name in names if _lock(descriptor, _place(name), shared=False))
+                current = self._is_current(descriptor)
+            except OSError as error:
+                os.close(descriptor)
+                raise self._cannot(error) from error
+            if current:
+                return Held(descriptor), taken
+            os.close(descriptor)
+        raise self._replaced()
 
     def is_held(self, name: str) -> bool:
         """Whether somebody (another thread included) holds the lock now."""
@@ -123,6 +134,16 @@ class LockFile:
             return True
         held.release()
         return False
+
+    def _cannot(self, error: OSError) -> WfexsError:
+        return WfexsError(
+            f"cannot lock {self.path}: {error.strerror}",
+            hint="this file system has no locks; put the cache and the working directories on another one",
+            where=str(self.path),
+        )
+
+    def _replaced(self) -> WfexsError:
+        return WfexsError(f"cannot lock {self.path}: it is replaced again and again", where=str(self.path))
 
     def _open(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

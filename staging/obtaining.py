@@ -17,7 +17,7 @@ from staging.progress import Progress
 from staging.store import ContentStore, Stored, User, now, remove_path
 
 # Schemes whose pin costs no more than a look at a local file.
-_LOCAL = frozenset({"file", "data"})
+LOCAL = frozenset({"file", "data"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +121,10 @@ class Obtainer:
         mirror = request.mirrors[0]
         asked = self.remembered.get(str(mirror))
         origin = origins.get(asked.pinned) if asked else None
-        if mirror.scheme not in _LOCAL or origin is None or not _is_kind(request, origin.kind):
+        if mirror.scheme not in LOCAL or origin is None or not _is_kind(request, origin.kind):
             return None
         try:
-            pin = self._fetcher(mirror).pin(mirror, self._context(request, mirror))
+            pin = self.fetcher(mirror).pin(mirror, self.context(request, mirror))
         except FetchError:
             return None
         return _from_origin(request, mirror, origin) if _still(pin, origin) else None
@@ -155,7 +155,7 @@ class Obtainer:
         """Fetch straight to ``target``, past the store; nothing of it is remembered."""
         failures: list[WfexsError] = []
         for mirror in request.mirrors:
-            fetcher, context = self._fetcher(mirror), self._context(request, mirror, partial)
+            fetcher, context = self.fetcher(mirror), self.context(request, mirror, partial)
             try:
                 partial.mkdir(parents=True, exist_ok=True)
                 pin = fetcher.pin(mirror, context)
@@ -163,7 +163,7 @@ class Obtainer:
                 if isinstance(fetched, Unchanged):
                     raise FetchError(f"{mirror} gave no bytes")
                 try:
-                    _check(request, fetched, mirror)
+                    check_fetched(request, fetched, mirror)
                 except WfexsError:
                     remove_path(target)
                     raise
@@ -174,7 +174,7 @@ class Obtainer:
                 raise from_os_error(error, f"fetch {mirror}") from error
             finally:
                 remove_path(partial)
-            return _from_fetched(request, mirror, pin, fetched)
+            return from_fetched(request, mirror, pin, fetched)
         raise most_telling(failures)
 
     def _from_mirror(self, request: Request, mirror: Identifier) -> Obtained:
@@ -198,28 +198,28 @@ class Obtainer:
                 raise from_os_error(error, f"fetch {text}") from error
 
     def _ask(self, request: Request, mirror: Identifier, asked: Asked | None) -> Obtained:
-        fetcher, context = self._fetcher(mirror), self._context(request, mirror)
+        fetcher, context = self.fetcher(mirror), self.context(request, mirror)
         pin = fetcher.pin(mirror, context)
         before = self.store.index.origins([asked.pinned]).get(asked.pinned) if asked is not None else None
         known, stored = self._known(request, str(pin.identifier))
         if known is not None and stored is not None and _still(pin, known):
             if asked is None or asked.pinned != known.identifier:
-                self.store.index.learn(str(mirror), known)
+                self.store.index.learn({str(mirror): known})
             return replace(_from_origin(request, mirror, known), stored=stored, mutable=pin.mutable)
-        if mirror.scheme not in _LOCAL:
+        if mirror.scheme not in LOCAL:
             context.partial.mkdir(parents=True, exist_ok=True, mode=0o755)
         with self.store.temporary() as into:
             fetched = fetcher.fetch(pin, into, context, known.validators if known and stored else {})
             if isinstance(fetched, Unchanged):
                 if known is None or stored is None:
                     raise FetchError(f"{mirror} says that nothing changed, but there is no copy of it")
-                self.store.index.learn(str(mirror), known)
+                self.store.index.learn({str(mirror): known})
                 remove_path(context.partial)
                 return replace(_from_origin(request, mirror, known), stored=stored, mutable=pin.mutable)
-            _check(request, fetched, mirror)
-            obtained = _from_fetched(request, mirror, pin, fetched)
+            check_fetched(request, fetched, mirror)
+            obtained = from_fetched(request, mirror, pin, fetched)
             self._commit(into, fetched, obtained, mirror, pin)
-        if mirror.scheme not in _LOCAL:
+        if mirror.scheme not in LOCAL:
             remove_path(context.partial)
         changed = before is not None and before.fingerprint != fetched.fingerprint
         return replace(obtained, before=before if changed else None)
@@ -231,21 +231,7 @@ class Obtainer:
             self.store.commit_tree(into, fetched.tree)
         else:
             self.store.commit_file(into, fetched.fingerprint)
-        self.store.index.learn(
-            str(mirror),
-            Origin(
-                identifier=str(pin.identifier),
-                kind=fetched.kind,
-                fingerprint=fetched.fingerprint,
-                size=fetched.size,
-                fetched=now(),
-                validators=dict(fetched.validators or pin.validators),
-                hops=_hops(pin, fetched),
-                licences=_unique(*pin.licences, *fetched.licences),
-                media_type=fetched.media_type,
-                suggested=fetched.name,
-            ),
-        )
+        self.store.index.learn({str(mirror): origin_of(pin, fetched)})
 
     def _known(self, request: Request, pinned: str) -> tuple[Origin | None, Stored | None]:
         """What the store has from that identifier, when it is what the request wants."""
@@ -263,7 +249,8 @@ class Obtainer:
         names = stored.names()
         return stored if len(self.store.claim(self.user, names)) == len(names) else None
 
-    def _context(self, request: Request, mirror: Identifier, partial: Path | None = None) -> FetchContext:
+    def context(self, request: Request, mirror: Identifier, partial: Path | None = None) -> FetchContext:
+        """What a fetcher may use when it fetches for that request."""
         return FetchContext(
             partial=partial or self.store.partial(str(mirror)),
             progress=self.progress,
@@ -273,7 +260,8 @@ class Obtainer:
             environment=self.environment,
         )
 
-    def _fetcher(self, identifier: Identifier) -> Fetcher:
+    def fetcher(self, identifier: Identifier) -> Fetcher:
+        """The fetcher for that scheme; one instance serves all threads."""
         with self._guard:
             known = self._fetchers.get(identifier.scheme)
             if known is None:
@@ -326,6 +314,22 @@ class Obtainer:
         ) from failure
 
 
+def origin_of(pin: Pin, fetched: Fetched) -> Origin:
+    """What is to be remembered of a fetch."""
+    return Origin(
+        identifier=str(pin.identifier),
+        kind=fetched.kind,
+        fingerprint=fetched.fingerprint,
+        size=fetched.size,
+        fetched=now(),
+        validators=dict(fetched.validators or pin.validators),
+        hops=_hops(pin, fetched),
+        licences=_unique(*pin.licences, *fetched.licences),
+        media_type=fetched.media_type,
+        suggested=fetched.name,
+    )
+
+
 def check_schemes(requests: Sequence[Request]) -> None:
     """Refuse identifiers that nobody can fetch, all at once.
 
@@ -376,7 +380,12 @@ def _still(pin: Pin, origin: Origin) -> bool:
     return bool(pin.validators) and dict(pin.validators) == dict(origin.validators)
 
 
-def _check(request: Request, fetched: Fetched, mirror: Identifier) -> None:
+def check_fetched(request: Request, fetched: Fetched, mirror: Identifier) -> None:
+    """Refuse bytes that are not what the request says.
+
+    Raises:
+        DigestError: wrong digest or size. DefinitionError: a folder for a file, or the other way round.
+    """
     if not _is_kind(request, fetched.kind):
         wanted = "a file" if request.kind is Kind.FILE else "a folder"
         found = "a folder" if fetched.kind is Kind.DIRECTORY else "a file"
@@ -433,7 +442,8 @@ def _from_origin(request: Request, mirror: Identifier, origin: Origin) -> Obtain
     )
 
 
-def _from_fetched(request: Request, mirror: Identifier, pin: Pin, fetched: Fetched) -> Obtained:
+def from_fetched(request: Request, mirror: Identifier, pin: Pin, fetched: Fetched) -> Obtained:
+    """What was obtained by a fetch."""
     pinned = str(pin.identifier)
     return Obtained(
         stored=Stored(kind=fetched.kind, fingerprint=fetched.fingerprint, size=fetched.size, tree=fetched.tree),

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+from staging.bulk import obtain_bulk
 from staging.definition import Source
 from staging.errors import DigestError, WfexsError
 from staging.fingerprints import Fingerprint, StatSignature
-from staging.laying import LaidFile, laid_files, lay_out, make_folder
+from staging.laying import Ground, LaidFile
 from staging.obtaining import Obtained, Obtainer, Request, check_schemes, most_telling
 from staging.paths import safe_join
 from staging.placing import write_atomically
@@ -127,9 +128,14 @@ class Stager:
                 if one.contents is not None:
                     placed[index] = self._write_inline(one, content)
             self.store.flush()
-        by_index = {index: obtained[job.request.key] for job in jobs for index in job.wanted}
+        sources = {index: (job.request, obtained[job.request.key]) for job in jobs for index in job.wanted}
         return tuple(
-            _staged(one, by_index.get(index), placed[index], pinned.get(index), base)
+            StagedItem(
+                item=replace(pinned[index], path=one.path) if index in pinned else _item(one, sources.get(index)),
+                source="cache" if index not in sources or sources[index][1].cached else "fetched",
+                trust=Trust.LOCKED if index in pinned else _trust(one),
+                placed=placed[index],
+            )
             for index, one in enumerate(wanted)
         )
 
@@ -173,10 +179,12 @@ class Stager:
         cacheable = [job.request for job in jobs if job.cacheable]
         obtainer.remember(cacheable)
         obtained = obtainer.obtain_at_once(cacheable)
+        obtained.update(obtain_bulk(obtainer, [one for one in cacheable if one.key not in obtained], self.jobs))
         for job in jobs:
-            if job.request.key in obtained:
-                self.progress.begin(job.request.key, job.request.label, obtained[job.request.key].stored.size)
-                self.progress.end(job.request.key, "cache")
+            one = obtained.get(job.request.key)
+            if one is not None:
+                self.progress.begin(job.request.key, job.request.label, one.stored.size)
+                self.progress.end(job.request.key, "cache" if one.cached else "fetched")
         rest = [job for job in jobs if job.request.key not in obtained]
         if rest:
             obtained.update(self._obtain_rest(rest, obtainer, content, wanted))
@@ -197,8 +205,7 @@ class Stager:
                 if job.cacheable:
                     obtained[request.key] = obtainer.obtain(request)
                 else:
-                    target = safe_join(content, wanted[job.wanted[0]].path)
-                    make_folder(target.parent)
+                    target = Ground(content).path(wanted[job.wanted[0]].path)
                     partial = content / ".fetching" / os.urandom(8).hex()
                     obtained[request.key] = obtainer.fetch_into(request, target, partial)
                 outcome = "cache" if obtained[request.key].cached else "fetched"
@@ -276,17 +283,15 @@ class Stager:
     def _place(
         self, jobs: Sequence[_Job], obtained: Mapping[str, Obtained], wanted: Sequence[Wanted], content: Path
     ) -> dict[int, tuple[PlacedFile, ...]]:
-        ways: dict[Path, str] = {}
+        ground = Ground(content)
+        ways: dict[str, str] = {}
         files: dict[int, list[LaidFile]] = {}
-        made: set[Path] = set()
         for job in jobs:
             stored = obtained[job.request.key].stored
             for index in job.wanted:
-                target = safe_join(content, wanted[index].path)
-                files[index] = laid_files(stored, wanted[index].path, target)
+                files[index] = ground.files(stored, wanted[index].path)
                 if job.cacheable:
-                    make_folder(target.parent, made)
-                    lay_out(stored, target, made)
+                    ground.prepare(stored, wanted[index].path)
                     ways.update({one.target: one.name for one in files[index]})
         signatures = self.store.place(ways)
         return {
@@ -303,8 +308,7 @@ class Stager:
 
     def _write_inline(self, one: Wanted, content: Path) -> tuple[PlacedFile, ...]:
         assert one.contents is not None
-        target = safe_join(content, one.path)
-        make_folder(target.parent)
+        target = Ground(content).path(one.path)
         write_atomically(target, one.contents, mode=0o444)
         digest = Fingerprint.of_bytes(one.contents).digest
         return (PlacedFile(path=str(one.path), sha256=digest, signature=StatSignature.of(target)),)
@@ -398,63 +402,45 @@ def _raise_first(futures: Sequence[Future[None]]) -> None:
         raise most_telling([error for error in errors if isinstance(error, WfexsError)])
 
 
-def _staged(
-    one: Wanted, obtained: Obtained | None, placed: tuple[PlacedFile, ...], locked: PlanItem | None, base: Path
-) -> StagedItem:
-    if locked is not None:
-        item = replace(locked, path=one.path)
-    elif one.contents is not None:
-        item = _inline_item(one, one.contents)
+def _item(one: Wanted, obtained: tuple[Request, Obtained] | None) -> PlanItem:
+    """The plan's entry: a value that stands in the stage file, or what was obtained for a source."""
+    source, asked = one.source, _asked(one)
+    hops: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    if one.contents is not None:
+        fingerprint, size, kind = Fingerprint.of_bytes(one.contents), len(one.contents), Kind.FILE
+        pinned = asked
     else:
+        assert source is not None
         assert obtained is not None
-        item = _item(one, obtained, base)
-    cached = obtained is None or obtained.cached
-    return StagedItem(
-        item=item,
-        source="cache" if cached else "fetched",
-        trust=Trust.LOCKED if locked is not None else item.trust,
-        placed=placed,
-    )
-
-
-def _inline_item(one: Wanted, contents: bytes) -> PlanItem:
-    identifier = inline_identifier(one.name)
+        request, got = obtained
+        # What was written as a relative path is told as one: the folder of the stage file is nobody's business.
+        written = {str(full): str(short) for full, short in zip(request.mirrors, source.mirrors, strict=True)}
+        fingerprint, size, kind = got.stored.fingerprint, got.stored.size, got.stored.kind
+        pinned = written.get(got.pinned, got.pinned)
+        hops = tuple(hop for hop in (written.get(hop, hop) for hop in got.hops) if hop != asked)
+        licences = tuple(dict.fromkeys((*source.licences, *got.licences)))
     return PlanItem(
         role=one.role,
         name=one.name,
-        identifier=identifier,
-        pinned=identifier,
-        kind=Kind.FILE,
-        fingerprint=Fingerprint.of_bytes(contents),
-        size=len(contents),
-        trust=Trust.EXPECTED,
+        identifier=asked,
+        pinned=pinned,
+        kind=kind,
+        fingerprint=fingerprint,
+        size=size,
+        trust=_trust(one),
         path=one.path,
+        hops=hops,
+        licences=licences,
+        attributions=source.attributions if source is not None else (),
         disclosable=one.disclosable,
         cacheable=one.cacheable,
         clonable=one.clonable,
     )
 
 
-def _item(one: Wanted, obtained: Obtained, base: Path) -> PlanItem:
+def _trust(one: Wanted) -> Trust:
+    """Expected when the stage file tells the digest or holds the bytes themselves."""
     source = one.source
-    assert source is not None
-    # What was written as a relative path is told as one: the folder of the stage file is nobody's business.
-    written = {str(mirror.against(base)): str(mirror) for mirror in source.mirrors if mirror.is_relative}
-    stated = source.sha256 is not None or source.mirrors[0].scheme == "data"
-    return PlanItem(
-        role=one.role,
-        name=one.name,
-        identifier=_asked(one),
-        pinned=written.get(obtained.pinned, obtained.pinned),
-        kind=obtained.stored.kind,
-        fingerprint=obtained.stored.fingerprint,
-        size=obtained.stored.size,
-        trust=Trust.EXPECTED if stated else Trust.FIRST_USE,
-        path=one.path,
-        hops=tuple(written.get(hop, hop) for hop in obtained.hops if written.get(hop, hop) != _asked(one)),
-        licences=tuple(dict.fromkeys((*source.licences, *obtained.licences))),
-        attributions=source.attributions,
-        disclosable=one.disclosable,
-        cacheable=one.cacheable,
-        clonable=one.clonable,
-    )
+    stated = source is None or source.sha256 is not None or source.mirrors[0].scheme == "data"
+    return Trust.EXPECTED if stated else Trust.FIRST_USE

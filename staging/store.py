@@ -104,13 +104,14 @@ class ContentStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.objects = root / "objects"
+        self._objects = str(self.objects)
         self.quarantine = root / "quarantine"
         self.index = Index(root / "index.sqlite")
         self.locks = LockFile(root / ".locks")
         self.damaged: dict[str, str] = {}
         """Digests whose bytes were found damaged since this store was opened, and what the bytes were (or a word)."""
         self._guard = threading.Lock()
-        self._unsynced: set[Path] = set()
+        self._unsynced: set[str] = set()
         self._own: tuple[Path, Held] | None = None
         self._serial = 0
 
@@ -137,6 +138,10 @@ class ContentStore:
         """Where an object lies."""
         return self.objects / name[:2] / name
 
+    def _path(self, name: str) -> str:
+        # The same as a text: making a Path costs more than asking the file system.
+        return f"{self._objects}/{name[:2]}/{name}"
+
     def has_file(self, fingerprint: Fingerprint) -> bool:
         """Whether there is an object for a file of that digest; its bytes are not looked at."""
         return os.path.lexists(self.path(fingerprint.digest))
@@ -149,7 +154,7 @@ class ContentStore:
             if name in found:
                 continue
             try:
-                now = StatSignature.of(self.path(name))
+                now = StatSignature.of(self._path(name))
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
@@ -204,15 +209,19 @@ class ContentStore:
     @contextlib.contextmanager
     def temporary(self) -> Iterator[Path]:
         """A path on the store's file system that does not exist; whatever is there at the end is removed."""
-        with self._guard:
-            if self._own is None:
-                self._own = self._make_own()
-            self._serial += 1
-            path = self._own[0] / str(self._serial)
+        path = self.temporary_path()
         try:
             yield path
         finally:
             remove_path(path)
+
+    def temporary_path(self) -> Path:
+        """A path on the store's file system that does not exist; whoever asks for it removes it."""
+        with self._guard:
+            if self._own is None:
+                self._own = self._make_own()
+            self._serial += 1
+            return self._own[0] / str(self._serial)
 
     def partial(self, identifier: str) -> Path:
         """The folder for what an interrupted download of ``identifier`` leaves; use it under ``identifier_lock``."""
@@ -222,19 +231,18 @@ class ContentStore:
         """The name of the lock under which an identifier is fetched."""
         return f"identifier:{_key(identifier)}"
 
-    def commit_file(self, path: Path, fingerprint: Fingerprint, *, kind: str = "f", durable: bool = True) -> None:
-        """Take a finished file in: ``path`` is moved away. Its digest was made of the bytes as they were written.
+    def commit_file(self, path: Path, fingerprint: Fingerprint) -> None:
+        """Take a finished file in: ``path`` is moved away. Its digest was made of the bytes as they were written."""
+        self.commit_files([(path, fingerprint)])
 
-        ``durable``: on the disk before it gets its name; else the caller has seen to that.
-        """
-        name = object_name(fingerprint.digest, kind)
+    def commit_files(self, finished: Sequence[tuple[Path, Fingerprint]]) -> None:
+        """Take many finished files in: they get on the disk together, and then their names."""
         try:
-            path.chmod(EXECUTABLE if kind == "x" else READ_ONLY)
-            if durable:
-                with open_regular(path) as descriptor:
-                    os.fsync(descriptor)
+            for path, _ in finished:
+                path.chmod(READ_ONLY)
+            sync_many(path for path, _ in finished)
             with self.locks.hold("structure", shared=True):
-                self._take([(path, name)])
+                self._take([(path, fingerprint.digest) for path, fingerprint in finished])
         except OSError as error:
             raise from_os_error(error, "write into the content store") from error
 
@@ -279,20 +287,21 @@ class ContentStore:
         """Give finished files their final names; what is there already, intact, stays as it is."""
         there = self.intact([name for _, name in finished])
         signatures: dict[str, StatSignature | None] = {}
+        folders: set[str] = set()
         for path, name in finished:
             if name in there or name in signatures:
                 continue
-            target = self.path(name)
+            target = self._path(name)
             try:
                 os.replace(path, target)  # noqa: PTH105 - the hot path of small files
             except FileNotFoundError:
-                target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-                with self._guard:
-                    self._unsynced.add(self.objects)
+                self.path(name).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+                folders.add(self._objects)
                 os.replace(path, target)  # noqa: PTH105
-            with self._guard:
-                self._unsynced.add(target.parent)
+            folders.add(target[: -len(name) - 1])
             signatures[name] = StatSignature.of(target)
+        with self._guard:
+            self._unsynced |= folders
         self.index.record(signatures, verified=now())
 
     def _make_own(self) -> tuple[Path, Held]:
@@ -322,7 +331,7 @@ class ContentStore:
 
     # -- handing out -------------------------------------------------------------------------------------------------
 
-    def place(self, wanted: Mapping[Path, str], *, links: bool = True) -> dict[Path, StatSignature]:
+    def place(self, wanted: Mapping[str, str]) -> dict[str, StatSignature]:
         """Give objects further names: each path of ``wanted`` becomes the object that it maps to.
 
         A clone where the file system has them, else a hard link, else (another file system) a verified copy. Returns
@@ -333,9 +342,10 @@ class ContentStore:
         """
         if not wanted:
             return {}
-        placed: dict[Path, StatSignature] = {}
+        placed: dict[str, StatSignature] = {}
         moved: dict[str, tuple[StatSignature, StatSignature]] = {}
-        copies: list[Path] = []
+        copies: list[str] = []
+        way = _Way()
         try:
             # The structure lock keeps a collection away; the links lock makes (look, link, look, record) one step.
             with self.locks.hold("structure", shared=True), self.locks.hold("links"):
@@ -343,21 +353,18 @@ class ContentStore:
                 missing = sorted(set(wanted.values()) - intact.keys())
                 if missing:
                     raise MissingObjectError(missing)
-                cloning = linking = links
-                for path, name in wanted.items():
-                    source = self.path(name)
-                    if cloning and (cloning := clone(source, path, _mode(name))):
+                try:
+                    for path, name in wanted.items():
+                        if not way.take(self._path(name), path, _mode(name)):
+                            copies.append(path)
+                            continue
                         placed[path] = StatSignature.of(path)
-                    elif linking and link(source, path):
-                        placed[path] = after = StatSignature.of(path)
-                        before = moved.get(name, (intact[name], after))[0]
-                        moved[name] = (before, after)
-                    else:
-                        linking = linking and os.stat(source).st_dev == os.stat(path.parent).st_dev  # noqa: PTH116
-                        copies.append(path)
-                self._record_links(moved)
+                        if placed[path].inode == intact[name].inode:
+                            moved[name] = (intact[name], placed[path])
+                finally:
+                    self._record_links(moved)
             for path in copies:
-                self._copy_out(wanted[path], path)
+                self._copy_out(wanted[path], Path(path))
                 placed[path] = StatSignature.of(path)
         except OSError as error:
             raise from_os_error(error, "place files in the working directory") from error
@@ -481,6 +488,26 @@ class ContentStore:
         from staging.upkeep import collect
 
         return collect(self, dry_run=dry_run)
+
+
+class _Way:
+    """How files get their further names in one folder: what did not work once is not tried again."""
+
+    def __init__(self) -> None:
+        self._clones = True
+        self._links = True
+
+    def take(self, source: str, target: str, mode: int) -> bool:
+        """Clone or link; ``False``: it has to be copied."""
+        if self._clones:
+            self._clones = clone(source, target, mode)
+            if self._clones:
+                return True
+        if self._links and link(source, target):
+            return True
+        # Too many links of one object are no reason to copy the others; another file system is.
+        self._links = self._links and os.lstat(source).st_dev == os.lstat(os.path.dirname(target)).st_dev  # noqa: PTH120
+        return False
 
 
 def remove_path(path: Path) -> None:
