@@ -13,7 +13,7 @@ from staging.nodes import Document, ListNode, MapNode, Node, ScalarNode, below, 
 from staging.plain_scalars import AmbiguousScalarError, read_plain_scalar
 
 MAX_DEPTH = 100
-MAX_VALUES = 200_000
+MAX_VALUES = 100_000
 MAX_FAULTS = 1000
 
 
@@ -228,7 +228,7 @@ class Composer:
             self._too_many(event)
 
     def _too_many(self, event: yaml.Event | None) -> NoReturn:
-        self._stop(event, f"the document has more than {MAX_VALUES} values, aliases counted each time", None)
+        self._stop(event, f"the document has more than {MAX_VALUES} keys and values, aliases counted each time", None)
 
     def _tag(self, event: yaml.NodeEvent, tag: str) -> None:
         written = tag.replace("tag:yaml.org,2002:", "!!")

@@ -1,6 +1,6 @@
 """Reading documents that people write, YAML and JSON alike: safely, and remembering where everything stood.
 
-* UTF-8, at most 16 MiB, 100 levels and 200,000 values (a value counts again each time an alias repeats it).
+* UTF-8, at most 16 MiB, 100 levels, 100,000 keys and values (counted again each time an alias repeats them).
 * One document a file. No tags: nothing in a document can name a type to construct.
 * A key is always the text that was written (``on:`` is the key ``on``), and stands once in its map.
 * A word without quotes is read by the rule in ``staging.plain_scalars``; in quotes it is text.
@@ -82,14 +82,16 @@ def _read_bytes(path: Path, file: str) -> bytes:
         _refuse(file, f"can't be opened: {(error.strerror or str(error)).lower()}")
     except ValueError:
         _refuse(file, "can't be opened: the name has a NUL in it")
-    with os.fdopen(descriptor, "rb") as stream:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             _refuse(file, "is a folder, not a file" if stat.S_ISDIR(mode) else "is not a regular file")
-        try:
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
             return stream.read(MAX_BYTES + 1)
-        except OSError as error:
-            _refuse(file, f"can't be read: {(error.strerror or str(error)).lower()}")
+    except OSError as error:
+        _refuse(file, f"can't be read: {(error.strerror or str(error)).lower()}")
+    finally:
+        os.close(descriptor)
 
 
 def _refuse(

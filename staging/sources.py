@@ -164,13 +164,21 @@ def read_attributions(cursor: Cursor) -> tuple[Mapping[str, object], ...]:
     return tuple(attributions)
 
 
-def with_stated(source: Source, fields: Fields) -> Source:
-    """The source with the ``sha256`` and ``size`` that stand beside its ``url``."""
+def with_stated(sources: list[Source], fields: Fields) -> list[Source]:
+    """The sources with the ``sha256`` and ``size`` that stand beside their ``url``, which is to be one then."""
     sha256, size = fields.read("sha256", read_digest), fields.read("size", as_integer)
-    for key, stated, known in (("sha256", sha256, source.sha256), ("size", size, source.size)):
-        if stated is not None and known is not None and stated != known:
-            fields.cursor.fault_at_key(key, f"this {key} differs from the one given with the uri", structural=False)
-    return replace(source, sha256=sha256 or source.sha256, size=source.size if size is None else size)
+    if len(sources) == 1:
+        known = sources[0]
+        for key, stated, before in (("sha256", sha256, known.sha256), ("size", size, known.size)):
+            if stated is not None and before is not None and stated != before:
+                message = f"this {key} differs from the one given with the uri"
+                fields.cursor.fault_at_key(key, message, structural=False)
+        return [replace(known, sha256=sha256 or known.sha256, size=known.size if size is None else size)]
+    for key in ("sha256", "size"):
+        if key in fields and sources:
+            message = f"'{key}' beside a url of {len(sources)} files doesn't say which of them is meant"
+            fields.cursor.fault_at_key(key, message, "write it beside each uri", structural=False)
+    return sources
 
 
 def _read_located(cursor: Cursor) -> Located | None:

@@ -164,14 +164,7 @@ def _read_sources(fields: Fields) -> tuple[list[Source], bool]:
     url = fields.get("url")
     assert url is not None
     sources, many = read_urls(url)
-    if len(sources) == 1:
-        sources = [with_stated(sources[0], fields)]
-    else:
-        for key in ("sha256", "size"):
-            if key in fields and sources:
-                message = f"'{key}' beside a url of {len(sources)} files doesn't say which of them is meant"
-                fields.cursor.fault_at_key(key, message, "write it beside each uri", structural=False)
-    return sources, many
+    return with_stated(sources, fields), many
 
 
 def _read_contents(cursor: Cursor | None) -> tuple[list[str], bool]:
@@ -223,32 +216,40 @@ def _with_secondary(cursor: Cursor, files: list[FileValue], template: FileValue)
     """Give each secondary file to its primary: with several, to the one whose name it carries on."""
     given: list[list[FileValue]] = [[] for _ in files]
     sources, _ = read_urls(cursor)
+    whole, stems = _by_name(files)
     for source in sources:
-        secondary = replace(template, source=source, basename=None, relative_dir=None, format=None, where=source.where)
-        owners = _owners(source.mirrors[0].name, files)
+        name = source.mirrors[0].name
+        owners = [0] if len(files) == 1 else _owners(name, whole) or _owners(name, stems)
         if len(owners) == 1:
-            given[owners[0]].append(secondary)
+            secondary = replace(template, source=source, basename=None, relative_dir=None, format=None)
+            given[owners[0]].append(replace(secondary, where=source.where))
         else:
-            name = shown(source.mirrors[0].name)
             cursor.fault(
-                f"can't tell which of the {len(files)} files {name} belongs to",
+                f"can't tell which of the {len(files)} files {shown(name)} belongs to",
                 "name it after its file, or write the files as 'class: File' with 'secondaryFiles'",
                 structural=False,
             )
     return [replace(one, secondary=tuple(more)) for one, more in zip(files, given, strict=True)]
 
 
-def _owners(name: str, files: list[FileValue]) -> list[int]:
-    if len(files) == 1:
-        return [0]
-    stems = [one.source.mirrors[0].name if one.source else "" for one in files]
-    full = [index for index, stem in enumerate(stems) if stem and name.startswith(f"{stem}.")]
-    if full:
-        longest = max(len(stems[index]) for index in full)
-        return [index for index in full if len(stems[index]) == longest]
-    return [
-        index for index, stem in enumerate(stems) if "." in stem and name.startswith(f"{posixpath.splitext(stem)[0]}.")
-    ]
+def _by_name(files: list[FileValue]) -> tuple[dict[str, list[int]], dict[str, list[int]]]:
+    """Which files have a name, and which have it without their last extension."""
+    whole: dict[str, list[int]] = {}
+    stems: dict[str, list[int]] = {}
+    for index, one in enumerate(files):
+        name = one.source.mirrors[0].name if one.source else ""
+        whole.setdefault(name, []).append(index)
+        stems.setdefault(posixpath.splitext(name)[0], []).append(index)
+    return whole, stems
+
+
+def _owners(name: str, known: dict[str, list[int]]) -> list[int]:
+    """The files that the longest beginning of ``name``, cut before a dot, is the name of."""
+    while "." in name:
+        name = name.rpartition(".")[0]
+        if name in known:
+            return known[name]
+    return []
 
 
 def _doubt_misspelt_class(cursor: Cursor, node: MapNode) -> None:

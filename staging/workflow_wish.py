@@ -76,9 +76,8 @@ def _as_workflow(cursor: Cursor, text: str, identifier: Identifier, base: Path) 
         identifier = replace(Identifier.parse(path), fragment=fragment)
     else:
         path = text
-    if path and ("/" in path or path.startswith(".") or path.lower().endswith(_PATHLIKE_SUFFIXES)):
-        return identifier
-    if path and os.path.lexists(base / path):
+    looks_local = "/" in path or path.startswith(".") or path.lower().endswith(_PATHLIKE_SUFFIXES)
+    if (looks_local and not path.startswith("#")) or os.path.lexists(base / path):
         return identifier
     cursor.fault(
         f"{shown(text)} is no file beside the stage file, and ids in a tool registry (TRS) are understood but not "
