@@ -31,11 +31,16 @@ class ItemReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageReport:
-    """What ``resolve`` and ``stage`` tell. ``id``, ``nickname`` and ``path`` are ``None`` for ``resolve``."""
+    """What ``resolve`` and ``stage`` tell.
+
+    ``content`` is the folder within ``path`` that the staged files and runs lie in. All five of the working directory's
+    facts are ``None`` for ``resolve``.
+    """
 
     id: str | None
     nickname: str | None
     path: Path | None
+    content: Path | None
     lock_path: Path | None
     lock_digest: str | None
     items: tuple[ItemReport, ...]
@@ -49,6 +54,7 @@ class WorkdirReport:
     id: str
     nickname: str
     path: Path
+    content: Path
     created: str
     lock_digest: str
     engine: str

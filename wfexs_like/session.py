@@ -83,6 +83,7 @@ class Session:
                 id=None,
                 nickname=None,
                 path=None,
+                content=None,
                 lock_path=None,
                 lock_digest=None,
                 items=tuple(survey(work)),
@@ -131,7 +132,8 @@ class Session:
         return StageReport(
             id=workdir.id,
             nickname=workdir.nickname,
-            path=workdir.content,
+            path=workdir.root,
+            content=workdir.content,
             lock_path=workdir.lock_path,
             lock_digest=str(plan.digest),
             items=tuple(report_item(one) for one in items),
@@ -302,7 +304,8 @@ class Session:
         return WorkdirReport(
             id=workdir.id,
             nickname=workdir.nickname,
-            path=workdir.content,
+            path=workdir.root,
+            content=workdir.content,
             created=workdir.created,
             lock_digest=str(plan.digest),
             engine=f"{plan.engine}@{plan.engine_version}",

@@ -104,7 +104,7 @@ def workdir_form(report: WorkdirReport) -> Form:
     return {
         **workdir_line(report),
         "items": [item_form(item) for item in report.items],
-        "runs": [run_form(run, workdir_id=report.id, content=report.path) for run in report.runs],
+        "runs": [run_form(run, workdir_id=report.id, content=report.content) for run in report.runs],
     }
 
 

@@ -153,7 +153,7 @@ def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
     if not report.runs:
         lines.append(f'no runs yet: "wfexs-like run {report.id}"')
     for run in report.runs:
-        lines += _run_block(run, report.path, colour=colour)
+        lines += _run_block(run, report.content, colour=colour)
     return "\n".join(lines).rstrip()
 
 

@@ -46,8 +46,8 @@ def command(
     overrides, parts = split_params(params), split_include(include)
     staged = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname)
     assert staged.id is not None
-    assert staged.path is not None
-    content = staged.path
+    assert staged.content is not None
+    content = staged.content
     for line in stage_words(staged):
         app.say(line)
     execution = perform(app, staged.id, overrides)

@@ -1,0 +1,687 @@
+"""The contract with scripts: one JSON object with the promised keys, the exit code, and words for people elsewhere.
+
+A small session of known answers stands where the real one would be; the flow tests use the real one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import jsonschema
+import pytest
+
+from engines.execution import Execution, Status, StepRun
+from staging.errors import (
+    CrateError,
+    DefinitionError,
+    DigestError,
+    Fault,
+    FetchError,
+    LockedError,
+    NotFoundError,
+    WfexsError,
+)
+from staging.fingerprints import Fingerprint
+from staging.index import Origin
+from staging.plan import Kind
+from staging.upkeep import Collected, Problem, StoreEntry
+from wfexs_like.cli.context import App
+from wfexs_like.cli.main import main
+from wfexs_like.cli.table import NAMES, PLANNED
+from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
+from wfexs_like.results import ItemReport, StageReport, WorkdirReport
+from wfexs_like.schemas import names, schema_of
+
+SHA = "ab" * 32
+ITEM = ItemReport(
+    role="input",
+    name="reads",
+    identifier="https://example.org/reads.fq",
+    pinned="https://example.org/reads.fq",
+    size=1500,
+    sha256=SHA,
+    trust="first-use",
+    source="fetched",
+    licences=("CC0-1.0",),
+    risks=("no digest stated: trusted on first use",),
+)
+STEP = StepRun(
+    name="align/sort",
+    status=Status.COMPLETED,
+    exit_code=0,
+    started="2024-01-01T00:00:00.000+00:00",
+    ended="2024-01-01T00:00:02.500+00:00",
+)
+EXECUTION = Execution(
+    run=1,
+    uuid="6f1c",
+    status=Status.COMPLETED,
+    engine="cwltool",
+    engine_version="3.3",
+    exit_code=0,
+    started="2024-01-01T00:00:00.000+00:00",
+    ended="2024-01-01T00:00:03.000+00:00",
+    steps=(STEP,),
+    outputs={
+        "calls": {
+            "class": "File",
+            "path": "runs/1/outputs/calls.vcf",
+            "size": 12,
+            "sha256": SHA,
+            "basename": "calls.vcf",
+            "secondaryFiles": [
+                {"class": "File", "path": "runs/1/outputs/calls.vcf.idx", "size": 3, "sha256": SHA, "basename": "i"}
+            ],
+        },
+        "folder": {"class": "Directory", "path": "runs/1/outputs/d", "sha256": SHA, "basename": "d"},
+        "count": 5,
+        "nothing": None,
+        "several": [{"class": "File", "path": "runs/1/outputs/x", "size": 0, "sha256": SHA, "basename": "x"}],
+    },
+    network="namespace",
+    logs=(PurePosixPath("runs/1/logs/engine.log"),),
+)
+VALIDATION = Validation(
+    profile="workflow-run-crate-0.5",
+    passed=False,
+    required=1,
+    recommended=0,
+    issues=(ValidationIssue(severity="required", check="ro-crate-1.1_5.3", entity="./", message="no licence"),),
+)
+
+
+@dataclass
+class Found:
+    id: str
+    nickname: str
+    content: Path
+    numbers: tuple[int, ...] = (1, 2)
+
+    def runs(self) -> tuple[int, ...]:
+        return self.numbers
+
+
+@dataclass
+class KnownAnswers:
+    """A session that knows its answers; ``raises`` makes every verb fail, ``asked`` keeps what was asked."""
+
+    root: Path
+    faults: tuple[Fault, ...] = ()
+    execution: Execution = EXECUTION
+    validation: Validation = VALIDATION
+    problems: tuple[Problem, ...] = ()
+    raises: BaseException | None = None
+    log_files: tuple[Path, ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def _hear(self, *what: Any) -> None:
+        self.asked.append(what)
+        if self.raises is not None:
+            raise self.raises
+
+    def _stage_report(self, identifier: str | None) -> StageReport:
+        there = identifier is not None
+        return StageReport(
+            id=identifier,
+            nickname="brave-otter" if there else None,
+            path=self.root if there else None,
+            content=self.root if there else None,
+            lock_path=self.root / "stage.lock.json" if there else None,
+            lock_digest=f"sha256:{SHA}" if there else None,
+            items=(ITEM,),
+            changes=("reads: ab12 -> cd34",) if there else (),
+        )
+
+    def _workdir_report(self) -> WorkdirReport:
+        return WorkdirReport(
+            id="0a1b",
+            nickname="brave-otter",
+            path=self.root,
+            content=self.root,
+            created="2024-01-01T00:00:00.000000+00:00",
+            lock_digest=f"sha256:{SHA}",
+            engine="cwltool@3.3",
+            items=(replace(ITEM, risks=()),),
+            runs=(self.execution,),
+        )
+
+    def check(self, stage_file: Path) -> tuple[Fault, ...]:
+        self._hear("check", stage_file)
+        return self.faults
+
+    def resolve(self, stage_file: Path, *, locked: Path | None = None) -> StageReport:
+        self._hear("resolve", stage_file, locked)
+        return self._stage_report(None)
+
+    def stage(self, stage_file: Path, **more: Any) -> StageReport:
+        self._hear("stage", stage_file, more)
+        return self._stage_report("0a1b")
+
+    def locate(self, workdir: str) -> Found:
+        self._hear("locate", workdir)
+        return Found("0a1b", "brave-otter", self.root)
+
+    def run(self, workdir: str, *, params: Any, listener: Callable[[Mapping[str, Any]], None]) -> Execution:
+        self._hear("run", workdir, params)
+        for event in self.events:
+            listener(event)
+        return self.execution
+
+    def crate(self, workdir: str, destination: Path, **more: Any) -> CrateReport:
+        self._hear("crate", workdir, destination, more)
+        return CrateReport(
+            path=destination,
+            kind=more["kind"],
+            profiles=("https://w3id.org/ro/wfrun/workflow/0.5",),
+            sealed=False,
+            validation=replace(VALIDATION, required=0) if more["validate"] else None,
+        )
+
+    def validate(self, crate: Path, *, profile: str | None = None) -> Validation:
+        self._hear("validate", crate, profile)
+        return self.validation
+
+    def workdirs(self) -> tuple[WorkdirReport, ...]:
+        self._hear("workdirs")
+        return (self._workdir_report(),)
+
+    def show(self, workdir: str) -> WorkdirReport:
+        self._hear("show", workdir)
+        return self._workdir_report()
+
+    def logs(self, workdir: str, run: int | None = None) -> tuple[Path, ...]:
+        self.asked.append(("logs", workdir, run))
+        return self.log_files
+
+    def remove(self, workdir: str, *, force: bool = False) -> Path:
+        self._hear("remove", workdir, force)
+        return self.root
+
+    def cancel(self, workdir: str, run: int | None = None) -> tuple[int, ...]:
+        self._hear("cancel", workdir, run)
+        return (2,)
+
+    def cache_list(self) -> tuple[StoreEntry, ...]:
+        self._hear("cache_list")
+        fingerprint = Fingerprint(digest=SHA)
+        origin = Origin(
+            identifier=ITEM.identifier, kind=Kind.FILE, fingerprint=fingerprint, size=1500, fetched="2024-01-01"
+        )
+        return (StoreEntry(fingerprint=fingerprint, kind=Kind.FILE, size=1500, verified=None, origins=(origin,)),)
+
+    def cache_add(self, identifier: str, *, sha256: str | None = None) -> ItemReport:
+        self._hear("cache_add", identifier, sha256)
+        return ITEM
+
+    def cache_verify(self) -> tuple[Problem, ...]:
+        self._hear("cache_verify")
+        return self.problems
+
+    def cache_remove(self, what: str, *, force: bool = False) -> Collected:
+        self._hear("cache_remove", what, force)
+        return Collected(removed=(SHA,), size=1500)
+
+    def cache_gc(self, *, dry_run: bool = False) -> Collected:
+        self._hear("cache_gc", dry_run)
+        return Collected(removed=(SHA,), size=1500)
+
+
+@dataclass
+class Outcome:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def object(self) -> dict[str, Any]:
+        document = json.loads(self.stdout)
+        assert isinstance(document, dict)
+        return document
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+Call = Callable[..., Outcome]
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> KnownAnswers:
+    return KnownAnswers(tmp_path)
+
+
+@pytest.fixture
+def call(session: KnownAnswers) -> Call:
+    def call(*argv: str, answer: str | None = None) -> Outcome:
+        """``answer`` is what a person at a terminal types; without one there is no terminal."""
+        stdin = io.StringIO() if answer is None else Terminal(answer)
+        stderr = io.StringIO() if answer is None else Terminal()
+        app = App(
+            environment={"HOME": str(session.root), "TERM": "dumb"},
+            stdin=stdin,
+            stdout=io.StringIO(),
+            stderr=stderr,
+            session=session,  # type: ignore[arg-type]
+        )
+        code = main(argv, app)
+        return Outcome(code, app.stdout.getvalue(), stderr.getvalue())  # type: ignore[attr-defined]
+
+    return call
+
+
+EVERY_RESULT = [
+    ("check", ["check", "demo.stage"], 0),
+    ("resolve", ["resolve", "demo.stage"], 0),
+    ("stage", ["stage", "demo.stage"], 0),
+    ("run", ["run", "last"], 0),
+    ("execute", ["execute", "demo.stage"], 0),
+    ("execute", ["execute", "demo.stage", "--crate", "out"], 0),
+    ("crate", ["crate", "last", "out"], 0),
+    ("crate", ["crate", "last", "out", "--no-validate", "--prospective"], 0),
+    ("list", ["list"], 0),
+    ("show", ["show", "last"], 0),
+    ("logs", ["logs", "last"], 0),
+    ("cancel", ["cancel", "last"], 0),
+    ("rm", ["rm", "last"], 0),
+    ("validate", ["validate", "crate"], 9),
+    ("cache-list", ["cache", "list"], 0),
+    ("cache-add", ["cache", "add", ITEM.identifier], 0),
+    ("cache-verify", ["cache", "verify"], 0),
+    ("cache-remove", ["cache", "remove", SHA], 0),
+    ("cache-gc", ["cache", "gc", "--dry-run"], 0),
+]
+
+
+@pytest.mark.parametrize(("name", "argv", "code"), EVERY_RESULT)
+def test_every_result_is_one_object_that_its_published_schema_describes(
+    call: Call, name: str, argv: list[str], code: int
+) -> None:
+    outcome = call(*argv, "--json")
+    assert outcome.code == code, outcome.stderr
+    assert outcome.object["schema"] == f"wfexs-like/{name}/1"
+    published = schema_of("stage-result" if name == "stage" else name)
+    jsonschema.Draft202012Validator(published).validate(outcome.object)
+
+
+@pytest.mark.parametrize(("name", "argv", "code"), EVERY_RESULT)
+def test_every_result_has_a_form_for_people_that_is_not_json(
+    call: Call, name: str, argv: list[str], code: int
+) -> None:
+    outcome = call(*argv)
+    assert outcome.code == code
+    assert not outcome.stdout.startswith("{")
+    assert "Traceback" not in outcome.stderr
+    assert outcome.stdout.endswith("\n") or name == "logs"
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name != "stage"])
+def test_every_published_schema_is_one_and_demands_something(name: str) -> None:
+    schema = schema_of(name)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate({})
+
+
+def test_the_file_of_an_output_has_an_absolute_path_with_all_that_was_promised(
+    call: Call, session: KnownAnswers
+) -> None:
+    outputs = call("run", "last", "--json").object["outputs"]
+    assert outputs["calls"] == {
+        "class": "File",
+        "path": f"{session.root}/runs/1/outputs/calls.vcf",
+        "size": 12,
+        "sha256": SHA,
+        "basename": "calls.vcf",
+        "secondaryFiles": [
+            {
+                "class": "File",
+                "path": f"{session.root}/runs/1/outputs/calls.vcf.idx",
+                "size": 3,
+                "sha256": SHA,
+                "basename": "i",
+            }
+        ],
+    }
+    assert set(outputs["folder"]) == {"class", "path", "sha256", "basename"}
+    assert outputs["folder"]["path"] == f"{session.root}/runs/1/outputs/d"
+    assert outputs["count"] == 5
+    assert outputs["nothing"] is None
+    assert outputs["several"][0]["path"] == f"{session.root}/runs/1/outputs/x"
+
+
+def test_a_run_tells_its_number_status_times_and_steps(call: Call) -> None:
+    run = call("run", "last", "--json").object
+    promised = ("id", "run", "status", "exit_code", "started", "ended", "steps")
+    assert {key: run[key] for key in promised} == {
+        "id": "0a1b",
+        "run": 1,
+        "status": "completed",
+        "exit_code": 0,
+        "started": "2024-01-01T00:00:00.000+00:00",
+        "ended": "2024-01-01T00:00:03.000+00:00",
+        "steps": [
+            {
+                "name": "align/sort",
+                "status": "completed",
+                "exit_code": 0,
+                "started": "2024-01-01T00:00:00.000+00:00",
+                "ended": "2024-01-01T00:00:02.500+00:00",
+                "error": None,
+            }
+        ],
+    }
+
+
+def test_stage_prints_the_id_alone_and_its_words_elsewhere(call: Call) -> None:
+    outcome = call("stage", "demo.stage")
+    assert outcome.stdout == "0a1b\n"
+    assert "trusted on first use" in outcome.stderr
+    assert "changed: reads: ab12 -> cd34" in outcome.stderr
+
+
+def test_quiet_leaves_the_id_and_nothing_else(call: Call) -> None:
+    outcome = call("stage", "demo.stage", "-q")
+    assert (outcome.stdout, outcome.stderr) == ("0a1b\n", "")
+
+
+def test_options_of_staging_reach_the_session(call: Call, session: KnownAnswers) -> None:
+    call("stage", "demo.stage", "--locked", "old.lock", "--update", "--nickname", "mine")
+    assert session.asked == [
+        ("stage", Path("demo.stage"), {"locked": Path("old.lock"), "update": True, "nickname": "mine"})
+    ]
+
+
+def test_parameters_of_a_run_reach_the_session(call: Call, session: KnownAnswers) -> None:
+    call("run", "last", "--param", "threads=4", "--param", "name=x y")
+    assert session.asked[-1] == ("run", "0a1b", {"threads": 4, "name": "x y"})
+
+
+def test_options_of_a_crate_reach_the_session(call: Call, session: KnownAnswers) -> None:
+    call("crate", "last", "out.zip", "--run", "2", "--include", "inputs,outputs", "--licence", "MIT", "--rehash")
+    assert session.asked == [
+        (
+            "crate",
+            "last",
+            Path("out.zip"),
+            {
+                "kind": "retrospective",
+                "run": 2,
+                "include": frozenset({"inputs", "outputs"}),
+                "licence": "MIT",
+                "validate": True,
+                "rehash": True,
+            },
+        )
+    ]
+
+
+def test_execute_runs_and_exports_what_it_staged(call: Call, session: KnownAnswers) -> None:
+    result = call("execute", "demo.stage", "--crate", "out", "--param", "a=1", "--json").object
+    assert [one[0] for one in session.asked] == ["stage", "run", "crate"]
+    assert session.asked[1] == ("run", "0a1b", {"a": 1})
+    assert session.asked[2][1] == "0a1b"
+    assert result["stage"]["id"] == result["run"]["id"] == "0a1b"
+    assert result["crate"]["path"] == "out"
+
+
+def test_faults_of_a_stage_file_come_in_full_with_exit_code_3(call: Call, session: KnownAnswers) -> None:
+    session.faults = (
+        Fault(file="demo.stage", where="params.a", message="unknown key", line=3, column=5, hint="did you mean b?"),
+        Fault(file="demo.stage", where="", message="empty"),
+    )
+    outcome = call("check", "demo.stage", "--json")
+    assert outcome.code == 3
+    assert outcome.object == {
+        "schema": "wfexs-like/check/1",
+        "valid": False,
+        "faults": [
+            {
+                "file": "demo.stage",
+                "where": "params.a",
+                "line": 3,
+                "column": 5,
+                "message": "unknown key",
+                "hint": "did you mean b?",
+            },
+            {"file": "demo.stage", "where": "", "line": None, "column": None, "message": "empty", "hint": None},
+        ],
+    }
+    text = call("check", "demo.stage")
+    assert text.code == 3
+    assert "demo.stage:3:5: params.a: unknown key (did you mean b?)" in text.stdout
+    assert "2 faults" in text.stdout
+
+
+def test_staging_a_bad_file_is_an_error_that_carries_its_faults(call: Call, session: KnownAnswers) -> None:
+    session.raises = DefinitionError((Fault(file="demo.stage", where="a", message="wrong", line=1, column=2),))
+    outcome = call("stage", "demo.stage", "--json")
+    error = outcome.object["error"]
+    assert outcome.code == error["exit_code"] == 3
+    assert error["faults"][0]["line"] == 1
+    assert "demo.stage:1:2: a: wrong" in outcome.stderr
+
+
+def test_a_failed_workflow_is_the_run_object_with_exit_code_8_and_shows_the_end_of_its_log(
+    call: Call, session: KnownAnswers, tmp_path: Path
+) -> None:
+    logs = tmp_path / "logs" / "steps"
+    logs.mkdir(parents=True)
+    (tmp_path / "logs" / "engine.log").write_text("the engine's own words\n")
+    (logs / "align%2Fsort.stdout").write_text("not this\n")
+    (logs / "align%2Fsort.stderr").write_text("".join(f"line {number}\n" for number in range(100)) + "\x1b[31mboom\n")
+    session.log_files = tuple(sorted(path for path in (tmp_path / "logs").rglob("*") if path.is_file()))
+    failed = replace(STEP, status=Status.FAILED, exit_code=3)
+    session.execution = replace(
+        EXECUTION, status=Status.FAILED, exit_code=1, outputs={}, steps=(failed,), error="step 'align/sort' failed"
+    )
+    outcome = call("run", "last", "--json")
+    assert outcome.code == 8
+    assert outcome.object["schema"] == "wfexs-like/run/1"
+    assert (outcome.object["status"], outcome.object["exit_code"]) == ("failed", 1)
+    assert outcome.object["steps"][0]["exit_code"] == 3
+    shown = [line.removeprefix("  | ") for line in outcome.stderr.splitlines() if line.startswith("  | ")]
+    assert shown == [*(f"line {number}" for number in range(81, 100)), "boom"]
+    assert "wfexs-like: error: the workflow failed in run 1: step 'align/sort' failed" in outcome.stderr
+
+
+def test_a_failed_run_still_gets_its_crate_and_exit_code_8(call: Call, session: KnownAnswers) -> None:
+    session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1)
+    outcome = call("execute", "demo.stage", "--crate", "out", "--json")
+    assert outcome.code == 8
+    assert outcome.object["run"]["status"] == "failed"
+    assert outcome.object["crate"]["path"] == "out"
+
+
+@pytest.mark.parametrize(("error", "code"), [("it was stopped by signal 2", 130), ("it was cancelled", 143)])
+def test_a_killed_run_is_told_with_the_code_of_its_signal(
+    call: Call, session: KnownAnswers, error: str, code: int
+) -> None:
+    session.execution = replace(EXECUTION, status=Status.KILLED, exit_code=None, ended=None, error=error)
+    outcome = call("run", "last", "--json")
+    assert outcome.code == code
+    assert outcome.object["status"] == "killed"
+    assert outcome.object["exit_code"] is None
+
+
+def test_steps_are_told_while_they_happen(call: Call, session: KnownAnswers) -> None:
+    session.events = (
+        {"event": "run-started"},
+        {"event": "step-started", "name": "index"},
+        {"event": "step-ended", "name": "index", "status": "completed", "exit_code": 0},
+    )
+    assert "step index completed" in call("run", "last").stderr
+
+
+def test_a_damaged_store_is_told_in_full_with_exit_code_5(call: Call, session: KnownAnswers) -> None:
+    session.problems = (Problem(sha256=SHA, path=Path("/store/ab"), problem="its bytes are wrong"),)
+    outcome = call("cache", "verify", "--json")
+    assert outcome.code == 5
+    assert outcome.object["ok"] is False
+    assert outcome.object["problems"] == [{"path": "/store/ab", "problem": "its bytes are wrong", "sha256": SHA}]
+
+
+def test_a_crate_that_passes_is_exit_code_0_and_one_that_fails_is_9_with_its_issues(
+    call: Call, session: KnownAnswers
+) -> None:
+    outcome = call("validate", "crate", "--profile", "p", "--json")
+    assert outcome.code == 9
+    assert outcome.object["passed"] is False
+    assert outcome.object["issues"] == [
+        {"severity": "required", "check": "ro-crate-1.1_5.3", "entity": "./", "message": "no licence"}
+    ]
+    assert session.asked == [("validate", Path("crate"), "p")]
+    session.validation = replace(VALIDATION, passed=True, required=0, issues=())
+    assert call("validate", "crate").code == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "kind"),
+    [
+        (FetchError("no answer", identifier="https://x/y"), 4, "fetch"),
+        (DigestError("not the same", expected=SHA, actual="cd" * 32, hint="look again"), 5, "digest"),
+        (CrateError("wrong"), 9, "crate"),
+        (NotFoundError("no such thing"), 10, "not-found"),
+        (LockedError("busy"), 11, "locked"),
+        (WfexsError("something"), 1, "other"),
+        (OSError(28, "No space left on device"), 13, "disk"),
+        (OSError(13, "Permission denied", "/x"), 1, "other"),
+        (MemoryError(), 1, "other"),
+        (RuntimeError("a slip of ours"), 1, "other"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_every_failure_is_an_exit_code_an_object_and_a_sentence(
+    call: Call, session: KnownAnswers, error: BaseException, code: int, kind: str
+) -> None:
+    session.raises = error
+    outcome = call("show", "last", "--json")
+    assert outcome.code == code
+    jsonschema.Draft202012Validator(schema_of("error")).validate(outcome.object)
+    told = outcome.object["error"]
+    assert set(told) >= {"kind", "exit_code", "message", "hint", "where"}
+    assert (told["kind"], told["exit_code"]) == (kind, code)
+    assert outcome.stderr.startswith("wfexs-like: error: ")
+    assert "Traceback" not in outcome.stderr
+    text = call("show", "last")
+    assert (text.code, text.stdout) == (code, "")
+
+
+def test_a_digest_error_shows_both_digests_in_full(call: Call, session: KnownAnswers) -> None:
+    session.raises = DigestError("not the same", expected=SHA, actual="cd" * 32, identifier="https://x/y", hint="look")
+    outcome = call("stage", "demo.stage", "--json")
+    assert outcome.object["error"]["expected"] == SHA
+    assert outcome.object["error"]["actual"] == "cd" * 32
+    assert "wfexs-like: hint: look" in outcome.stderr
+
+
+def test_a_slip_of_ours_is_an_apology_that_names_type_and_place(call: Call, session: KnownAnswers) -> None:
+    session.raises = RuntimeError("a slip of ours\nwith a second line")
+    outcome = call("show", "last", "--json")
+    told = outcome.object["error"]
+    assert "RuntimeError: a slip of ours" in told["message"]
+    assert told["exception"] == "RuntimeError"
+    assert told["where"].startswith("test_cli_contract.py:")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["frobnicate"],
+        ["stage"],
+        ["stage", "a", "b"],
+        ["stage", "a", "--no-such-option"],
+        ["run", "last", "--param", "novalue"],
+        ["run", "last", "--param"],
+        ["crate", "last", "out", "--prospective", "--retrospective"],
+        ["crate", "last", "out", "--prospective", "--run", "1"],
+        ["crate", "last", "out", "--include", "everything"],
+        ["logs", "last", "zero"],
+        ["logs", "last", "0"],
+        ["cache"],
+        ["cache", "frobnicate"],
+        ["completion", "tcsh"],
+        ["--config", "/no/such/config.toml", "list"],
+        ["list", "--config"],
+        ["staged-workdir", "frobnicate"],
+        *[[name] for name in PLANNED],
+    ],
+)
+def test_a_wrong_command_line_is_exit_code_2_and_touches_nothing(
+    call: Call, session: KnownAnswers, argv: list[str]
+) -> None:
+    outcome = call(*argv, "--json")
+    assert outcome.code == 2
+    assert outcome.object["error"]["kind"] == "usage"
+    assert outcome.object["error"]["hint"]
+    assert [asked for asked in session.asked if asked[0] != "locate"] == []
+    assert call(*argv).stdout == ""
+
+
+def test_verbs_to_come_are_said_to_be_not_built_yet_and_misspelt_ones_are_guessed(call: Call) -> None:
+    assert "not built yet" in call("mount").stderr
+    assert 'did you mean "wfexs-like stage"?' in call("stge").stderr
+
+
+@pytest.mark.parametrize("verb", NAMES)
+def test_the_help_of_every_verb_ends_with_an_example_of_it(call: Call, verb: str) -> None:
+    outcome = call(verb, "--help")
+    assert outcome.code == 0
+    last = outcome.stdout.rstrip().splitlines()[-1]
+    assert last.strip().startswith(f"wfexs-like {verb}")
+
+
+def test_help_and_version_are_one_object_too(call: Call) -> None:
+    assert call("--help", "--json").object["schema"] == "wfexs-like/help/1"
+    assert call("stage", "--help", "--json").object["command"] == "wfexs-like stage"
+    assert set(call("--version", "--json").object) == {"schema", "version"}
+
+
+def test_removing_asks_at_a_terminal_and_takes_no_for_an_answer(call: Call, session: KnownAnswers) -> None:
+    refused = call("rm", "last", answer="n\n")
+    assert refused.code == 1
+    assert "with 1 run? [y/N]" in refused.stderr
+    assert not [asked for asked in session.asked if asked[0] == "remove"]
+    assert call("rm", "last", answer="y\n").code == 0
+    assert call("rm", "last", "--yes", answer="").code == 0
+    assert call("rm", "last", "--force", answer="").code == 0
+    assert call("rm", "last", "--json", answer="").code == 0
+    assert [asked[2] for asked in session.asked if asked[0] == "remove"] == [False, False, True, False]
+
+
+def test_logs_are_printed_one_after_the_other_and_kept_harmless(
+    call: Call, session: KnownAnswers, tmp_path: Path
+) -> None:
+    first, second = tmp_path / "engine.log", tmp_path / "a.stderr"
+    first.write_bytes(b"one\ntwo\n\x1b[2Jthree \xff\n")
+    second.write_text("x\n")
+    session.log_files = (first, second)
+    assert call("logs", "last").stdout == f"==> {first} <==\none\ntwo\nthree \\xff\n==> {second} <==\nx\n"
+    assert call("logs", "last", "--tail", "1").stdout == f"==> {first} <==\nthree \\xff\n==> {second} <==\nx\n"
+    told = call("logs", "last", "1", "--json").object
+    assert told["run"] == 1
+    assert told["files"][0] == {"path": str(first), "size": first.stat().st_size}
+    assert call("logs", "last", "--json").object["run"] == 2
+
+
+def test_showing_a_working_directory_tells_items_runs_steps_and_outputs(call: Call, session: KnownAnswers) -> None:
+    text = call("show", "last").stdout
+    for expected in ("brave-otter", "0a1b", "cwltool@3.3", "1.5 kB", "first-use", "run 1  completed", "align/sort"):
+        assert expected in text
+    assert f"calls: {session.root}/runs/1/outputs/calls.vcf (12 B)" in text
+
+
+def test_schemas_are_listed_and_printed(call: Call) -> None:
+    assert call("schema").stdout.split() == list(names())
+    assert json.loads(call("schema", "lock").stdout)["title"] == "wfexs-like lock file"
+    assert call("schema", "stage", "--json").object["document"]["type"] == "object"
+    missing = call("schema", "nothing", "--json")
+    assert (missing.code, missing.object["error"]["kind"]) == (10, "not-found")
