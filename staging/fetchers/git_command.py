@@ -1,4 +1,4 @@
-"""How git is called: without the user's or the system's settings, hooks, helpers, prompts, or protocols nobody asked for."""
+"""How git is called: with no settings of the user or the system, no hooks, helpers or prompts, and one protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A commit's tree as a folder: the very blobs, with no filter, attribute, end-of-line or submodule magic of a checkout."""
+"""A commit's tree as a folder: the very blobs, with none of a checkout's filters, attributes or line endings."""
 
 from __future__ import annotations
 

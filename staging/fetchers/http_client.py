@@ -1,0 +1,235 @@
+"""The HTTP client: one question at a time, redirects looked at one by one, nothing sent that was not asked for.
+
+No ``.netrc``, no cookies, no credentials. Proxies and certificates come from the environment, as for any program.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
+
+import requests
+import requests.adapters
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.response import HTTPResponse
+
+from staging.errors import FetchError, PolicyError
+from staging.fetchers.base import FetchContext
+from staging.fetchers.http_answers import Answer
+from staging.identifiers import Identifier, IdentifierError
+from staging.retries import Patience
+
+MAX_REDIRECTS: Final = 10
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+_SECRET_KEY: Final = re.compile(
+    r"token|secret|signature|credential|password|expires|^sig$|^key$|^x-(amz|goog|oss)-", re.I
+)
+_REASON: Final = re.compile(
+    r"(Name or service not known|Temporary failure in name resolution|certificate [\w ]+|Connection \w[\w ]+"
+    r"|Network is [\w ]+|No route to host|timed out|Remote end closed connection)",
+    re.IGNORECASE,
+)
+_HEADERS: Final = {"User-Agent": "wfexs-like", "Accept": "*/*", "Accept-Encoding": "identity"}
+
+
+class Client:
+    """A session of one thread: it keeps connections open, and nothing else."""
+
+    def __init__(self) -> None:
+        self._session = requests.Session()
+        adapter = _Adapter(max_retries=0)
+        self._session.mount("http://", adapter)
+        self._session.mount("https://", adapter)
+
+    @contextmanager
+    def request(
+        self, method: str, identifier: Identifier, headers: Mapping[str, str], context: FetchContext, patience: Patience
+    ) -> Iterator[Answer]:
+        """Ask, following redirects; the answer's body can be read within the ``with`` block.
+
+        Raises:
+            FetchError: no answer, or redirects without end.
+            PolicyError: a redirect to a less safe place.
+        """
+        url = f"{identifier.scheme}:{identifier.body}"
+        if not urlsplit(url).hostname:
+            raise FetchError(f"{identifier} names no host", where=str(identifier))
+        seen, hops = {url}, list[Identifier]()
+        while True:
+            if context.cancelled.is_set():
+                raise FetchError("given up", where=without_secrets(url))
+            response = self._send(method, url, headers, context, patience)
+            location = response.headers.get("location")
+            if response.status_code not in _REDIRECTS or location is None:
+                break
+            response.close()
+            url = redirect_target(identifier, url, location)
+            if url in seen:
+                raise FetchError(f"{identifier} is redirected in a circle", where=str(identifier))
+            if len(hops) == MAX_REDIRECTS:
+                raise FetchError(f"{identifier} is redirected more than {MAX_REDIRECTS} times", where=str(identifier))
+            seen.add(url)
+            hops.append(Identifier.parse(without_secrets(url)))
+        try:
+            yield _answer(response, url, tuple(hops))
+        finally:
+            response.close()
+
+    def _send(
+        self, method: str, url: str, headers: Mapping[str, str], context: FetchContext, patience: Patience
+    ) -> requests.Response:
+        shown = without_secrets(url)
+        try:
+            # Prepared by itself and not by the session, which would look for credentials in .netrc and add cookies.
+            request = requests.Request(method, url, headers={**_HEADERS, **headers}).prepare()
+            settings = self._session.merge_environment_settings(url, {}, True, None, None)
+            return self._session.send(
+                request,
+                allow_redirects=False,
+                timeout=(patience.clip(context.connect_timeout), patience.clip(context.read_timeout)),
+                **settings,
+            )
+        except requests.exceptions.SSLError as error:
+            raise FetchError(
+                f"no safe connection to {shown}: {_reason(error)}",
+                hint="its certificate is not one that this machine trusts",
+                where=shown,
+                identifier=shown,
+            ) from error
+        except requests.exceptions.Timeout as error:
+            raise FetchError(
+                f"{shown} did not answer in time", where=shown, transient=True, identifier=shown
+            ) from error
+        except (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError) as error:
+            raise FetchError(
+                f"no answer from {shown}: {_reason(error)}", where=shown, transient=True, identifier=shown
+            ) from error
+        except (requests.exceptions.RequestException, UnicodeError, ValueError) as error:
+            raise FetchError(f"cannot ask {shown}: {_reason(error)}", where=shown, identifier=shown) from error
+
+
+def redirect_target(asked: Identifier, url: str, location: str) -> str:
+    """Where a redirect from ``url`` leads.
+
+    Raises:
+        PolicyError: to another kind of address, from https to http, to an address with credentials in it, or from the
+            world into this machine's own network.
+    """
+    target = urljoin(url, location)
+    shown, where = without_secrets(target), str(asked)
+    scheme = urlsplit(target).scheme.lower()
+    if scheme not in ("http", "https"):
+        raise PolicyError(f"{asked} is redirected to {shown}, which is not a web address", where=where)
+    if scheme == "http" and urlsplit(url).scheme == "https":
+        raise PolicyError(f"{asked} is redirected from https to http: {shown}", where=where)
+    try:
+        Identifier.parse(target)
+        inside = _is_inside(urlsplit(target).hostname or "")
+    except (IdentifierError, ValueError) as error:
+        raise PolicyError(f"{asked} is redirected to an address that can't be used", where=where) from error
+    if inside and not _is_inside(urlsplit(url).hostname or ""):
+        raise PolicyError(f"{asked} is redirected into this machine's own network: {shown}", where=where)
+    return urlunsplit(urlsplit(target)._replace(fragment=""))
+
+
+def without_secrets(url: str) -> str:
+    """The address without its query when that looks like a signature or token: for messages and records."""
+    parts = urlsplit(url)
+    keys = [key for key, _ in parse_qsl(parts.query, keep_blank_values=True)]
+    secret = any(_SECRET_KEY.search(key) for key in keys)
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(query="" if secret else parts.query, fragment="", netloc=host))
+
+
+def _is_inside(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+def _answer(response: requests.Response, url: str, hops: tuple[Identifier, ...]) -> Answer:
+    raw: urllib3.response.BaseHTTPResponse = response.raw
+    shown = without_secrets(url)
+
+    def read(amount: int) -> bytes:
+        try:
+            return raw.read1(amount, decode_content=False) or b""
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise FetchError(f"{shown} broke off: {_reason(error)}", where=shown, transient=True) from error
+
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(status=response.status_code, url=shown, headers=headers, read=read, hops=hops)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in few words: libraries wrap it several times."""
+    text = str(error)
+    for part in ("Name or service not known", "Temporary failure in name resolution", "Connection refused"):
+        if part in text:
+            return part.lower()
+    found = re.search(
+        r"(\[Errno \d+\] [\w ]+|certificate [\w ]+|Connection [\w ]+|[Tt]imed out|RemoteDisconnected)", text
+    )
+    return (found.group(1) if found else type(error).__name__).lower()
+
+
+def _bounded(connection: HTTPConnection, get: Callable[[], HTTPResponse]) -> HTTPResponse:
+    """The head of an answer, which has to be whole within the read time-out, however it trickles in."""
+    sock, seconds = connection.sock, connection.timeout
+    if sock is None or not isinstance(seconds, (int, float)):
+        return get()
+
+    def hang_up() -> None:
+        try:
+            sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return
+
+    timer = threading.Timer(seconds, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        return get()
+    finally:
+        timer.cancel()
+
+
+class _BoundedHttp(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        return _bounded(self, super().getresponse)
+
+
+class _BoundedHttps(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]
+        return _bounded(self, super().getresponse)
+
+
+class _HttpPool(HTTPConnectionPool):
+    ConnectionCls = _BoundedHttp
+
+
+class _HttpsPool(HTTPSConnectionPool):
+    ConnectionCls = _BoundedHttps
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: object, **options: object) -> None:
+        super().init_poolmanager(*arguments, **options)  # type: ignore[arg-type]
+        self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def proxy_manager_for(self, proxy: str, **options: object) -> object:
+        manager = super().proxy_manager_for(proxy, **options)
+        manager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+        return manager
