@@ -125,13 +125,13 @@ class Contextual:
         return Ref(engine_id)
 
     def ourselves(self, version: str) -> Ref:
-        """This software. The README tells how it made the crate."""
+        """The software that makes the crate; the README tells how."""
         self.graph.add(
             "#wfexs-like",
             "SoftwareApplication",
             name="wfexs-like",
             softwareVersion=version,
-            description="Staged the workflow and its inputs, had the engine run it without a network, wrote this crate.",
+            description="Staged the workflow and its inputs, had the engine run it, wrote this crate.",
             url="README.md",
         )
         return Ref("#wfexs-like")

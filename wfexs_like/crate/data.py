@@ -1,8 +1,9 @@
 """Data entities: files, folders and collections, in the crate or referred to from it.
 
-A file in the crate has its path as @id. One that stays out has the web address it was fetched from, where there is one
-and its bytes are pinned; else a local identifier made of its digest (``#sha256-...``), which a validator doesn't look
-for among the payload. What must not be disclosed is named by its parameter alone.
+A file in the crate has its path as @id. One that stays out has a local identifier made of its digest
+(``#sha256-...``), which a validator doesn't look for among the payload, and its web address in ``contentUrl`` or
+``url``. (As @id, the address would make every validation ask the web whether it is still there, and fail without a
+network.) What must not be disclosed is named by its parameter alone.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from wfexs_like.crate.discretion import public_identifier, web_address
 from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, fragment, path_id
 from wfexs_like.crate.payload import Payload, measure, verify_outside
 from wfexs_like.crate.story import Thing
-from wfexs_like.crate.vocabulary import media_type
+from wfexs_like.crate.vocabulary import UNKNOWN_MEDIA_TYPE, media_type
 
 LISTED_FILES = 1000
 """A folder's files are listed one by one up to this many; its tree digest stands for all of them in any case."""
@@ -52,9 +53,7 @@ class DataEntities:
     ``accessed`` is when the things on the web were fetched (ISO 8601).
     """
 
-    def __init__(
-        self, graph: Graph, payload: Payload, contextual: Contextual, *, accessed: str, rehash: bool
-    ) -> None:
+    def __init__(self, graph: Graph, payload: Payload, contextual: Contextual, *, accessed: str, rehash: bool) -> None:
         self.graph = graph
         self.payload = payload
         self.contextual = contextual
@@ -132,15 +131,15 @@ class DataEntities:
 
     def _outside(self, content: Content) -> tuple[Ref, Thing]:
         digest, size = self._known(content)
-        address = self._web_id(content, digest)
-        if address is not None:
-            entity_id = address
-        elif digest is not None:
+        if digest is not None:
             entity_id = f"#{'tree-' if content.folder else ''}sha256-{digest}"
         else:
             entity_id = fragment("elsewhere", content.slot, content.basename)
         entity = self.graph.add(entity_id, "Dataset" if content.folder else "File")
-        entity.add("name", content.basename) if not entity.has("name") else entity.add("alternateName", content.basename)
+        if entity.properties.get("name", {(str, content.basename): None}) != {(str, content.basename): None}:
+            entity.add("alternateName", content.basename)
+        else:
+            entity.set("name", content.basename)
         if digest is not None and content.folder:
             self._tree(entity, digest, None)
         elif digest is not None:
@@ -148,11 +147,9 @@ class DataEntities:
         if size is not None:
             entity.set("contentSize", str(size))
         self._about(entity, content)
-        if address is not None:
-            entity.set("sdDatePublished", self.accessed)
-            self.graph.add(ROOT).add("hasPart", Ref(entity_id))
         note = "not in this crate" + (", sha256 by the tree rule" if content.folder else "")
-        return Ref(entity_id), Thing(text=content.basename, href=address, sha256=digest, size=size, note=note)
+        href = next((str(value) for key in ("contentUrl", "url") for _, value in entity.properties.get(key, {})), None)
+        return Ref(entity_id), Thing(text=content.basename, href=href, sha256=digest, size=size, note=note)
 
     def _known(self, content: Content) -> tuple[str | None, int | None]:
         """Digest and size of something that stays out: of the record, or measured when it has none."""
@@ -166,29 +163,17 @@ class DataEntities:
             verify_outside(self.payload.content, content.path, content.sha256, folder=content.folder)
         return content.sha256, content.size
 
-    def _web_id(self, content: Content, digest: str | None) -> str | None:
-        """The address as @id, unless another content was described under it."""
-        item = content.item
-        shown = public_identifier(item.pinned) if item is not None else None
-        if shown is None or content.folder or not shown.startswith(("http://", "https://", "ftp://")):
-            return None
-        if item is not None and digest != item.fingerprint.digest:
-            return None
-        if shown in self.graph:
-            known = self.graph[shown].as_json()
-            if "File" not in self.graph[shown].types or known.get("sha256") != digest:
-                return None
-        return shown
-
     def _undisclosed(self, content: Content) -> tuple[Ref, Thing]:
         self.withheld.add(content.slot)
         entity_id = fragment("undisclosed", content.item.name if content.item is not None else content.slot)
-        self.graph.add(
+        entity = self.graph.add(
             entity_id,
             "Dataset" if content.folder else "File",
             name=f"{content.slot} (not disclosed)",
             description="What was used here must not be disclosed: neither its content nor its origin is told.",
         )
+        if not content.folder:
+            entity.set("encodingFormat", UNKNOWN_MEDIA_TYPE)
         return Ref(entity_id), Thing(text="not disclosed")
 
     def _tree(self, entity: Entity, digest: str, entries: int | None) -> None:
@@ -212,8 +197,13 @@ class DataEntities:
         for attribution in item.attributions:
             entity.add("author", self.contextual.author(attribution))
         shown = public_identifier(item.pinned)
-        if shown is not None and shown != entity.id:
-            entity.add("identifier", shown)
+        if shown is None:
+            return
+        entity.add("identifier", shown)
+        entity.set("sdDatePublished", self.accessed)
+        if not content.folder and shown.startswith(("http://", "https://", "ftp://")):
+            entity.add("contentUrl", shown)
+        else:
             entity.add("url", web_address(shown))
 
 

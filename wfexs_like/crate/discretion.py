@@ -14,7 +14,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-_SHOWN_SCHEMES = frozenset({"http", "https", "ftp", "ftps", "github", "doi", "trs", "drs", "swh", "urn", "pkg", "s3", "gs"})
+_SHOWN_SCHEMES = frozenset(
+    {"http", "https", "ftp", "ftps", "github", "doi", "trs", "drs", "swh", "urn", "pkg", "s3", "gs"}
+)
 _GIT_SCHEMES = frozenset({"git+http", "git+https", "git+ssh"})
 # A URL of the net is taken whole and kept; an absolute path of two parts or more is cut down. The look-behind keeps
 # "runs/1/outputs" (a word before the slash), "./a/b", "</b>" and the like as they are; "-I/usr/include" is a path.
@@ -83,7 +85,10 @@ class Discretion:
     def command(self, argv: Sequence[str]) -> str:
         """A command line as one line, programs and files by their names."""
         words = [self.text(word) for word in argv]
-        return " ".join(word if re.fullmatch(r"[\w@%+=:,./~…-]+", word) else "'" + word.replace("'", "'\\''") + "'" for word in words)
+        return " ".join(
+            word if re.fullmatch(r"[\w@%+=:,./~…-]+", word) else "'" + word.replace("'", "'\\''") + "'"
+            for word in words
+        )
 
 
 def _cut(match: re.Match[str]) -> str:

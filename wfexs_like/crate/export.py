@@ -36,7 +36,7 @@ from wfexs_like.crate.report_types import CrateReport, Validation
 from wfexs_like.crate.retrospective import Retrospective
 from wfexs_like.crate.story import Slot, Story, Thing
 from wfexs_like.crate.subject import CrateSubject
-from wfexs_like.crate.validation import Judge, validator_profile
+from wfexs_like.crate.validation import Judge, validate_crate, validator_profile
 from wfexs_like.crate.vocabulary import LANGUAGES, PROCESS_RUN, RO_CRATE, WORKFLOW_RO_CRATE, WORKFLOW_RUN
 
 CrateKind = Literal["prospective", "retrospective"]
@@ -46,6 +46,8 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "retrospective": (PROCESS_RUN, WORKFLOW_RUN, WORKFLOW_RO_CRATE),
 }
 PREVIEW = "ro-crate-preview.html"
+
+__all__ = ["CrateSubject", "export_crate", "validate_crate"]
 
 
 def export_crate(
@@ -72,16 +74,20 @@ def export_crate(
     wanted = _wanted(include, kind)
     _check_runs(subject, kind)
     if os.path.lexists(destination):
-        raise UsageError(f"{destination} exists already", hint="choose another name, or remove it first", where=str(destination))
+        raise UsageError(
+            f"{destination} exists already", hint="choose another name, or remove it first", where=str(destination)
+        )
     if not destination.parent.is_dir():
-        raise UsageError(f"there is no folder {destination.parent}", hint="make it first", where=str(destination.parent))
+        raise UsageError(
+            f"there is no folder {destination.parent}", hint="make it first", where=str(destination.parent)
+        )
     profile = validator_profile(PROFILES[kind][1 if kind == "retrospective" else 0])
     zipped = destination.suffix.lower() == ".zip"
     part = destination.with_name(f".{destination.name[:100]}.{uuid.uuid4().hex[:12]}.part{'.zip' if zipped else ''}")
     try:
         with ExitStack() as stack:
             # Started first: it gets ready while the crate is written.
-            judge = stack.enter_context(Judge(profile)) if validate else None
+            judge = stack.enter_context(Judge(profile, cache)) if validate else None
             writer: Writer = ZipWriter(part) if zipped else FolderWriter(part)
             try:
                 _write(subject, writer, kind, wanted, rehash=rehash)
@@ -231,7 +237,7 @@ def _runs(ground: Prospective, main: Entity, story: Story) -> None:
     executions = sorted(ground.subject.executions, key=lambda one: one.run)
     story.runs = tuple(retrospective.describe(one) for one in executions if one.status is not Status.RUNNING)
     story.still_running = sum(one.status is Status.RUNNING for one in executions)
-    retrospective.never_made()
+    retrospective.stand_ins()
 
 
 def _containers(ground: Prospective) -> None:

@@ -288,7 +288,7 @@ def open_inside(content: Path, path: str) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         stream.close()
         raise PolicyError(f"{path!r} is not a regular file", where=path)
-    return stream  # type: ignore[return-value]
+    return stream
 
 
 def _wrong(path: str, expected: str, actual: str) -> DigestError:
@@ -310,4 +310,14 @@ def discard(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-__all__ = ["Copied", "Fingerprint", "FolderWriter", "Payload", "Writer", "ZipWriter", "discard", "measure", "open_inside"]
+__all__ = [
+    "Copied",
+    "Fingerprint",
+    "FolderWriter",
+    "Payload",
+    "Writer",
+    "ZipWriter",
+    "discard",
+    "measure",
+    "open_inside",
+]

@@ -32,10 +32,12 @@ th, td { padding: .4rem .9rem .4rem 0; border-bottom: 1px solid var(--line); ver
 tr:last-child td { border-bottom: 0; }
 td.name { white-space: nowrap; font-weight: 600; } td.size { white-space: nowrap; text-align: right; }
 code, pre { font: .85em/1.5 ui-monospace, "SFMono-Regular", Menlo, monospace; }
-code { overflow-wrap: anywhere; } pre { margin: .5rem 0; padding: .75rem 1rem; background: var(--page); overflow-x: auto;
+code { overflow-wrap: anywhere; }
+pre { margin: .5rem 0; padding: .75rem 1rem; background: var(--page); overflow-x: auto;
   border-radius: .4rem; white-space: pre-wrap; }
 pre.bad { background: var(--badbg); color: var(--bad); }
-.badge { display: inline-block; padding: .05rem .65rem; border-radius: 1rem; font-size: .85rem; vertical-align: .15rem; }
+.badge { display: inline-block; padding: .05rem .65rem; border-radius: 1rem; font-size: .85rem;
+  vertical-align: .15rem; }
 .ok { background: var(--okbg); color: var(--ok); } .bad { background: var(--badbg); color: var(--bad); }
 .soft { color: var(--soft); font-size: .88rem; } .type { color: var(--soft); font-weight: 400; font-size: .85rem; }
 footer { color: var(--soft); font-size: .88rem; }
@@ -53,7 +55,15 @@ def render_preview(story: Story) -> str:
     if ran:
         parts += [_run(run) for run in story.runs]
     else:
-        parts.append(_section("Ready to run", "<h3>Inputs</h3>", _slots(story.inputs), "<h3>Outputs to be made</h3>", _declared(story.outputs)))
+        parts.append(
+            _section(
+                "Ready to run",
+                "<h3>Inputs</h3>",
+                _slots(story.inputs),
+                "<h3>Outputs to be made</h3>",
+                _declared(story.outputs),
+            )
+        )
     parts += [_documents(story), _again(story)]
     body = "\n".join(part for part in parts if part)
     return f"""<!DOCTYPE html>
@@ -70,7 +80,8 @@ def render_preview(story: Story) -> str:
 {body}
 <footer>
 <p>This page is the preview of an <a href="https://w3id.org/ro/crate">RO-Crate</a>; what programs read is
-<a href="ro-crate-metadata.json">ro-crate-metadata.json</a>. Made by {_text(story.software)} on {_text(story.published)}.</p>
+<a href="ro-crate-metadata.json">ro-crate-metadata.json</a>.
+Made by {_text(story.software)} on {_text(story.published)}.</p>
 </footer>
 </main>
 </body>
@@ -88,12 +99,16 @@ def _overview(story: Story) -> str:
         ("Licence", _thing(story.licence)),
         ("Digest of the plan", f"<code>{_text(story.plan_digest)}</code>"),
     ]
-    return _section("At a glance", "<dl>", *(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows if value), "</dl>")
+    return _section(
+        "At a glance", "<dl>", *(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows if value), "</dl>"
+    )
 
 
 def _tally(story: Story) -> str:
     badges = [f'<a href="#run-{run.number}">{run.number}</a> {_badge(run.status)}' for run in story.runs]
-    running = f" <span class=soft>({story.still_running} still running, not told here)</span>" if story.still_running else ""
+    running = (
+        f" <span class=soft>({story.still_running} still running, not told here)</span>" if story.still_running else ""
+    )
     return " &ensp; ".join(badges) + running
 
 
@@ -135,7 +150,8 @@ def _slots(slots: tuple[Slot, ...]) -> str:
         name = f'{_text(slot.name)} <span class="type">{_text(slot.kind)}</span>'
         for thing in slot.things or (Thing(text="none"),):
             rows.append(
-                f'<tr><td class="name"{title}>{name}</td><td>{_thing(thing)}</td><td class="size">{_size(thing.size)}</td>'
+                f'<tr><td class="name"{title}>{name}</td><td>{_thing(thing)}</td>'
+                f'<td class="size">{_size(thing.size)}</td>'
                 f"<td>{f'<code>{_text(thing.sha256)}</code>' if thing.sha256 else ''}</td></tr>"
             )
             name = ""
@@ -158,7 +174,8 @@ def _declared(slots: tuple[Slot, ...]) -> str:
 
 def _documents(story: Story) -> str:
     rows = "".join(
-        f'<tr><td class="name">{_thing(one)}</td><td class="size">{_size(one.size)}</td><td><code>{_text(one.sha256 or "")}</code></td></tr>'
+        f'<tr><td class="name">{_thing(one)}</td><td class="size">{_size(one.size)}</td>'
+        f"<td><code>{_text(one.sha256 or '')}</code></td></tr>"
         for one in story.documents
     )
     return _section("Workflow documents", f"<table><tbody>{rows}</tbody></table>")
@@ -168,9 +185,10 @@ def _again(story: Story) -> str:
     remarks = "".join(f"<p>{_text(remark)}</p>" for remark in story.remarks)
     return _section(
         "Run it again",
-        f"<p>Any engine for {_text(story.language)} can run {_thing(story.workflow)} with the inputs above; here it was "
-        f"{_text(story.engine)}. Check the sha256 of each input first. Inputs that are not in this crate have to be fetched "
-        'from where they are said to be, or asked for. <a href="README.md">README.md</a> says how the digests are made.</p>',
+        f"<p>Any engine for {_text(story.language)} can run {_thing(story.workflow)} with the inputs above; "
+        f"here it was {_text(story.engine)}. Check the sha256 of each input first. Inputs that are not in this crate "
+        "have to be fetched from where they are said to be, or asked for. "
+        '<a href="README.md">README.md</a> says how the digests are made.</p>',
         remarks,
     )
 
@@ -198,14 +216,12 @@ def _short(text: str) -> str:
 def _size(size: int | None) -> str:
     if size is None:
         return ""
-    if size < 1024:  # noqa: PLR2004
-        return f"{size} B"
     amount, units = float(size), "B"
-    for units in ("KiB", "MiB", "GiB", "TiB"):
-        amount /= 1024
-        if amount < 1024:  # noqa: PLR2004
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:  # noqa: PLR2004 - binary units
             break
-    return f'<span title="{size} bytes">{amount:.1f} {units}</span>'
+        amount, units = amount / 1024, larger
+    return f'<span title="{size} bytes">{amount:.{0 if units == "B" else 1}f} {units}</span>'
 
 
 def _duration(seconds: float) -> str:

@@ -72,12 +72,16 @@ class Prospective:
         if any(not item.disclosable for item in items):
             raise PolicyError("the workflow must not be disclosed, and a crate always holds its workflow")
         name = self._title()
-        main = self.data.document(str(plan.workflow.path), name=name, expected=self._document_digest(plan.workflow.path))
+        main = self.data.document(
+            str(plan.workflow.path), name=name, expected=self._document_digest(plan.workflow.path)
+        )
         main.types.update(dict.fromkeys(("File", "SoftwareSourceCode", "ComputationalWorkflow")))
         if plan.workflow.language == "cwl":
             main.set("encodingFormat", _cwl_media_type(self.subject.content, str(plan.workflow.path)))
         main.add("conformsTo", self.contextual.profile(BIOSCHEMAS_WORKFLOW))
-        main.add("programmingLanguage", self.contextual.language(plan.workflow.language, plan.workflow.language_version))
+        main.add(
+            "programmingLanguage", self.contextual.language(plan.workflow.language, plan.workflow.language_version)
+        )
         main.add("description", interface.doc or self.subject.description)
         main.add("license", self._workflow_licence(items))
         for author in interface.authors:
@@ -86,7 +90,9 @@ class Prospective:
         self._engine(main)
         things = [_thing(main)]
         for path in self._documents():
-            document = self.data.document(path, name=PurePosixPath(path).name, expected=self._document_digest(PurePosixPath(path)))
+            document = self.data.document(
+                path, name=PurePosixPath(path).name, expected=self._document_digest(PurePosixPath(path))
+            )
             if path.endswith(".cwl"):
                 document.set("encodingFormat", _cwl_media_type(self.subject.content, path))
             main.add("hasPart", Ref(document.id))
@@ -142,7 +148,7 @@ class Prospective:
             )
 
     def _verify_folders(self, items: tuple[PlanItem, ...]) -> None:
-        """A document out of a repository has no digest of its own in the plan: that of the repository's folder counts."""
+        """A document out of a repository has no digest of its own in the plan: its folder's counts."""
         for item in items:
             if item.kind is Kind.DIRECTORY and item.path is not None and (self.rehash or item.size <= _READ_ANYWAY):
                 verify_outside(self.subject.content, item.path, item.fingerprint.digest, folder=True)
@@ -182,7 +188,9 @@ class Prospective:
         for formal in self.subject.interface.outputs:
             self.outputs[formal.name] = self._formal(main, "output", formal)
         for name in sorted(self.plan.environment):
-            entity = self.graph.add(f"{self.main_id}#{quote(f'environment/{name}', safe='/~')}", "FormalParameter", name=name)
+            entity = self.graph.add(
+                f"{self.main_id}#{quote(f'environment/{name}', safe='/~')}", "FormalParameter", name=name
+            )
             entity.add("conformsTo", self.contextual.profile(BIOSCHEMAS_PARAMETER))
             entity.add("description", "an environment variable of the run")
             self.variables[name] = formal_parameter(entity, name, "string", secondary=False)
@@ -194,7 +202,9 @@ class Prospective:
         entity = self.graph.add(f"{self.main_id}#{quote(local, safe='/~')}", "FormalParameter", name=formal.name)
         if side == "output" and formal.name in self.inputs:
             # Another language than CWL may have an input and an output of one name.
-            entity = self.graph.add(f"{self.main_id}#output/{quote(local, safe='/~')}", "FormalParameter", name=formal.name)
+            entity = self.graph.add(
+                f"{self.main_id}#output/{quote(local, safe='/~')}", "FormalParameter", name=formal.name
+            )
         entity.add("conformsTo", self.contextual.profile(BIOSCHEMAS_PARAMETER))
         entity.add("description", formal.doc or formal.label)
         for one in formal.format:
@@ -216,9 +226,9 @@ class Prospective:
 
     def staged_values(self) -> tuple[Slot, ...]:
         """The values in the plan, one slot for each input of the workflow."""
-        return self.slots(self.plan.parameters)[1]
+        return self.slots(self.plan.parameters, ran=False)[1]
 
-    def slots(self, parameters: Mapping[str, Json]) -> tuple[list[Ref], tuple[Slot, ...]]:
+    def slots(self, parameters: Mapping[str, Json], *, ran: bool = True) -> tuple[list[Ref], tuple[Slot, ...]]:
         """Describe values of the workflow's inputs: their entities, and how they are told."""
         refs: list[Ref] = []
         slots: list[Slot] = []
@@ -231,8 +241,10 @@ class Prospective:
                 found, slot = self.values.undisclosed(name, formal)
             elif value is None and stated is not None and stated.has_default and stated.default is not None:
                 found, slot = self._default(name, stated, formal)
-            elif value is None:
+            elif value is None and ran:
                 found, slot = self.values.absent(name, formal, "no value was given")
+            elif value is None:
+                found, slot = [], Slot(name=name, kind="", things=(Thing(text="no value was given"),))
             else:
                 found, slot = self.values.describe(name, value, formal, self.locate)
             kind = kind_of(stated.type) if stated is not None else ""
@@ -244,7 +256,9 @@ class Prospective:
     def _default(self, name: str, stated: FormalParameter, formal: Formal | None) -> tuple[list[Ref], Slot]:
         """A value that the workflow itself gives; a file's is told by its name."""
         text = default_text(stated.default, self.discretion)
-        value: Json = stated.default if not isinstance(stated.default, Mapping) or "class" not in stated.default else text
+        value: Json = (
+            stated.default if not isinstance(stated.default, Mapping) or "class" not in stated.default else text
+        )
         if _names_files(value):
             value = text
         return self.values.describe(name, value, formal, self.locate, note="the workflow's default")

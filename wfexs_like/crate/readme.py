@@ -6,6 +6,19 @@ import re
 
 from wfexs_like.crate.story import RunStory, Slot, Story, Thing
 
+_INTRODUCTION = """\
+This folder is an [RO-Crate](https://w3id.org/ro/crate): data with a description that programs can read
+(`ro-crate-metadata.json`) and people too (`ro-crate-preview.html`: open it in a browser)."""
+_AGAIN = """\
+With any engine for {language}: run `{main}` with the inputs above, after checking their sha256. Here it was {engine}.
+Inputs that are not in this crate have to be fetched from where they are said to be, or asked for."""
+_HOW = """\
+{software} fetched the workflow and its inputs, wrote down the sha256 of each, had the engine run the workflow on
+them, and wrote this crate. Every sha256 of a file in this crate was computed from the very bytes that were written."""
+_TREE_RULE = """\
+The sha256 of a *folder* is that of a text with one line for each file, symbolic link and empty folder in it, sorted by
+the UTF-8 bytes of its path: `kind TAB digest TAB size TAB path NEWLINE`. The kind is `f` (file), `x` (executable file),
+`l` (link; its digest field is the target) or `d` (empty folder); paths and targets are percent-encoded, `/` is not."""
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
@@ -15,10 +28,20 @@ def render_readme(story: Story) -> str:
     lines = [f"# {_plain(story.title)}", ""]
     if story.description:
         lines += [_plain(story.description), ""]
-    lines += [
-        "This folder is an [RO-Crate](https://w3id.org/ro/crate): data with a description that programs can read "
-        "(`ro-crate-metadata.json`) and people too (`ro-crate-preview.html`: open it in a browser).",
-        f"It holds {'a workflow and the record of what it did' if ran else 'a workflow that is ready to run'}.",
+    held = "a workflow and the record of what it did" if ran else "a workflow that is ready to run"
+    lines += [_INTRODUCTION, f"It holds {held}.", *_overview(story)]
+    if ran:
+        for run in story.runs:
+            lines += _run(run)
+    else:
+        lines += ["## Inputs", "", *_slots(story.inputs), "## Outputs to be made", "", *_declared(story.outputs)]
+    again = _AGAIN.format(language=_plain(story.language), main=story.workflow.href, engine=_plain(story.engine))
+    lines += ["## Run it again", "", again, "", "## How this crate was made", "", *_how(story), ""]
+    return "\n".join(lines)
+
+
+def _overview(story: Story) -> list[str]:
+    lines = [
         "",
         "| | |",
         "|---|---|",
@@ -26,7 +49,8 @@ def render_readme(story: Story) -> str:
     ]
     if story.workflow_source is not None:
         lines.append(f"| Comes from | {_thing(story.workflow_source)} |")
-    lines += [
+    return [
+        *lines,
         f"| Engine | {_plain(story.engine)} |",
         f"| Licence | {_thing(story.licence)} |",
         f"| By | {_plain(', '.join(story.people))} |",
@@ -34,13 +58,6 @@ def render_readme(story: Story) -> str:
         f"| Digest of the plan | `{story.plan_digest}` |",
         "",
     ]
-    if ran:
-        for run in story.runs:
-            lines += _run(run)
-    else:
-        lines += ["## Inputs", "", *_slots(story.inputs), "## Outputs to be made", "", *_declared(story.outputs)]
-    lines += ["## Run it again", "", *_again(story), "", "## How this crate was made", "", *_how(story), ""]
-    return "\n".join(lines)
 
 
 def _run(run: RunStory) -> list[str]:
@@ -74,28 +91,15 @@ def _declared(slots: tuple[Slot, ...]) -> list[str]:
     if not slots:
         return ["None.", ""]
     lines = ["| name | type | |", "|---|---|---|"]
-    return [*lines, *(f"| {_plain(one.name)} | {_plain(one.kind)} | {_plain(one.description or '')} |" for one in slots), ""]
-
-
-def _again(story: Story) -> list[str]:
     return [
-        f"With any engine for {_plain(story.language)}: run `{story.workflow.href}` with the inputs above, after checking their "
-        f"sha256. Here it was {_plain(story.engine)}. Inputs that are not in this crate have to be fetched from where they are "
-        "said to be, or asked for.",
+        *lines,
+        *(f"| {_plain(one.name)} | {_plain(one.kind)} | {_plain(one.description or '')} |" for one in slots),
+        "",
     ]
 
 
 def _how(story: Story) -> list[str]:
-    lines = [
-        f"{_plain(story.software)} fetched the workflow and its inputs, wrote down the sha256 of each, had the engine run "
-        "the workflow on them, and wrote this crate. Every sha256 of a file in this crate was computed from the very bytes "
-        "that were written into it.",
-        "",
-        "The sha256 of a *folder* is that of a text with one line for each file, symbolic link and empty folder in it, "
-        "sorted by the UTF-8 bytes of its path: `kind TAB digest TAB size TAB path NEWLINE`. The kind is `f` (file), `x` "
-        "(executable file), `l` (link; its digest field is the target) or `d` (empty folder); paths and targets are "
-        "percent-encoded, `/` is not.",
-    ]
+    lines = [_HOW.format(software=_plain(story.software)), "", _TREE_RULE]
     for remark in story.remarks:
         lines += ["", remark]
     return lines

@@ -1,8 +1,8 @@
 """The retrospective half of a crate: what ran, as CreateActions of the main workflow.
 
-Source: Process Run Crate 0.5 and Workflow Run Crate 0.5. A run that failed or was killed has FailedActionStatus and what
-is known of it; a time that isn't known is left out. Steps have their place in ``StepRun`` and their own profile; they
-are not told here yet.
+Source: Process Run Crate 0.5 and Workflow Run Crate 0.5. A run that failed or was killed has FailedActionStatus and
+what is known of it; a time that isn't known is left out. Steps have their place in ``StepRun`` and a profile of their
+own; they are not told here yet.
 """
 
 from __future__ import annotations
@@ -92,7 +92,9 @@ class Retrospective:
         """What it ran with. The plan's values stand for those that were not overridden: they name their items."""
         recorded = execution.parameters or {**self.subject.plan.parameters, **execution.overrides}
         planned = self.subject.plan.parameters
-        return {name: value if name in execution.overrides else planned.get(name, value) for name, value in recorded.items()}
+        return {
+            name: value if name in execution.overrides else planned.get(name, value) for name, value in recorded.items()
+        }
 
     def _status(self, action: Entity, execution: Execution) -> str | None:
         if execution.status is Status.COMPLETED:
@@ -134,11 +136,14 @@ class Retrospective:
             slots.append(Slot(name=name, kind=kind, things=slot.things, many=slot.many, description=about))
         return list(dict.fromkeys(refs)), tuple(slots)
 
-    def never_made(self) -> None:
-        """Say of each output that no run of this crate made, that none did."""
-        for name, formal in self.ground.outputs.items():
+    def stand_ins(self) -> None:
+        """Say of each parameter that no run of this crate filled, that none did."""
+        for formal in self.ground.inputs.values():
             if not formal.entity.has("workExample"):
-                self.ground.values.absent(name, formal, "not made: no run in this crate came so far")
+                self.ground.values.stand_in(formal, "no value was given to it in any run of this crate")
+        for formal in self.ground.outputs.values():
+            if not formal.entity.has("workExample"):
+                self.ground.values.stand_in(formal, "no run of this crate made it")
 
     def _locate(self, slot: str, value: Mapping[str, Json]) -> Content:
         """Which file or folder a CWL object among the outputs means. One with kept-back bytes is kept back too."""
@@ -173,7 +178,9 @@ class Retrospective:
                 continue
             with stream:
                 text = "".join(self._rewritten(stream)).encode()
-            entity = self.ground.data.made(str(path), text, name=f"{path.name} of run {execution.run}", encoding="text/plain")
+            entity = self.ground.data.made(
+                str(path), text, name=f"{path.name} of run {execution.run}", encoding="text/plain"
+            )
             entity.set("about", Ref(action.id))
             entity.set("description", "A log of the run. Names of this machine and paths outside the run are left out.")
             things.append(Thing(text=path.name, href=entity.id, sha256=str(entity.as_json()["sha256"]), size=len(text)))
@@ -184,7 +191,9 @@ class Retrospective:
         stream.seek(max(0, size - LOG_BYTES))
         if size > LOG_BYTES:
             yield f"[the first {size - LOG_BYTES} bytes are left out]\n"
-        for line in io.TextIOWrapper(io.BytesIO(stream.read(LOG_BYTES)), encoding="utf-8", errors="replace", newline=""):
+        for line in io.TextIOWrapper(
+            io.BytesIO(stream.read(LOG_BYTES)), encoding="utf-8", errors="replace", newline=""
+        ):
             yield self.discretion.text(line)
 
 
@@ -203,5 +212,3 @@ def _seconds(execution: Execution) -> float | None:
     if execution.started is None or execution.ended is None:
         return None
     return (datetime.fromisoformat(execution.ended) - datetime.fromisoformat(execution.started)).total_seconds()
-
-

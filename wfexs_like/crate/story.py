@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """One value in a slot: ``text`` to show, ``href`` where it is (in the crate or on the web), its digest and bytes."""
+    """One value in a slot: ``text`` to show, ``href`` where it is (in the crate or on the web), digest and bytes."""
 
     text: str
     href: str | None = None

@@ -18,8 +18,8 @@ class CrateSubject:
 
     ``content`` is the working directory's content (``.../<id>/work``). ``licence`` is an SPDX identifier or an address.
     ``authors`` are those of the stage file (``name``, ``orcid``, ``affiliation``, each optional). ``person`` is who ran
-    it. ``created`` is when it was staged (ISO 8601, UTC). ``hidden`` names the parameters whose values must not be told;
-    files that the plan marks as not to be disclosed need not be in it.
+    it. ``created`` is when it was staged (ISO 8601, UTC). ``hidden`` names the parameters whose values must not be
+    told; files that the plan marks as not to be disclosed need not be in it.
     """
 
     content: Path

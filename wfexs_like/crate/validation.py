@@ -1,7 +1,7 @@
 """Validation of crates against their profiles by roc-validator, in a child process and without the network.
 
-The child (``validator_child``) is started before the crate is written, so that it has loaded the profiles' shapes by the
-time that it is asked.
+The child (``validator_child``) is started before the crate is written, so that it has loaded the profiles' shapes by
+the time that it is asked.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ def validator_profile(address: str) -> str:
 
 
 class Judge:
-    """A validator process for one crate, in a ``with`` block."""
+    """A validator process for one crate, in a ``with`` block; it keeps parsed queries below ``cache``."""
 
-    def __init__(self, profile: str) -> None:
+    def __init__(self, profile: str, cache: Path) -> None:
         self.profile = profile
         environment = base_environment(ROCRATE_VALIDATOR_AUTO_WARM="0", HOME="/nonexistent", PYTHONWARNINGS="ignore")
-        argv = (sys.executable, "-I", "-m", "wfexs_like.crate.validator_child", profile)
+        argv = (sys.executable, "-I", "-m", "wfexs_like.crate.validator_child", profile, str(cache.absolute()))
         self._child: Child = start(argv, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE)
 
     def __enter__(self) -> Judge:
@@ -100,7 +100,7 @@ class Judge:
         )
 
 
-def validate_crate(path: Path, *, profile: str | None = None) -> Validation:
+def validate_crate(path: Path, *, profile: str | None = None, cache: Path) -> Validation:
     """Whether a crate, anybody's, conforms to a profile: the given one, else the most specific that it declares.
 
     ``profile`` is the validator's name (``workflow-run-crate-0.5``) or the profile's address.
@@ -113,14 +113,15 @@ def validate_crate(path: Path, *, profile: str | None = None) -> Validation:
     metadata = _read_metadata(path)
     _refuse_unknown_contexts(metadata, path)
     chosen = _named(profile) if profile is not None else detect_profile(metadata)
-    with Judge(chosen) as judge:
+    with Judge(chosen, cache) as judge:
         return judge.validate(path)
 
 
 def detect_profile(metadata: Mapping[str, object]) -> str:
     """The validator's profile for the most specific profile that a crate declares."""
     graph = metadata.get("@graph")
-    entities = {one["@id"]: one for one in graph if isinstance(one, dict) and isinstance(one.get("@id"), str)} if isinstance(graph, list) else {}
+    known = [one for one in graph if isinstance(one, dict)] if isinstance(graph, list) else []
+    entities = {one["@id"]: one for one in known if isinstance(one.get("@id"), str)}
     descriptor = entities.get(METADATA) or entities.get(f"./{METADATA}") or {}
     about = descriptor.get("about")
     root = entities.get(about.get("@id"), {}) if isinstance(about, dict) else {}
@@ -185,5 +186,3 @@ def _refuse_unknown_contexts(metadata: Mapping[str, object], path: Path) -> None
                 where=str(path),
                 hint=f"contexts that need no network: {', '.join(CONTEXT_FILES)}",
             )
-
-

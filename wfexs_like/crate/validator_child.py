@@ -1,4 +1,4 @@
-"""The validator's process: ``python -m wfexs_like.crate.validator_child PROFILE``.
+"""The validator's process: ``python -m wfexs_like.crate.validator_child PROFILE CACHE``.
 
 It loads the profile, waits for ``{"crate": PATH}`` on its standard input and answers on its standard output with
 ``{"passed": ..., "issues": [...]}``. It opens no connection: the contexts that are built in are the whole web to it.
@@ -6,8 +6,10 @@ It loads the profile, waits for ``{"crate": PATH}`` on its standard input and an
 
 from __future__ import annotations
 
+import gc
 import json
 import os
+import shutil
 import stat
 import sys
 import tempfile
@@ -19,8 +21,14 @@ from staging.errors import PolicyError
 from staging.paths import safe_relative
 from wfexs_like.crate.contexts import CONTEXT_FILES
 from wfexs_like.crate.graph import METADATA
+from wfexs_like.crate.parsed_queries import ParsedQueries
 
 _MAX_METADATA = 256 << 20
+_WORKFLOW = ("ro-crate/1.1", "workflow-ro-crate")
+_EXTENDS = {
+    "workflow-ro-crate-1.0": _WORKFLOW,
+    "workflow-run-crate-0.5": (*_WORKFLOW, "process-run-crate", "workflow-run-crate"),
+}
 
 
 class _Answer:
@@ -54,35 +62,59 @@ class _BuiltIn:
     head = get
 
 
-def main(profile: str) -> None:
+def main(profile: str, cache: Path) -> None:
     """Load, wait, judge, answer."""
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not get into the answer
-    from rocrate_validator.models import Validator
-
-    with tempfile.TemporaryDirectory(prefix="wfexs-like-") as folder:
-        validator = Validator(_settings(profile, folder))
-        validator.prepare(folder)
+    gc.set_threshold(100_000, 50, 100)
+    with tempfile.TemporaryDirectory(prefix="wfexs-like-") as name:
+        folder = Path(name)
+        queries = ParsedQueries(cache / "validator")
+        queries.install()
+        validator = _prepared(profile, folder)
         crate = Path(json.loads(sys.stdin.buffer.read())["crate"])
-        result = validator.validate(crate if crate.is_dir() else _skeleton(crate, Path(folder) / "skeleton"))
-    issues = [_issue(one) for one in result.get_issues()]
+        result = validator.validate(crate if crate.is_dir() else _skeleton(crate, folder / "skeleton"))
+    issues = sorted((_issue(one) for one in result.get_issues()), key=_order)
     answer.write(json.dumps({"passed": not any(one["severity"] == "required" for one in issues), "issues": issues}))
     answer.close()
+    queries.save()
 
 
-def _settings(profile: str, folder: str) -> Any:
-    from rocrate_validator.models import ValidationSettings
+def _prepared(profile: str, folder: Path) -> Any:
+    """A validator that has the profile's shapes at hand."""
+    from rocrate_validator.models import ValidationSettings, Validator
     from rocrate_validator.utils.http import HttpRequester
 
     settings = ValidationSettings(
-        rocrate_uri=folder,
+        rocrate_uri=str(folder),
         profile_identifier=profile,
+        profiles_path=_profiles(profile, folder / "profiles"),
         requirement_severity="RECOMMENDED",
         skip_availability_check=True,
         no_cache=True,
     )
     HttpRequester().session = _BuiltIn()
-    return settings
+    validator = Validator(settings)
+    validator.prepare(str(folder))
+    return validator
+
+
+def _profiles(profile: str, folder: Path) -> Path:
+    """A folder with the profile and those that it extends, alone: the validator reads all that it is pointed to."""
+    from rocrate_validator.utils.paths import get_profiles_path
+
+    shipped = Path(get_profiles_path())
+    needed = _EXTENDS.get(profile)
+    if needed is None:
+        return shipped
+    for one in needed:
+        shutil.copytree(shipped / one, folder / one, ignore=shutil.ignore_patterns("may"))
+    return folder
+
+
+def _order(issue: dict[str, str | None]) -> tuple[int, str, str, str]:
+    rank = ("required", "recommended", "optional").index(str(issue["severity"]))
+    return rank, str(issue["check"]), issue["entity"] or "", str(issue["message"])
 
 
 def _issue(issue: Any) -> dict[str, str | None]:
@@ -117,4 +149,4 @@ def _skeleton(archive: Path, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], Path(sys.argv[2]))

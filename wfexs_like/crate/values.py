@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from staging.plan import Json, canonical
 from wfexs_like.crate.data import Content, DataEntities
 from wfexs_like.crate.discretion import Discretion
 from wfexs_like.crate.graph import Entity, Graph, Literal, Ref, fragment
 from wfexs_like.crate.story import Slot, Thing
-from wfexs_like.crate.vocabulary import additional_types
+from wfexs_like.crate.vocabulary import UNKNOWN_MEDIA_TYPE, additional_types
 
 SHOWN = 50
 """So many things of one slot are shown to people; the metadata have all."""
@@ -36,16 +36,25 @@ class Formal:
     has_secondary: bool
     observed: set[str] = field(default_factory=set)
 
+    @property
+    def placeholder(self) -> str:
+        """The type of an entity that stands for a value that there is not."""
+        if self.has_secondary:
+            return "Collection"
+        data = sorted(self.declared & {"File", "Dataset"})
+        return "PropertyValue" if self.declared & _DATA_TYPES or not data else data[0]
+
     def settle(self) -> None:
-        """Write ``additionalType``: what is declared, corrected by what was met."""
-        types = set(self.declared)
-        if self.has_secondary or "Collection" in self.observed:
-            types = (types - {"File"}) | {"Collection"}
-        if "Collection" in types and "File" in self.observed and "Collection" not in self.observed:
-            types.discard("Collection")
-        types |= self.observed - {"PropertyValue"}
-        if "PropertyValue" in self.observed and not types & _DATA_TYPES:
-            types.add("PropertyValue")
+        """Write ``additionalType``: what was met; what is declared when nothing was.
+
+        A validator wants each type to fit each value, so that a type which no value has is left out.
+        """
+        if not self.observed:
+            types = (set(self.declared) - {"File"}) | {"Collection"} if self.has_secondary else set(self.declared)
+        else:
+            types = self.observed - {"PropertyValue"}
+            if "PropertyValue" in self.observed:
+                types |= (self.declared & _DATA_TYPES) or {"PropertyValue"}
         self.entity.set("additionalType", *sorted(types))
 
 
@@ -63,9 +72,11 @@ class Values:
         """The entities that fill ``slot``, each tied to its FormalParameter, and how they are told."""
         refs: list[Ref] = []
         things: list[Thing] = []
-        for entity_type, ref, thing in self._members(slot, value, locate):
+        for entity_type, ref, thing in self._members(
+            slot, value, locate, grouped=formal is not None and formal.has_secondary
+        ):
             refs.append(ref)
-            things.append(thing if note is None else Thing(text=thing.text, href=thing.href, sha256=thing.sha256, size=thing.size, note=note))
+            things.append(thing if note is None else replace(thing, note=note))
             if formal is not None:
                 formal.observed.add(entity_type)
                 self.graph[ref].add("exampleOfWork", Ref(formal.entity.id))
@@ -74,14 +85,28 @@ class Values:
 
     def undisclosed(self, slot: str, formal: Formal | None) -> tuple[list[Ref], Slot]:
         """A value that must not be told."""
-        return self._plain(slot, "undisclosed", f"{slot} (not disclosed)", None, formal, "not disclosed")
+        return self._plain(slot, "undisclosed", formal, "not disclosed", name=f"{slot} (not disclosed)", value=None)
 
     def absent(self, slot: str, formal: Formal | None, why: str) -> tuple[list[Ref], Slot]:
-        """No value, and why there is none."""
-        return self._plain(slot, "none", slot, _NONE, formal, why)
+        """No value, and why there is none. For a file or folder there is nothing to refer to."""
+        if formal is not None and formal.placeholder != "PropertyValue":
+            return [], Slot(name=slot, kind="", things=(Thing(text=why),))
+        return self._plain(slot, "none", formal, why, name=slot, value=_NONE)
+
+    def stand_in(self, formal: Formal, why: str) -> None:
+        """Say of a parameter that nothing in this crate fills it, by an example that says so."""
+        kind = formal.placeholder
+        entity = self.graph.add(fragment("none", formal.name), kind, name=f"no {formal.name}", description=why)
+        if kind == "PropertyValue":
+            entity.set("name", formal.name).set("value", _NONE)
+        elif kind == "File":
+            entity.set("encodingFormat", UNKNOWN_MEDIA_TYPE)
+        formal.observed.add(kind)
+        entity.add("exampleOfWork", Ref(formal.entity.id))
+        formal.entity.add("workExample", Ref(entity.id))
 
     def _plain(
-        self, slot: str, mark: str, name: str, value: str | None, formal: Formal | None, why: str
+        self, slot: str, mark: str, formal: Formal | None, why: str, *, name: str, value: str | None
     ) -> tuple[list[Ref], Slot]:
         entity = self.graph.add(fragment("value", slot, mark), "PropertyValue", name=name, value=value)
         entity.add("description", why)
@@ -91,35 +116,36 @@ class Values:
             formal.entity.add("workExample", Ref(entity.id))
         return [Ref(entity.id)], Slot(name=slot, kind="", things=(Thing(text=why),))
 
-    def _members(self, slot: str, value: Json, locate: Locate) -> Iterator[tuple[str, Ref, Thing]]:
+    def _members(
+        self, slot: str, value: Json, locate: Locate, *, grouped: bool = False
+    ) -> Iterator[tuple[str, Ref, Thing]]:
         """What fills a slot: one entity for a value, one for each file of an array (however nested)."""
         if isinstance(value, Mapping) and value.get("class") in ("File", "Directory"):
-            yield self._file(slot, value, locate)
+            yield self._file(slot, value, locate, grouped=grouped)
         elif isinstance(value, Sequence) and not isinstance(value, str) and _has_files(value):
             for one in value:
-                yield from self._members(slot, one, locate)
+                yield from self._members(slot, one, locate, grouped=grouped)
         else:
             entity_id, text = self._property(slot, slot, value, locate)
             yield "PropertyValue", entity_id, Thing(text=text)
 
-    def _file(self, slot: str, value: Mapping[str, Json], locate: Locate) -> tuple[str, Ref, Thing]:
+    def _file(
+        self, slot: str, value: Mapping[str, Json], locate: Locate, *, grouped: bool = False
+    ) -> tuple[str, Ref, Thing]:
+        """One file or folder; with secondary files, or where they are ``grouped``, a Collection."""
         content = locate(slot, value)
         if content.folder and content.item is None and content.path is None and "listing" in value:
             return self._listing(slot, value, content, locate)
         ref, thing = self.data.describe(content)
         secondary = value.get("secondaryFiles")
-        if content.folder or not isinstance(secondary, Sequence) or isinstance(secondary, str) or not secondary:
+        beside = [one for one in secondary if isinstance(one, Mapping)] if isinstance(secondary, list | tuple) else []
+        if content.folder or not (beside or grouped):
             return "Dataset" if content.folder else "File", ref, thing
-        parts = [ref]
-        for one in secondary:
-            if isinstance(one, Mapping):
-                _, part, _ = self._file(slot, one, locate)
-                parts.append(part)
-        name = "not disclosed" if content.hidden else content.basename
-        collection = self.data.collection(slot, list(dict.fromkeys(parts)), f"{name} with its secondary files")
-        more = f"with {len(parts) - 1} secondary file{'s' if len(parts) > 2 else ''}"  # noqa: PLR2004
-        note = f"{thing.note}, {more}" if thing.note else more
-        return "Collection", collection, Thing(text=thing.text, href=thing.href, sha256=thing.sha256, size=thing.size, note=note)
+        parts = list(dict.fromkeys([ref, *(self._file(slot, one, locate)[1] for one in beside)]))
+        name = f"{slot} (not disclosed)" if content.hidden else content.basename
+        collection = self.data.collection(slot, parts, f"{name} with its secondary files")
+        more = f"with {len(parts) - 1} secondary file{'' if len(parts) == 2 else 's'}"  # noqa: PLR2004
+        return "Collection", collection, replace(thing, note=f"{thing.note}, {more}" if thing.note else more)
 
     def _listing(
         self, slot: str, value: Mapping[str, Json], content: Content, locate: Locate

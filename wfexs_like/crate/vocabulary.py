@@ -54,8 +54,18 @@ EXTRA_TERMS: Final = {
 """The sixteen terms that Workflow Run RO-Crate adds to RO-Crate 1.1, and what they stand for."""
 
 LANGUAGES: Final = {
-    "cwl": ("https://w3id.org/workflowhub/workflow-ro-crate#cwl", "Common Workflow Language", "CWL", "https://www.commonwl.org/"),
-    "nextflow": ("https://w3id.org/workflowhub/workflow-ro-crate#nextflow", "Nextflow", "NXF", "https://www.nextflow.io/"),
+    "cwl": (
+        "https://w3id.org/workflowhub/workflow-ro-crate#cwl",
+        "Common Workflow Language",
+        "CWL",
+        "https://www.commonwl.org/",
+    ),
+    "nextflow": (
+        "https://w3id.org/workflowhub/workflow-ro-crate#nextflow",
+        "Nextflow",
+        "NXF",
+        "https://www.nextflow.io/",
+    ),
 }
 """By the engine's word for it: the language's @id, name, short name and home page."""
 
