@@ -46,10 +46,9 @@ def wfexs(*arguments: str | Path) -> tuple[dict[str, Any], float]:
     print(f"\n$ {here(COMMAND)} {' '.join(here(word) if word.startswith('/') else word for word in words)}", flush=True)
     places = ["--cache", str(OUTPUT / "cache"), "--workdirs", str(OUTPUT / "workdirs")]
     started = time.monotonic()
-    # The summaries below are made from the JSON; what the command says on stderr is the user's to see.
-    done = subprocess.run([str(COMMAND), "--json", *places, *words], stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run([str(COMMAND), "--json", *places, *words], capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"\nthe demo stops here: exit code {done.returncode}", file=sys.stderr)
+        print(f"{done.stderr}\nthe demo stops here: exit code {done.returncode}", file=sys.stderr)
         sys.exit(done.returncode)
     return json.loads(done.stdout), time.monotonic() - started
 
@@ -61,11 +60,14 @@ def variants(vcf: Path) -> list[list[str]]:
 
 def report_stage(staged: dict[str, Any], seconds: float) -> None:
     items = staged["items"]
-    size = sum(item["size"] or 0 for item in items)
-    print(f"  {len(items)} items, {size / 1e6:.1f} MB, each verified by its sha256, in {seconds:.1f} s:")
+    documents = [item for item in items if item["role"] == "workflow"]
+    print(f"  {len(items)} items fetched and verified in {seconds:.1f} s:")
+    print(f"    workflow   {len(documents)} documents; nobody stated a digest, so the lock does from now on")
     for item in items:
-        print(f"    {item['role']:<9} {item['name']:<22} sha256 {str(item['sha256'])[:12]}...  {item['trust']}")
-    print(f"  lock {here(staged['lock']['path'])}")
+        if item["role"] != "workflow":
+            size = f"{item['size'] / 1e6:.1f} MB" if item["size"] else ""
+            print(f"    {item['role']:<9}  {item['name']:<10} {size:>8}  sha256 {item['sha256'][:16]}... as expected")
+    print(f"  the lock: {here(staged['lock']['path'])}")
 
 
 def report_run(run: dict[str, Any], seconds: float) -> None:
