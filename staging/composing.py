@@ -16,6 +16,8 @@ MAX_DEPTH = 100
 MAX_VALUES = 100_000
 MAX_FAULTS = 1000
 
+_LONGEST_LABEL = 40
+
 
 def _events(data: bytes) -> Iterator[yaml.Event]:
     # Both only parse here; the pure-Python one gives the same events, some twenty times slower.
@@ -149,11 +151,12 @@ class Composer:
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         name = event.anchor or ""
+        label = name if len(name) <= _LONGEST_LABEL else name[:_LONGEST_LABEL] + "..."
         if name in self.open_anchors:
-            self._stop(event, f"the alias *{name} contains itself", "write the value out")
+            self._stop(event, f"the alias *{label} contains itself", "write the value out")
         anchored = self.anchors.get(name)
         if anchored is None:
-            self._stop(event, f"the alias *{name} has no anchor &{name} before it", None)
+            self._stop(event, f"the alias *{label} has no anchor &{label} before it", None)
         self._count(anchored.values, event)
         if len(self.stack) + anchored.height > MAX_DEPTH:
             self._stop(event, f"with its aliases, the document is nested more than {MAX_DEPTH} levels deep", None)

@@ -33,6 +33,7 @@ _SYNONYMS = {
     "ram": "memory",
 }
 _LONGEST_GUESSED = 40
+_LONGEST_MESSAGE = 400
 _PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}|\{([^{}]+)\}")
 
 T = TypeVar("T")
@@ -138,6 +139,8 @@ class Cursor:
 
     def _note(self, message: str, hint: str | None, where: str, place: tuple[int, int], *, structural: bool) -> None:
         line, column = place
+        if len(message) > _LONGEST_MESSAGE:
+            message = message[: _LONGEST_MESSAGE - 3] + "..."
         self.origin.faults.add(
             Fault(file=self.origin.file, where=where, message=message, line=line, column=column, hint=hint),
             structural=structural,

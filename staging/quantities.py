@@ -21,6 +21,8 @@ _TIME_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 # The schema of the stage file holds the same two patterns.
 MEMORY_PATTERN = r"^\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)\s*$"
 TIME_PATTERN = r"^\s*(?:[0-9]{1,12}(?:\.[0-9]{1,12})?\s*(?:s|min|m|h|d)\s*)+$"
+# Enough for any amount; a pattern with a repeated group takes hundreds of bytes of memory for each repetition.
+MAX_LENGTH = 100
 _MEMORY = re.compile(MEMORY_PATTERN)
 _TIME = re.compile(TIME_PATTERN)
 _TIME_PART = re.compile(r"([0-9.]+)\s*([a-z]+)")
@@ -28,12 +30,12 @@ _TIME_PART = re.compile(r"([0-9.]+)\s*([a-z]+)")
 
 def parse_memory(text: str) -> int | None:
     """Bytes, or ``None`` when ``text`` is no amount of memory. ``GB`` is decimal, ``GiB`` binary, ``G`` is neither."""
-    match = _MEMORY.match(text)
+    match = _MEMORY.match(text) if len(text) <= MAX_LENGTH else None
     return None if match is None else int(float(match.group(1)) * _MEMORY_UNITS[match.group(2)])
 
 
 def parse_time(text: str) -> int | None:
     """Seconds, or ``None`` when ``text`` is no time span; the parts are added up."""
-    if _TIME.match(text) is None:
+    if len(text) > MAX_LENGTH or _TIME.match(text) is None:
         return None
     return int(sum(float(amount) * _TIME_UNITS[unit] for amount, unit in _TIME_PART.findall(text)))

@@ -191,7 +191,7 @@ def _read_names(fields: Fields, names: tuple[str, ...]) -> tuple[str | None, str
     if preferred is None:
         return folder, None
     head, _, basename = preferred.rpartition("/")
-    return posixpath.join(folder or "", head) or None, basename
+    return "/".join(part for part in (folder, head) if part) or None, basename
 
 
 def _read_name(fields: Fields, key: str, natural: str) -> str | None:
