@@ -6,7 +6,9 @@ import hashlib
 import os
 import re
 import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote, unquote
@@ -14,6 +16,7 @@ from urllib.parse import quote, unquote
 from staging.errors import PolicyError, WfexsError
 
 CHUNK = 1 << 20
+_MOST_LINKS = 40  # what Linux follows in one path
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 # Stamps of inodes come from a clock that advances by the kernel's tick (at most 10 ms), on old file systems by seconds.
 _TICK_NS = 20_000_000
@@ -173,8 +176,14 @@ class Tree:
 
     @classmethod
     def of(cls, entries: list[TreeEntry]) -> Tree:
-        """A tree from entries in any order."""
-        return cls(entries=tuple(sorted(entries, key=lambda entry: entry.path.encode())))
+        """A tree from entries in any order.
+
+        Raises:
+            PolicyError: two entries can't be in one folder, or a link leads out of it.
+        """
+        tree = cls(entries=tuple(sorted(entries, key=lambda entry: entry.path.encode())))
+        _check_together(tree.entries)
+        return tree
 
     @classmethod
     def of_directory(cls, root: Path) -> Tree:
@@ -187,8 +196,13 @@ class Tree:
 
     @classmethod
     def parse(cls, text: str) -> Tree:
-        """Read a tree's text back."""
-        return cls(entries=tuple(TreeEntry.parse(line) for line in text.splitlines()))
+        """Read a tree's text back.
+
+        Raises:
+            FingerprintError: it is not a tree's text.
+            PolicyError: two entries can't be in one folder, or a link leads out of it.
+        """
+        return cls.of([TreeEntry.parse(line) for line in text.splitlines()])
 
     def text(self) -> str:
         """The text whose sha256 is the tree's fingerprint."""
@@ -260,3 +274,41 @@ def check_link(path: str, target: str) -> None:
     normal = os.path.normpath(os.path.join(os.path.dirname(path), target))  # noqa: PTH118, PTH120 - text only
     if target.startswith("/") or normal == ".." or normal.startswith("../"):
         raise PolicyError(f"the link {path!r} points out of its folder, to {target!r}", where=path)
+
+
+def _check_together(entries: Sequence[TreeEntry]) -> None:
+    """Refuse what no folder can hold (a name twice, something below a file) and links that lead out by way of links."""
+    kinds = {entry.path: entry.kind for entry in entries}
+    if len(kinds) != len(entries):
+        twice = next(one.path for one, other in pairwise(entries) if one.path == other.path)
+        raise PolicyError(f"{twice!r} is in the folder twice", where=twice)
+    parents = {entry.path.rpartition("/")[0] for entry in entries}
+    while parents:
+        for parent in parents:
+            if parent in kinds:
+                raise PolicyError(f"something lies below {parent!r}, which is no folder", where=parent)
+        parents = {parent.rpartition("/")[0] for parent in parents} - {""} if parents != {""} else set()
+    links = {entry.path: entry.digest for entry in entries if entry.kind == "l"}
+    for path, target in links.items():
+        check_link(path, target)
+        _follow(path, links)
+
+
+def _follow(path: str, links: Mapping[str, str]) -> None:
+    """Go where a link leads, through all other links on its way; a loop leads nowhere."""
+    here: list[str] = []
+    ahead = path.split("/")[::-1]
+    followed = 0
+    while ahead and followed <= _MOST_LINKS:
+        part = ahead.pop()
+        if part == ".." and not here:
+            raise PolicyError(f"the link {path!r} points out of its folder by way of other links", where=path)
+        if part == "..":
+            here.pop()
+        elif part not in ("", "."):
+            here.append(part)
+            target = links.get("/".join(here))
+            if target is not None:
+                followed += 1
+                here.pop()
+                ahead += target.split("/")[::-1]

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from staging.definition import ExpectedOutput, Limits, Scalar
 from staging.errors import DefinitionError, Fault
-from staging.fingerprints import Fingerprint
+from staging.fingerprints import Fingerprint, FingerprintError
 
 LOCK_SCHEMA = "wfexs-like/lock/1"
 
@@ -187,14 +187,15 @@ class Plan:
             if not isinstance(record, dict) or record.get("schema") != LOCK_SCHEMA:
                 raise ValueError(f"not a {LOCK_SCHEMA} document")
             plan = _plan_from(record)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            digest = str(plan.digest)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, FingerprintError) as error:
             reason = f"missing key {error}" if isinstance(error, KeyError) else str(error)
             raise DefinitionError(
                 (Fault(file=file, where="", message=f"not a lock file: {reason}"),),
                 message=f"{file} is not a lock file",
                 hint="stage again to make one",
             ) from error
-        if record.get("digest") != str(plan.digest):
+        if record.get("digest") != digest:
             raise DefinitionError(
                 (Fault(file=file, where="digest", message="the lock's digest is not that of its content"),),
                 message=f"{file} was damaged or changed by hand: its digest does not fit its content",

@@ -32,7 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from staging.errors import WfexsError, from_os_error
+from staging.errors import PolicyError, WfexsError, from_os_error
 from staging.fingerprints import CHUNK, Fingerprint, FingerprintError, StatSignature, Tree
 from staging.index import Index
 from staging.locks import Held, LockFile
@@ -185,7 +185,7 @@ class ContentStore:
         try:
             with open_regular(self.path(name)) as descriptor, open(descriptor, "rb", closefd=False) as stream:
                 return Tree.parse(stream.read().decode())
-        except (OSError, UnicodeDecodeError, FingerprintError):
+        except (OSError, UnicodeDecodeError, FingerprintError, PolicyError):
             return None
 
     def claim(self, user: User, names: Sequence[str]) -> dict[str, StatSignature]:
