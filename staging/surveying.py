@@ -18,7 +18,7 @@ from staging.stager import Stager, Wanted, inline_identifier
 class Surveyed:
     """One thing that would be staged. ``size`` is in bytes; it and ``sha256`` are ``None`` where nobody knows yet.
 
-    ``source`` is ``cache`` when the store holds it already. ``mutable``: its identifier may mean something else one day.
+    ``source`` is ``cache`` when the store holds it already. ``mutable``: its identifier may change its meaning.
     """
 
     role: Role

@@ -65,6 +65,6 @@ def _of_map(node: dict[object, object]) -> Iterator[str]:
             yield value
     if node.get("class") in ("File", "Directory"):
         place = node.get("location", node.get("path"))
-        # A default that lies on the web is no part of the workflow: as an input it is staged like one that was asked for.
+        # A default on the web is no part of the workflow: as an input it is staged like one that was asked for.
         if isinstance(place, str) and not place.startswith(("http://", "https://")) and not _EXPRESSION.search(place):
             yield place

@@ -77,7 +77,7 @@ def test_documents_below_the_main_one_keep_their_places(tmp_path: Path) -> None:
         "workflow/tools/a.cwl": "https://x.example/wf/tools/a.cwl",
         "workflow/tools/lib/f.js": "https://x.example/wf/tools/lib/f.js",
     }
-    assert [one.item.name for one in gathered.items][0] == "workflow"
+    assert gathered.items[0].item.name == "workflow"
 
 
 def test_a_reference_that_climbs_lifts_the_root_and_still_resolves(tmp_path: Path) -> None:
