@@ -44,9 +44,8 @@ def wfexs(*arguments: str | Path) -> tuple[dict[str, Any], float]:
     """Run the command, showing it; returns its JSON object and the seconds it took."""
     words = [str(one) for one in arguments]
     print(f"\n$ {here(COMMAND)} {' '.join(here(word) if word.startswith('/') else word for word in words)}", flush=True)
-    places = ["--cache", str(OUTPUT / "cache"), "--workdirs", str(OUTPUT / "workdirs")]
     started = time.monotonic()
-    done = subprocess.run([str(COMMAND), "--json", *places, *words], capture_output=True, text=True, check=False)
+    done = subprocess.run([str(COMMAND), "--json", *words], capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"{done.stderr}\nthe demo stops here: exit code {done.returncode}", file=sys.stderr)
         sys.exit(done.returncode)
@@ -65,31 +64,36 @@ def report_stage(staged: dict[str, Any], seconds: float) -> None:
     print(f"    workflow   {len(documents)} documents; nobody stated a digest, so the lock does from now on")
     for item in items:
         if item["role"] != "workflow":
-            size = f"{item['size'] / 1e6:.1f} MB" if item["size"] else ""
-            print(f"    {item['role']:<9}  {item['name']:<10} {size:>8}  sha256 {item['sha256'][:16]}... as expected")
+            size = f"{item['size'] / 1e3:,.0f} kB"
+            print(f"    {item['role']:<9}  {item['name']:<10} {size:>9}  sha256 {item['sha256'][:16]}... as expected")
     print(f"  the lock: {here(staged['lock']['path'])}")
 
 
 def report_run(run: dict[str, Any], seconds: float) -> None:
     steps = run["steps"]
-    print(f"  run {run['run']} {run['status']}: {len(steps)} steps in {seconds:.1f} s, offline")
+    print(f"  run {run['run']} {run['status']}: {len(steps)} steps in {seconds:.1f} s")
     print(f"    {', '.join(step['name'] for step in steps)}")
 
 
 def report_crate(crate: dict[str, Any], seconds: float) -> None:
     validation = crate["validation"]
-    print(f"  {', '.join(crate['profiles'])}")
     print(
-        f"  validated against {validation['profile']}: {validation['required']} REQUIRED and "
-        f"{validation['recommended']} RECOMMENDED checks failed, in {seconds:.1f} s"
+        f"  conforms to {', '.join('/'.join(profile.split('/')[-2:]) for profile in crate['profiles'])}; in {seconds:.1f} s"
     )
+    print(
+        f"  validated against {validation['profile']}: {validation['required']} REQUIRED checks failed, and of the "
+        f"RECOMMENDED ones {validation['recommended']}"
+    )
+    if validation["recommended"] == 1:
+        print("  (tools that lie in the crate cannot have an absolute URI, which the profile would like)")
 
 
 def main() -> None:
-    os.environ.setdefault("NO_COLOR", "1")
+    os.environ |= {"WFEXS_LIKE_CACHE": str(OUTPUT / "cache"), "WFEXS_LIKE_WORKDIRS": str(OUTPUT / "workdirs")}
     remove(OUTPUT)
     OUTPUT.mkdir()
     print("The demo calls variants in reads of phage lambda: bowtie2, samtools and bcftools, put together in CWL.")
+    print("Its content store and working directory are below demo-output/; usually they are in your home folder.")
 
     staged, seconds = wfexs("stage", STAGE_FILE)
     report_stage(staged, seconds)
@@ -103,12 +107,14 @@ def main() -> None:
     report_crate(crate, seconds)
 
     files = [run["outputs"]["variants"] for run in runs]
+    vcf = OUTPUT / Path(files[-1]["path"]).name
+    shutil.copyfile(files[-1]["path"], vcf)
     same = files[0]["sha256"] == files[1]["sha256"]
-    rows = variants(Path(files[-1]["path"]))
+    rows = variants(vcf)
     indels = sum("INDEL" in row[7] for row in rows)
     print(f"\n{len(rows)} variants ({len(rows) - indels} SNPs, {indels} indels); ", end="")
     print("both runs gave the same VCF, byte for byte" if same else "the two runs gave different VCFs")
-    print(f"  VCF      {here(files[-1]['path'])}")
+    print(f"  VCF      {here(vcf)}")
     print(f"  crate    {here(crate['path'])}")
     print(f"  preview  {here(Path(crate['path']) / 'ro-crate-preview.html')}")
     print("\nTo go on:")
