@@ -67,6 +67,7 @@ def initialise(
     """
     refuse_existing(settings, person=person)
     files = KeyFiles.below(settings.keys)
+    config = config_text(settings, person=person, places=places).encode()
     private, public = encode_pair(passphrase)
     created: list[Path] = []
     try:
@@ -76,12 +77,14 @@ def initialise(
             created.append(path)
         if not os.path.lexists(settings.config):
             settings.config.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _write_new(settings.config, config_text(settings, person=person, places=places).encode(), 0o600)
+            _write_new(settings.config, config, 0o600)
             created.append(settings.config)
-    except OSError as error:
+    except BaseException as error:
         for path in created:
             path.unlink(missing_ok=True)
-        raise from_os_error(error, "write the config and keys") from error
+        if isinstance(error, OSError):
+            raise from_os_error(error, "write the config and keys") from error
+        raise
     return Initialised(
         config=settings.config,
         keys=files,

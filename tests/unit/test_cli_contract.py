@@ -312,9 +312,7 @@ def test_every_result_is_one_object_that_its_published_schema_describes(
 
 
 @pytest.mark.parametrize(("name", "argv", "code"), EVERY_RESULT)
-def test_every_result_has_a_form_for_people_that_is_not_json(
-    call: Call, name: str, argv: list[str], code: int
-) -> None:
+def test_every_result_has_a_form_for_people_that_is_not_json(call: Call, name: str, argv: list[str], code: int) -> None:
     outcome = call(*argv)
     assert outcome.code == code
     assert not outcome.stdout.startswith("{")
@@ -609,7 +607,6 @@ def test_a_slip_of_ours_is_an_apology_that_names_type_and_place(call: Call, sess
         ["cache"],
         ["cache", "frobnicate"],
         ["completion", "tcsh"],
-        ["--config", "/no/such/config.toml", "list"],
         ["list", "--config"],
         ["staged-workdir", "frobnicate"],
         *[[name] for name in PLANNED],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -37,7 +37,8 @@ class GlobalOptions(NamedTuple):
 def hoist(argv: Sequence[str]) -> list[str]:
     """``argv`` with the global options moved to its front; from ``--`` on nothing is touched.
 
-    A global option that lacks its value moves too, and the parser says so.
+    Raises:
+        UsageError: one of them lacks its value.
     """
     front: list[str] = []
     rest: list[str] = []
@@ -48,17 +49,13 @@ def hoist(argv: Sequence[str]) -> list[str]:
         elif word in GLOBAL_FLAGS or word.startswith(tuple(f"{name}=" for name in GLOBAL_VALUES)):
             front.append(word)
         elif word in GLOBAL_VALUES:
-            front += [word, *_next(words)]
+            value = next(words, None)
+            if value is None or value.startswith("--"):
+                raise UsageError(f"{word} needs a value", hint=f"as in {word}=PLACE, before or after the verb")
+            front += [word, value]
         else:
             rest.append(word)
     return front + rest
-
-
-def _next(words: Iterator[str]) -> list[str]:
-    try:
-        return [next(words)]
-    except StopIteration:
-        return []
 
 
 def wants_json(argv: Sequence[str]) -> bool:

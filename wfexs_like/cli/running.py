@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 TAIL_LINES: Final = 20
 _TAIL_BYTES: Final = 65536
 _LINE_LENGTH: Final = 1000
+_SIGNAL: Final = re.compile(r"\bsignal ([0-9]{1,2})\b")
 FAILED: Final = 8
 
 
@@ -46,8 +48,14 @@ def step_listener(app: App) -> Callable[[Mapping[str, Json]], None]:
 
 
 def exit_code(execution: Execution) -> int:
-    """What the program ends with after a run: 0, 8 when the workflow failed, 128 + SIGTERM when it was killed."""
-    return {"completed": 0, "killed": 128 + signal.SIGTERM}.get(str(execution.status), FAILED)
+    """What the program ends with after a run: 0, 8 when the workflow failed, 128 + the signal when it was killed.
+
+    The record tells which signal that was; a run that was cancelled from elsewhere counts as terminated.
+    """
+    if str(execution.status) == "killed":
+        told = _SIGNAL.search(execution.error or "")
+        return 128 + (int(told[1]) if told else signal.SIGTERM)
+    return 0 if str(execution.status) == "completed" else FAILED
 
 
 def tell_failure(app: App, workdir: str, execution: Execution) -> None:
@@ -68,9 +76,8 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
 
 
 def failing_step(execution: Execution) -> StepRun | None:
-    """The last step that failed."""
-    failed = [step for step in execution.steps if str(step.status) == "failed"]
-    return failed[-1] if failed else None
+    """The step that failed first: what fails after it may fail because of it."""
+    return next((step for step in execution.steps if str(step.status) == "failed"), None)
 
 
 def failing_log(logs: tuple[Path, ...], step: StepRun | None) -> Path | None:

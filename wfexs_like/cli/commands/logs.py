@@ -20,7 +20,8 @@ def command(app: App, workdir: str, run: int | None, tail: int | None) -> None:
     paths = app.session.logs(workdir, run)
     if app.options.json:
         files = [{"path": shown_path(path), "size": path.stat().st_size} for path in paths]
-        app.emit("logs", {"run": run, "files": files}, str)
+        number = run if run is not None else max(app.session.locate(workdir).runs(), default=None)
+        app.emit("logs", {"run": number, "files": files}, str)
         return
     for path in paths:
         app.write(styled(f"==> {shown_path(path)} <==", "bold", colour=app.colour))

@@ -1,0 +1,151 @@
+"""Doctor: what is found is really tried, what does not work comes with a fix, and nothing hangs."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from wfexs_like import doctor
+from wfexs_like.cli.commands.doctor import doctor_view
+from wfexs_like.doctor import (
+    Finding,
+    can_reflink,
+    engine_runtime,
+    examine,
+    folder,
+    is_fit,
+    javascript,
+    tool,
+    version_in,
+)
+from wfexs_like.settings import Settings
+
+PROGRAM = str(Path(sys.executable).with_name("wfexs-like"))
+
+
+def fake_tool(folder_: Path, name: str, body: str) -> dict[str, str]:
+    """An environment on whose PATH there is a program of that name, and little else."""
+    folder_.mkdir(exist_ok=True)
+    path = folder_ / name
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return {"PATH": str(folder_)}
+
+
+def test_a_tool_that_is_not_there_comes_with_what_to_install() -> None:
+    finding = tool("no-such-tool", {"PATH": "/nowhere"}, purpose="tests", fix="apt-get install it")
+    assert (finding.found, finding.works, finding.fix) == (False, False, "apt-get install it")
+
+
+def test_a_tool_that_is_there_and_broken_is_told_apart_from_one_that_works(tmp_path: Path) -> None:
+    good = tool("git", fake_tool(tmp_path / "a", "git", "echo git version 2.39.5"), purpose="x", fix="y")
+    assert (good.found, good.works, good.version, good.fix) == (True, True, "2.39.5", None)
+    broken = tool("git", fake_tool(tmp_path / "b", "git", "echo no library >&2; exit 127"), purpose="x", fix="y")
+    assert (broken.found, broken.works) == (True, False)
+    assert "no library" in str(broken.detail)
+    assert broken.fix
+
+
+def test_a_tool_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "PATIENCE", 0.2)
+    finding = engine_runtime("docker", fake_tool(tmp_path, "docker", "exec /bin/sleep 60"))
+    assert (finding.found, finding.works) == (True, False)
+    assert "no answer within" in str(finding.detail)
+
+
+def test_a_docker_client_without_its_daemon_is_limited(tmp_path: Path) -> None:
+    body = 'case "$1" in --version) echo Docker version 28.2.2, build x;; *) echo Cannot connect >&2; exit 1;; esac'
+    finding = engine_runtime("docker", fake_tool(tmp_path, "docker", body))
+    assert (finding.found, finding.works, finding.version) == (True, False, "28.2.2")
+    assert "Cannot connect" in str(finding.detail)
+    assert "systemctl" in str(finding.fix)
+
+
+def test_node_has_to_compute_something(tmp_path: Path) -> None:
+    assert javascript(fake_tool(tmp_path / "a", "node", "echo v20.1.0 42")).works
+    assert not javascript(fake_tool(tmp_path / "b", "node", "echo v20.1.0")).works
+    assert not javascript({"PATH": "/nowhere"}).found
+
+
+def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above_it_and_not_made(tmp_path: Path) -> None:
+    finding = folder("cache", tmp_path / "a" / "b")
+    assert (finding.found, finding.works, finding.essential) == (False, True, True)
+    assert "GB free" in str(finding.detail)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_essential_and_comes_with_a_fix() -> None:
+    finding = folder("workdirs", Path("/proc/wfexs-like"))
+    assert (finding.works, finding.essential) == (False, True)
+    assert "WFEXS_LIKE_WORKDIRS" in str(finding.fix)
+    assert not is_fit([finding])
+
+
+def test_trying_for_reflinks_answers_and_never_fails(tmp_path: Path) -> None:
+    assert can_reflink(tmp_path) in {True, False}
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("git version 2.39.5", "2.39.5"),
+        ('openjdk version "17.0.15" 2025-04-15', "17.0.15"),
+        ("v20.20.2 42", "20.20.2"),
+        ("gocryptfs 2.3; go-fuse 2.1.0+git2022", "2.3"),
+        ("none", None),
+    ],
+)
+def test_a_version_is_found_in_what_a_tool_says(text: str, version: str | None) -> None:
+    assert version_in(text) == version
+
+
+def test_this_machine_is_examined_for_real_and_leaves_no_trace(tmp_path: Path) -> None:
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    settings = Settings.load({**environment, "HOME": str(tmp_path)})
+    findings = {one.name: one for one in examine(settings)}
+    assert set(findings) >= {
+        "cwltool", "git", "node", "java", "isolation", "docker", "podman", "apptainer", "unshare", "fuse", "gocryptfs",
+        "tun", "cache", "workdirs",
+    }  # fmt: skip
+    assert findings["cwltool"].works
+    for one in findings.values():
+        assert one.works or one.fix, f"{one.name} does not work and nothing is said about it"
+    mounts = Path("/proc/self/mounts").read_text()
+    assert "wfexs-like-doctor" not in mounts
+
+
+def test_the_command_tells_it_as_an_object_and_in_lines() -> None:
+    told = subprocess.run([PROGRAM, "doctor", "--json"], capture_output=True, text=True, check=False)
+    document = json.loads(told.stdout)
+    assert document["schema"] == "wfexs-like/doctor/1"
+    assert told.returncode == (0 if document["ok"] else 1)
+    assert {"name", "found", "works", "version", "fix"} <= set(document["checks"][0])
+    text = subprocess.run([PROGRAM, "doctor"], capture_output=True, text=True, check=False).stdout
+    assert all(check["name"] in text for check in document["checks"])
+
+
+def test_an_unwritable_place_makes_the_command_fail() -> None:
+    told = subprocess.run(
+        [PROGRAM, "--cache", "/proc/wfexs-like", "doctor", "--json"], capture_output=True, text=True, check=False
+    )
+    assert told.returncode == 1
+    assert json.loads(told.stdout)["ok"] is False
+
+
+def test_the_view_shows_a_fix_below_what_does_not_work() -> None:
+    findings = [
+        Finding(name="git", found=True, works=True, purpose="sources", version="2.39.5"),
+        Finding(name="podman", found=False, works=False, purpose="containers", fix="apt-get install podman"),
+    ]
+    assert doctor_view(findings, fit=True, colour=False).splitlines() == [
+        "ok       git     2.39.5",
+        "missing  podman",
+        "                 for containers: apt-get install podman",
+        "",
+        "everything essential works",
+    ]
