@@ -77,9 +77,8 @@ def report_run(run: dict[str, Any], seconds: float) -> None:
 
 def report_crate(crate: dict[str, Any], seconds: float) -> None:
     validation = crate["validation"]
-    print(
-        f"  conforms to {', '.join('/'.join(profile.split('/')[-2:]) for profile in crate['profiles'])}; in {seconds:.1f} s"
-    )
+    profiles = ["/".join(profile.split("/")[-2:]) for profile in crate["profiles"]]
+    print(f"  conforms to {', '.join(profiles)}; in {seconds:.1f} s")
     print(
         f"  validated against {validation['profile']}: {validation['required']} REQUIRED checks failed, and of the "
         f"RECOMMENDED ones {validation['recommended']}"
