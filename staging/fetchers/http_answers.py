@@ -55,7 +55,7 @@ _PAGE_STARTS: Final = (b"<!doctype html", b"<html")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A status and headers (names in lower case), and a way to read the raw body: ``b""`` at its end.
+    """A status and headers (names in lower case, sound lengths), and a way to read the raw body: ``b""`` at its end.
 
     ``hops`` are the redirects that led here. ``url`` is the last one, without what could be a secret in it.
     """
@@ -69,24 +69,14 @@ class Answer:
 
     @property
     def length(self) -> int | None:
-        """The length of the body that follows, in bytes, where it is said.
-
-        Raises:
-            FetchError: it is said twice, differently, or is no number.
-        """
+        """The length of the body that follows, in bytes, where it is said."""
         text = self.headers.get("content-length")
-        if text is None or self.chunked:
-            return None
-        values = {part.strip() for part in text.split(",")}
-        value = values.pop()
-        if values or not value.isascii() or not value.isdigit():
-            raise FetchError(f"{self.url} announces the length {text!r}", where=self.url, transient=True)
-        return int(value)
+        return None if text is None or self.chunked else int(text.partition(",")[0])
 
     @property
     def chunked(self) -> bool:
         """Whether the body's end is marked in itself."""
-        return "chunked" in self.headers.get("transfer-encoding", "").lower()
+        return self.headers.get("transfer-encoding", "").strip().lower() == "chunked"
 
     @property
     def encoding(self) -> str:

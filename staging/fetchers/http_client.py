@@ -5,12 +5,14 @@ No ``.netrc``, no cookies, no credentials. Proxies and certificates come from th
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import re
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from typing import Final
 from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
 
@@ -34,8 +36,8 @@ _SECRET_KEY: Final = re.compile(
     r"token|secret|signature|credential|password|expires|^sig$|^key$|^x-(amz|goog|oss)-", re.I
 )
 _REASON: Final = re.compile(
-    r"(Name or service not known|Temporary failure in name resolution|certificate [\w ]+|Connection \w[\w ]+"
-    r"|Network is [\w ]+|No route to host|timed out|Remote end closed connection)",
+    r"(Name or service not known|Temporary failure in name resolution|certificate [\w ]+|Connection (?!aborted)\w[\w ]+"
+    r"|Network is [\w ]+|No route to host|timed out|Remote end closed connection|headers that make no sense)",
     re.IGNORECASE,
 )
 _HEADERS: Final = {"User-Agent": "wfexs-like", "Accept": "*/*", "Accept-Encoding": "identity"}
@@ -206,12 +208,57 @@ def _bounded(connection: HTTPConnection, get: Callable[[], HTTPResponse]) -> HTT
         timer.cancel()
 
 
+class _Lines:
+    """The lines of a head, remembering the last one."""
+
+    def __init__(self, stream: BufferedReader) -> None:
+        self._stream = stream
+        self.last = b""
+
+    def readline(self, limit: int = -1) -> bytes:
+        self.last = self._stream.readline(limit)
+        return self.last
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+class _StrictHead(http.client.HTTPResponse):
+    """An answer whose head is whole and means one thing.
+
+    The standard library takes a head that breaks off for a whole one, drops all headers after one that it can't read
+    (the length among them), and hands out a body with an unknown transfer encoding as it is.
+    """
+
+    def begin(self) -> None:
+        stream = self.fp
+        lines = _Lines(stream)
+        self.fp = lines  # type: ignore[assignment]
+        try:
+            super().begin()
+        finally:
+            current: object = self.fp
+            if current is lines:
+                self.fp = stream
+        if lines.last not in (b"\r\n", b"\n"):
+            raise http.client.IncompleteRead(lines.last)
+        lengths = {part.strip() for line in self.msg.get_all("content-length", []) for part in line.split(",")}
+        sound = all(length.isascii() and length.isdigit() for length in lengths)
+        encodings = [line.strip().lower() for line in self.msg.get_all("transfer-encoding", [])]
+        if self.msg.defects or len(lengths) > 1 or not sound or encodings not in ([], ["chunked"], ["identity"]):
+            raise http.client.HTTPException("headers that make no sense")
+
+
 class _BoundedHttp(HTTPConnection):
+    response_class = _StrictHead
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         return _bounded(self, super().getresponse)
 
 
 class _BoundedHttps(HTTPSConnection):
+    response_class = _StrictHead
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]
         return _bounded(self, super().getresponse)
 
