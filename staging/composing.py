@@ -212,25 +212,27 @@ class Composer:
             table.entries[key[1:]] = node
 
     def _merge(self, table: MapNode, merged: Node) -> None:
-        """Add the entries that ``<<`` names; what the map says itself wins, then what is named first."""
+        """Add the entries that ``<<`` names; what the map says itself wins, then what is named first.
+
+        They were counted where they stand, or with the alias that brings them here.
+        """
         line, column = table.places.pop("<<")
         sources = merged.items if isinstance(merged, ListNode) else [merged]
         for source in sources:
             if not isinstance(source, MapNode):
                 self._fault("<< takes a map or a list of maps", line, column, "quote it if a key '<<' is meant")
                 return
-            self._count(len(source.entries), None)
             for key, node in source.entries.items():
                 if key not in table.entries:
                     table.entries[key] = node
                     table.places[key] = source.places[key]
 
-    def _count(self, values: int, event: yaml.Event | None) -> None:
+    def _count(self, values: int, event: yaml.Event) -> None:
         self.count += values
         if self.count > MAX_VALUES:
             self._too_many(event)
 
-    def _too_many(self, event: yaml.Event | None) -> NoReturn:
+    def _too_many(self, event: yaml.Event) -> NoReturn:
         self._stop(event, f"the document has more than {MAX_VALUES} keys and values, aliases counted each time", None)
 
     def _tag(self, event: yaml.NodeEvent, tag: str) -> None:
@@ -259,8 +261,8 @@ class Composer:
             Fault(file=self.file, where=self._where(key), message=message, line=line, column=column, hint=hint)
         )
 
-    def _stop(self, event: yaml.Event | None, message: str, hint: str | None) -> NoReturn:
-        line, column = _start(event) if event is not None else (None, None)
+    def _stop(self, event: yaml.Event, message: str, hint: str | None) -> NoReturn:
+        line, column = _start(event)
         self._give_up(Fault(file=self.file, where=self._where(), message=message, line=line, column=column, hint=hint))
 
     def _give_up(self, fault: Fault) -> NoReturn:
