@@ -130,7 +130,7 @@ class KnownAnswers:
         return StageReport(
             id=identifier,
             nickname="brave-otter" if there else None,
-            path=self.root if there else None,
+            path=self.root.parent if there else None,
             content=self.root if there else None,
             lock_path=self.root / "stage.lock.json" if there else None,
             lock_digest=f"sha256:{SHA}" if there else None,
@@ -142,7 +142,7 @@ class KnownAnswers:
         return WorkdirReport(
             id="0a1b",
             nickname="brave-otter",
-            path=self.root,
+            path=self.root.parent,
             content=self.root,
             created="2024-01-01T00:00:00.000000+00:00",
             lock_digest=f"sha256:{SHA}",
@@ -419,6 +419,15 @@ def test_options_of_a_crate_reach_the_session(call: Call, session: KnownAnswers)
             },
         )
     ]
+
+
+@pytest.mark.parametrize("argv", [["run", "last"], ["execute", "demo.stage"], ["show", "last"]])
+def test_outputs_lie_below_the_content_of_the_working_directory(
+    call: Call, session: KnownAnswers, argv: list[str]
+) -> None:
+    told = call(*argv, "--json").object
+    run = told["run"] if argv[0] == "execute" else told["runs"][0] if argv[0] == "show" else told
+    assert run["outputs"]["calls"]["path"] == f"{session.root}/runs/1/outputs/calls.vcf"
 
 
 def test_execute_runs_and_exports_what_it_staged(call: Call, session: KnownAnswers) -> None:

@@ -112,9 +112,9 @@ def test_steps_are_told_as_they_end_with_their_exit_code() -> None:
     narrator.step_ended("align", "failed", 3)
     narrator.close()
     assert lines_of(stream) == [
-        "step index completed after 0.0 s",
+        "step index completed after 0.00 s",
         "step optional skipped",
-        "step align failed with exit code 3 after 0.0 s",
+        "step align failed with exit code 3 after 0.00 s",
     ]
 
 
@@ -190,6 +190,6 @@ narrator.step_started("a")
 narrator.step_ended("a", "completed", 0)
 narrator.close()
 assert "rich" not in sys.modules
-assert stream.getvalue() == "step a completed after 0.0 s\\n", stream.getvalue()
+assert stream.getvalue() == "step a completed after 0.00 s\\n", stream.getvalue()
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -31,7 +31,8 @@ def test_sizes_read_well_at_every_border(count: int | None, text: str) -> None:
     ("seconds", "text"),
     [
         (None, "?"),
-        (0.04, "0.0 s"),
+        (0.04, "0.04 s"),
+        (1.04, "1.0 s"),
         (9.94, "9.9 s"),
         (59.4, "59 s"),
         (59.6, "1 min 00 s"),

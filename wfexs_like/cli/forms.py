@@ -116,6 +116,7 @@ def workdir_line(report: WorkdirReport) -> Form:
         "path": _path(report.path),
         "created": report.created,
         "engine": report.engine,
+        "content": _path(report.content),
         "lock": {"digest": report.lock_digest},
         "runs": [{"run": run.run, "status": str(run.status)} for run in report.runs],
     }

@@ -63,9 +63,11 @@ def size(count: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time for a person: ``0.4 s``, ``3 min 12 s``, ``2 h 05 min``; ``?`` when not known."""
+    """A length of time for a person: ``0.04 s``, ``3 min 12 s``, ``2 h 05 min``; ``?`` when not known."""
     if seconds is None:
         return "?"
+    if seconds < 1:
+        return f"{seconds:.2f} s"
     if seconds < 10:  # noqa: PLR2004 - below this a tenth matters
         return f"{seconds:.1f} s"
     whole = round(seconds)

@@ -57,12 +57,11 @@ def items_view(items: Sequence[ItemReport], *, colour: bool = False, limit: int 
 def stage_words(report: StageReport) -> list[str]:
     """What is said after staging, a sentence a line."""
     fetched = sum(item.source == "fetched" for item in report.items)
-    first_use = [item.name for item in report.items if item.trust == "first-use"]
+    first_use = sum(item.trust == "first-use" for item in report.items)
     total = sum(item.size or 0 for item in report.items)
     words = [f"staged {counted(len(report.items), 'item')} ({size(total)}), {fetched} of them fetched"]
     if first_use:
-        names = ", ".join(first_use[:5]) + (", ..." if len(first_use) > 5 else "")  # noqa: PLR2004 - enough to see
-        words.append(f"trusted on first use, their digests are in the lock now: {names}")
+        words.append(f"trusted on first use: {counted(first_use, 'item')}, whose digests are in the lock now")
     words += [f"changed: {change}" for change in report.changes]
     if report.path is not None:
         words.append(f"{report.nickname} is in {shown_path(report.path)}")

@@ -124,6 +124,7 @@ _DEFS: Final[dict[str, Schema]] = {
             "id": _TEXT,
             "nickname": _TEXT,
             "path": _TEXT,
+            "content": _TEXT,
             "created": _TEXT,
             "engine": _TEXT,
             "lock": _object({"digest": _TEXT}),
