@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.conftest import ORACLE, Command
 
@@ -62,6 +63,17 @@ def test_every_example_has_a_readme_and_a_stage_file_without_faults(folder: Path
 
     assert f"{folder.name}.wfex.stage" in readme
     assert wfexs.ok("check", stage_file(folder.name)) | {"valid": True} == wfexs.ok("check", stage_file(folder.name))
+
+
+def test_the_stage_file_in_the_readme_says_what_the_example_says() -> None:
+    shown = re.search(r"```yaml\n(.*?)```", (EXAMPLES.parent / "README.md").read_text(), re.DOTALL)
+    assert shown
+
+    part = yaml.safe_load(shown[1])
+    whole = yaml.safe_load(stage_file("word-count").read_text())
+
+    whole["params"]["text"]["url"].pop("licences")
+    assert {key: whole[key] for key in part} == part
 
 
 @pytest.mark.cwltool
