@@ -399,7 +399,7 @@ def test_options_of_staging_reach_the_session(call: Call, session: KnownAnswers)
 
 def test_parameters_of_a_run_reach_the_session(call: Call, session: KnownAnswers) -> None:
     call("run", "last", "--param", "threads=4", "--param", "name=x y")
-    assert session.asked[-1] == ("run", "0a1b", {"threads": 4, "name": "x y"})
+    assert session.asked[-1] == ("run", "0a1b", {"threads": "4", "name": "x y"})
 
 
 def test_options_of_a_crate_reach_the_session(call: Call, session: KnownAnswers) -> None:
@@ -433,7 +433,7 @@ def test_outputs_lie_below_the_content_of_the_working_directory(
 def test_execute_runs_and_exports_what_it_staged(call: Call, session: KnownAnswers) -> None:
     result = call("execute", "demo.stage", "--crate", "out", "--param", "a=1", "--json").object
     assert [one[0] for one in session.asked] == ["stage", "run", "crate"]
-    assert session.asked[1] == ("run", "0a1b", {"a": 1})
+    assert session.asked[1] == ("run", "0a1b", {"a": "1"})
     assert session.asked[2][1] == "0a1b"
     assert result["stage"]["id"] == result["run"]["id"] == "0a1b"
     assert result["crate"]["path"] == "out"

@@ -48,29 +48,11 @@ def test_a_json_flag_counts_only_before_the_dashes(words: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pair", "value"),
-    [
-        ("a=4", 4),
-        ("a=4.5", 4.5),
-        ("a=true", True),
-        ("a=null", None),
-        ('a=["x", 1]', ["x", 1]),
-        ('a="4"', "4"),
-        ("a=hello", "hello"),
-        ("a=", ""),
-        ("a=b=c", "b=c"),
-        ("a=007", "007"),
-        ("a=NaN", "NaN"),
-        ("a=[1", "[1"),
-    ],
+    ("pair", "text"),
+    [("a=4", "4"), ("a=null", "null"), ('a=["x", 1]', '["x", 1]'), ("a=", ""), ("a=b=c", "b=c"), ("a= x ", " x ")],
 )
-def test_a_parameter_is_json_where_it_can_be_and_text_where_not(pair: str, value: object) -> None:
-    assert split_params([pair]) == {"a": value}
-
-
-def test_deeply_nested_json_in_a_parameter_stays_text_and_breaks_nothing() -> None:
-    text = "[" * 100_000
-    assert split_params([f"a={text}"]) == {"a": text}
+def test_the_value_of_a_parameter_is_passed_on_as_it_was_typed(pair: str, text: str) -> None:
+    assert split_params([pair]) == {"a": text}
 
 
 @pytest.mark.parametrize("pairs", [["threads"], ["=4"], [""], ["a=1", "a=2"]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
@@ -13,8 +12,6 @@ from staging.errors import UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-    from staging.plan import Json
 
 GLOBAL_FLAGS: Final = ("--json", "--quiet", "-q", "--verbose", "-v", "--no-progress")
 GLOBAL_VALUES: Final = ("--config", "--cache", "--workdirs")
@@ -64,32 +61,21 @@ def wants_json(argv: Sequence[str]) -> bool:
     return "--json" in (words[: words.index("--")] if "--" in words else words)
 
 
-def split_params(pairs: Sequence[str]) -> dict[str, Json]:
-    """``NAME=VALUE`` words as values: a value that is JSON is that, any other is the text as it stands.
+def split_params(pairs: Sequence[str]) -> dict[str, str]:
+    """``NAME=VALUE`` words as texts by name; what a text means is for the workflow's interface to say.
 
     Raises:
         UsageError: a word has no ``=`` or no name, or a name stands twice.
     """
-    params: dict[str, Json] = {}
+    params: dict[str, str] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name:
             raise UsageError(f"--param {pair!r} is not of the form NAME=VALUE", hint="as in --param threads=4")
         if name in params:
             raise UsageError(f"--param {name} is given twice", hint="for an array: --param 'name=[1, 2]'")
-        params[name] = _value(text)
+        params[name] = text
     return params
-
-
-def _value(text: str) -> Json:
-    def refuse(constant: str) -> Json:
-        raise ValueError(constant)
-
-    try:
-        value: Json = json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError):
-        return text
-    return value
 
 
 class WorkdirName(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
@@ -138,7 +124,7 @@ def param_option(function: F) -> F:
         "params",
         multiple=True,
         metavar="NAME=VALUE",
-        help="Run with another value for this parameter (a scalar, or JSON); repeat for more.",
+        help="Run with another value for this parameter; an array or record as JSON. Repeat for more.",
     )(function)
 
 

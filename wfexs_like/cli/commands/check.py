@@ -18,7 +18,7 @@ INVALID = 3
 @stage_file_argument
 @click.pass_obj
 def command(app: App, stage_file: Path) -> int:
-    """The credentials file is checked too, when there is one. Exit code 3 when there is a fault."""
+    """All faults at once, each with its line and column. Exit code 3 when there is one."""
     faults = app.session.check(stage_file)
     result = {"valid": not faults, "faults": [fault.as_json() for fault in faults]}
     lines = [plain(str(fault)) for fault in faults]
