@@ -97,7 +97,7 @@ class LockFile:
     def attempt(self, name: str, *, shared: bool = False) -> Held | None:
         """The lock if it is free this very moment, else ``None``."""
         for _ in range(_MOVED_TRIES):
-            descriptor = self._open()
+            descriptor = self._open(shared=shared)
             try:
                 locked = _lock(descriptor, _place(name), shared=shared)
                 if locked and not self._is_current(descriptor):
@@ -115,7 +115,7 @@ class LockFile:
     def attempt_many(self, names: Sequence[str]) -> tuple[Held, frozenset[str]]:
         """Those of the locks that are free this very moment, held together."""
         for _ in range(_MOVED_TRIES):
-            descriptor = self._open()
+            descriptor = self._open(shared=False)
             try:
                 taken = frozenset(name for name in names if _lock(descriptor, _place(name), shared=False))
                 current = self._is_current(descriptor)
@@ -128,7 +128,9 @@ class LockFile:
         raise self._replaced()
 
     def is_held(self, name: str) -> bool:
-        """Whether somebody (another thread included) holds the lock now."""
+        """Whether somebody (another thread included) holds the lock now. The file is not made for this."""
+        if not os.path.lexists(self.path):
+            return False
         held = self.attempt(name)
         if held is None:
             return True
@@ -145,7 +147,7 @@ class LockFile:
     def _replaced(self) -> WfexsError:
         return WfexsError(f"cannot lock {self.path}: it is replaced again and again", where=str(self.path))
 
-    def _open(self) -> int:
+    def _open(self, *, shared: bool) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             try:
@@ -154,6 +156,9 @@ class LockFile:
                 self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
                 return os.open(self.path, flags, 0o644)
         except OSError as error:
+            if shared and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) and self.path.is_file():
+                # A shared lock needs no more than to read: another user's or a read-only folder.
+                return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
             raise from_os_error(error, f"open the lock file {self.path}") from error
 
     def _is_current(self, descriptor: int) -> bool:

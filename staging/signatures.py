@@ -86,7 +86,7 @@ class Signatures:
                     for name, (sha256, device, inode, size, mtime, ctime) in record["files"].items()
                 }
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return cls()
 
 

@@ -224,7 +224,7 @@ def _is_alive(store: ContentStore, home: str, workdir: str) -> bool:
     folder = Path(home)
     if (folder / workdir).is_dir() or store.locks.is_held(User(home=home, workdir=workdir).lock):
         return True
-    return (folder / f".partial-{workdir}").is_dir() and LockFile(folder / ".locks").is_held(workdir)
+    return LockFile(folder / f".partial-{workdir}" / ".lock").is_held(workdir)
 
 
 def _sweep_partial(store: ContentStore) -> None:

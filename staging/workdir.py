@@ -5,8 +5,8 @@ Below the folder of working directories::
     <id>/workdir.json       what it is: schema, id, nickname, created, vault kind
     <id>/work/              the content: stage.yaml stage.lock.json interface.json signatures.json
                             workflow/ inputs/ engine/ runs/<n>/ crates/
+    <id>/.lock              who uses it (``staging.locks``): shared by runs and crates, alone for removal
     .partial-<id>/          one that is being staged; renamed when it is whole, swept when its stager is dead
-    .locks                  the locks (``staging.locks``): one a working directory, by its id
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from staging.stager import StagedItem
 from staging.store import ContentStore, remove_path
 
 WORKDIR_SCHEMA = "wfexs-like/workdir/1"
+LOCK = ".lock"
 _PARTIAL = ".partial-"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NICKNAME = re.compile(r"[^\W_][\w .+@-]{0,99}")
@@ -120,7 +121,9 @@ class StagedWorkdir:
             LockedError: that can't be now.
             NotFoundError: it was removed meanwhile.
         """
-        held = LockFile(self.root.parent / ".locks").attempt(self.id, shared=not exclusive)
+        if not self.root.is_dir():
+            raise self._gone()
+        held = LockFile(self.root / LOCK).attempt(self.id, shared=not exclusive)
         if held is None:
             raise LockedError(
                 f"the working directory {self.nickname} is " + ("in use" if exclusive else "being removed"),
@@ -128,9 +131,12 @@ class StagedWorkdir:
                 hint=f"wait for its runs, or stop them (wfexs-like cancel {self.nickname})" if exclusive else None,
             )
         with held:
-            if not self.root.is_dir():
-                raise NotFoundError(f"the working directory {self.nickname} is gone", where=str(self.root))
+            if not (self.root / "workdir.json").exists():
+                raise self._gone()
             yield
+
+    def _gone(self) -> NotFoundError:
+        return NotFoundError(f"the working directory {self.nickname} is gone", where=str(self.root))
 
     def new_run(self) -> tuple[int, Path]:
         """A number that no other run has, and its folder ``runs/<n>``, made and empty.
@@ -250,7 +256,6 @@ class Workdirs:
     def __init__(self, root: Path, store: ContentStore | None = None) -> None:
         self.root = root.absolute()
         self._store = store
-        self._locks = LockFile(self.root / ".locks")
 
     def create(self, nickname: str | None = None, *, randomness: random.Random | None = None) -> NewWorkdir:
         """Begin a new one. A nickname that is taken gets a number; without one, two words are drawn.
@@ -271,9 +276,8 @@ class Workdirs:
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
             self.sweep()
-            held = self._locks.hold(workdir_id)
+            held = LockFile(self.root / f"{_PARTIAL}{workdir_id}" / LOCK).hold(workdir_id)
             new = NewWorkdir(workdir_id=workdir_id, nickname=chosen, home=self.root, held=held, store=self._store)
-            new.root.mkdir(mode=0o755)
             new.content.mkdir(mode=0o755)
         except OSError as error:
             raise from_os_error(error, "make a working directory") from error
@@ -284,9 +288,10 @@ class Workdirs:
         swept = 0
         for folder in self.root.glob(f"{_PARTIAL}*"):
             workdir_id = folder.name.removeprefix(_PARTIAL)
-            held = self._locks.attempt(workdir_id)
+            held = LockFile(folder / LOCK).attempt(workdir_id)
             if held is not None:
-                with held:
+                # Another one may sweep the same folder right now: then it sees to it.
+                with held, contextlib.suppress(WfexsError):
                     _remove(folder, self._store)
                     if self._store is not None:
                         self._store.index.drop_uses(str(self.root), workdir_id)
@@ -377,7 +382,7 @@ class Workdirs:
             fields = {key: record[key] for key in ("id", "nickname", "created", "vault")}
             if not all(isinstance(value, str) for value in fields.values()) or not _ID.fullmatch(fields["id"]):
                 raise ValueError("a value is of the wrong form")
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, RecursionError) as error:
             reason = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
             raise DefinitionError(
                 (Fault(file=str(file), where="", message=reason),),
