@@ -72,7 +72,9 @@ class Discretion:
         """A text of the user's own: only what names the working directory, the home folder or the host is changed."""
         for root in self._roots:
             if root in text:
-                text = re.sub(rf"(?:file://)?{re.escape(root)}(?:/|(?![\w.-]))", "", text) or "."
+                place = rf"(?:file://)?{re.escape(root)}"
+                text = re.sub(rf"{place}/(?=[^\s'\"])", "", text)
+                text = re.sub(rf"{place}(?:/|(?![\w.-]))", ".", text)
         for home in self._homes:
             if home in text:
                 text = re.sub(rf"(?:file://)?{re.escape(home)}(?![\w.-])", "~", text)

@@ -6,6 +6,7 @@ Source: Workflow RO-Crate 1.0 and Bioschemas' ComputationalWorkflow and FormalPa
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -57,11 +58,12 @@ class Prospective:
         self.inputs: dict[str, Formal] = {}
         self.outputs: dict[str, Formal] = {}
         self.variables: dict[str, Formal] = {}
-        self._items = {item.name: item for item in self.plan.items if item.role in (Role.INPUT, Role.ENVIRONMENT)}
-        self._by_path = {str(item.path): item for item in self._items.values() if item.path is not None}
-        kept_back = [item for item in self._items.values() if not (item.disclosable and item.clonable)]
+        self._items = {item.name: item for item in self.plan.of_role(Role.INPUT)}
+        staged = (*self.plan.of_role(Role.INPUT), *self.plan.of_role(Role.ENVIRONMENT))
+        self._by_path = {str(item.path): item for item in staged if item.path is not None}
+        kept_back = [item for item in staged if not (item.disclosable and item.clonable)]
         self.kept_back = {item.fingerprint.digest: item for item in kept_back if item.fingerprint.digest != _EMPTY}
-        self.secretive = bool(subject.hidden) or any(not item.disclosable for item in self._items.values())
+        self.secretive = bool(subject.hidden) or any(not item.disclosable for item in staged)
 
     # -- the workflow ----------------------------------------------------------------------------------------------
 
@@ -238,6 +240,7 @@ class Prospective:
             stated = documented.get(name)
             value = parameters.get(name)
             if name in self.subject.hidden:
+                self.data.withheld.add(name)
                 found, slot = self.values.undisclosed(name, formal)
             elif value is None and stated is not None and stated.has_default and stated.default is not None:
                 found, slot = self._default(name, stated, formal)
@@ -267,7 +270,8 @@ class Prospective:
         """Describe the environment variables that the stage file asks for."""
         refs: list[Ref] = []
         for name, formal in self.variables.items():
-            if name in self.subject.hidden:
+            if name in self.subject.hidden or self._undisclosed_variable(name):
+                self.data.withheld.add(name)
                 refs += self.values.undisclosed(name, formal)[0]
                 continue
             value = values.get(name, self.plan.environment.get(name))
@@ -275,6 +279,10 @@ class Prospective:
             entity = self.values.describe(name, str(shown) if shown is not None else "", formal, self.locate)[0]
             refs += entity
         return refs
+
+    def _undisclosed_variable(self, name: str) -> bool:
+        items = (item for item in self.plan.of_role(Role.ENVIRONMENT) if re.split(r"[.\[]", item.name)[0] == name)
+        return any(not item.disclosable for item in items)
 
     def locate(self, slot: str, value: Mapping[str, Json]) -> Content:
         """Which file or folder a CWL object among the inputs means."""

@@ -19,6 +19,7 @@ _TREE_RULE = """\
 The sha256 of a *folder* is that of a text with one line for each file, symbolic link and empty folder in it, sorted by
 the UTF-8 bytes of its path: `kind TAB digest TAB size TAB path NEWLINE`. The kind is `f` (file), `x` (executable file),
 `l` (link; its digest field is the target) or `d` (empty folder); paths and targets are percent-encoded, `/` is not."""
+_LONGEST = 2000
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
@@ -66,7 +67,8 @@ def _run(run: RunStory) -> list[str]:
         took = f", {run.seconds:.1f} s" if run.seconds is not None else ""
         lines += [f"Started {run.started}, {'ended ' + run.ended if run.ended else 'end not known'}{took}.", ""]
     if run.error:
-        lines += [*(f"    {line}" for line in run.error.splitlines()), ""]
+        # An indented block is shown as it is, markup and all.
+        lines += [*(f"    {line[:_LONGEST]}" for line in run.error.splitlines()[:100]), ""]
     lines += ["### Inputs", "", *_slots(run.inputs), "### Outputs", "", *_slots(run.outputs)]
     if run.logs:
         lines += ["Logs: " + ", ".join(_thing(log) for log in run.logs), ""]
@@ -101,7 +103,7 @@ def _declared(slots: tuple[Slot, ...]) -> list[str]:
 def _how(story: Story) -> list[str]:
     lines = [_HOW.format(software=_plain(story.software)), "", _TREE_RULE]
     for remark in story.remarks:
-        lines += ["", remark]
+        lines += ["", _plain(remark)]
     return lines
 
 
@@ -113,6 +115,6 @@ def _thing(thing: Thing) -> str:
 
 def _plain(text: str) -> str:
     """The text with nothing in it that Markdown or HTML would take for its own; long ones are cut."""
-    if len(text) > 2000:  # noqa: PLR2004 - a page is no place for a longer value
-        text = text[:2000] + "…"
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + "…"
     return _SPECIAL.sub(r"\\\1", " ".join(text.split())).replace("&", "&amp;")

@@ -24,7 +24,7 @@ from wfexs_like.crate.story import RunStory, Slot, Thing
 from wfexs_like.crate.vocabulary import COMPLETED, FAILED
 
 LOG_FILES = 40
-"""So many logs of one run go into a crate, the engine's own first."""
+"""So many logs of one run go into a crate: the engine's own first, then those of steps that failed."""
 LOG_BYTES = 4 << 20
 """Of a longer log, its last so many bytes."""
 
@@ -171,7 +171,14 @@ class Retrospective:
         if self.ground.secretive:
             return []
         things: list[Thing] = []
-        for path in sorted(execution.logs, key=_engine_first)[:LOG_FILES]:
+        failed = {step.name for step in execution.steps if step.status in (Status.FAILED, Status.KILLED)}
+
+        def weight(path: PurePosixPath) -> tuple[int, str]:
+            if path.parent.name == "logs":
+                return 0, str(path)
+            return 1 if any(PurePosixPath(name).name in path.name for name in failed) else 2, str(path)
+
+        for path in sorted(execution.logs or self._found(execution), key=weight)[:LOG_FILES]:
             try:
                 stream = open_inside(self.subject.content, str(path))
             except NotFoundError:
@@ -186,6 +193,12 @@ class Retrospective:
             things.append(Thing(text=path.name, href=entity.id, sha256=str(entity.as_json()["sha256"]), size=len(text)))
         return things
 
+    def _found(self, execution: Execution) -> list[PurePosixPath]:
+        """The logs of a run that came to no end and so has no list of them."""
+        folder = self.subject.content / "runs" / str(execution.run) / "logs"
+        files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
+        return [PurePosixPath(path.relative_to(self.subject.content)) for path in files]
+
     def _rewritten(self, stream: BinaryIO) -> Iterator[str]:
         size = stream.seek(0, io.SEEK_END)
         stream.seek(max(0, size - LOG_BYTES))
@@ -195,10 +208,6 @@ class Retrospective:
             io.BytesIO(stream.read(LOG_BYTES)), encoding="utf-8", errors="replace", newline=""
         ):
             yield self.discretion.text(line)
-
-
-def _engine_first(path: PurePosixPath) -> tuple[bool, str]:
-    return "engine" not in path.stem and path.stem not in ("cwltool", "nextflow", "stderr"), str(path)
 
 
 def _time(text: str | None) -> str | None:

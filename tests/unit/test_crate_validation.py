@@ -1,0 +1,143 @@
+"""A crate is validated without the network, by the same rules as the stock validator's."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from staging.errors import CrateError, NotFoundError, UsageError
+from tests.support.crates import metadata_of, usual_workdir
+from wfexs_like.crate.export import export_crate
+from wfexs_like.crate.graph import METADATA
+from wfexs_like.crate.report_types import Validation
+from wfexs_like.crate.validation import KNOWN, detect_profile, validate_crate
+
+
+@pytest.fixture
+def crate(tmp_path: Path) -> Path:
+    destination = tmp_path / "crate"
+    subject = usual_workdir(tmp_path, runs=1).subject()
+    export_crate(subject, destination, kind="retrospective", validate=False, cache=tmp_path / "cache")
+    return destination
+
+
+def _change(crate: Path, entity_id: str, **changes: object) -> None:
+    metadata = metadata_of(crate)
+    entity = next(one for one in metadata["@graph"] if one["@id"] == entity_id)
+    for key, value in changes.items():
+        if value is None:
+            del entity[key]
+        else:
+            entity[key] = value
+    (crate / METADATA).write_text(json.dumps(metadata))
+
+
+def _checks(validation: Validation, severity: str) -> set[str]:
+    return {one.check for one in validation.issues if one.severity == severity}
+
+
+def test_planted_faults_are_found_each_at_its_severity(crate: Path, tmp_path: Path) -> None:
+    (crate / "runs/1/outputs/sorted.txt").unlink()
+    _change(crate, "./", license=None, author=None)
+    validation = validate_crate(crate, cache=tmp_path / "cache")
+    assert validation.profile == "workflow-run-crate-0.5"
+    assert not validation.passed
+    assert validation.required == len(_checks(validation, "required")) >= 2
+    assert any("sorted.txt" in one.message for one in validation.issues if one.severity == "required")
+    assert any("author" in one.message for one in validation.issues if one.severity == "recommended")
+
+
+def test_a_crate_is_sound_as_a_folder_as_a_zip_and_with_parsed_queries_at_hand(crate: Path, tmp_path: Path) -> None:
+    zipped = tmp_path / "again.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for path in crate.rglob("*"):
+            archive.write(path, path.relative_to(crate))
+    first = validate_crate(crate, cache=tmp_path / "cache")
+    kept = list((tmp_path / "cache" / "validator").iterdir())
+    again = validate_crate(zipped, cache=tmp_path / "cache")
+    assert len(kept) == 1
+    assert first == again
+    assert first.passed
+    assert _checks(first, "recommended") == {KNOWN}
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "[]", '{"schema": "wfexs-like/parsed-queries/1", "queries": {"a": 1}}', "broken"]
+)
+def test_a_damaged_cache_does_no_harm(crate: Path, tmp_path: Path, damage: str) -> None:
+    cache = tmp_path / "cache"
+    validate_crate(crate, profile="workflow-ro-crate-1.0", cache=cache)
+    (kept,) = (cache / "validator").iterdir()
+    if damage == "broken":
+        content = json.loads(kept.read_text())
+        content["queries"] = {key: ["CompValue"] for key in content["queries"]}
+        damage = json.dumps(content)
+    kept.write_text(damage)
+    assert validate_crate(crate, profile="workflow-ro-crate-1.0", cache=cache).passed
+
+
+def test_a_cache_that_cannot_be_made_does_no_harm(crate: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("a file")
+    assert validate_crate(crate, profile="workflow-ro-crate-1.0", cache=tmp_path / "cache").passed
+
+
+def test_a_profile_may_be_named_by_its_address_and_an_unknown_one_is_refused(crate: Path, tmp_path: Path) -> None:
+    address = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
+    assert validate_crate(crate, profile=address, cache=tmp_path).profile == "workflow-ro-crate-1.0"
+    with pytest.raises(UsageError, match="no profile"):
+        validate_crate(crate, profile="nonsense", cache=tmp_path)
+
+
+def test_what_is_no_crate_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        validate_crate(tmp_path / "missing", cache=tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CrateError, match="not an RO-Crate"):
+        validate_crate(tmp_path / "folder", cache=tmp_path)
+    for text in ("{", "[" * 100_000, "[]", "\xff"):
+        (tmp_path / "folder" / METADATA).write_text(text, encoding="latin-1")
+        with pytest.raises(CrateError, match="JSON"):
+            validate_crate(tmp_path / "folder", cache=tmp_path)
+    (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 nonsense")
+    with pytest.raises(CrateError, match="can't be read"):
+        validate_crate(tmp_path / "no.zip", cache=tmp_path)
+
+
+def test_a_context_that_is_not_built_in_is_refused_and_not_asked_for(crate: Path, tmp_path: Path) -> None:
+    metadata = metadata_of(crate)
+    metadata["@context"] = [metadata["@context"], "http://127.0.0.1:9/context"]
+    (crate / METADATA).write_text(json.dumps(metadata))
+    with pytest.raises(CrateError, match="not built in"):
+        validate_crate(crate, cache=tmp_path)
+
+
+def test_the_most_specific_profile_that_is_declared_is_chosen() -> None:
+    def declaring(root: object, descriptor: object) -> dict[str, object]:
+        return {
+            "@graph": [
+                {"@id": METADATA, "about": {"@id": "./"}, "conformsTo": descriptor},
+                {"@id": "./", "conformsTo": root},
+            ]
+        }
+
+    base = {"@id": "https://w3id.org/ro/crate/1.1"}
+    hub = {"@id": "https://w3id.org/workflowhub/workflow-ro-crate/1.0"}
+    runs = [{"@id": f"https://w3id.org/ro/wfrun/{one}/0.5"} for one in ("process", "workflow", "provenance")]
+    assert detect_profile(declaring(runs, [base, hub])) == "provenance-run-crate-0.5"
+    assert detect_profile(declaring(runs[:2], [base, hub])) == "workflow-run-crate-0.5"
+    assert detect_profile(declaring(runs[0], base)) == "process-run-crate-0.5"
+    assert detect_profile(declaring(None, [base, hub])) == "workflow-ro-crate-1.0"
+    assert detect_profile(declaring(None, base)) == "ro-crate-1.1"
+    assert detect_profile({"@graph": "nonsense"}) == "ro-crate-1.1"
+
+
+def test_a_zip_cannot_write_outside_while_it_is_validated(tmp_path: Path) -> None:
+    evil = tmp_path / "evil.zip"
+    with zipfile.ZipFile(evil, "w") as archive:
+        archive.writestr(METADATA, '{"@context": "https://w3id.org/ro/crate/1.1/context", "@graph": []}')
+        archive.writestr("../../escaped.txt", "x")
+    assert not validate_crate(evil, cache=tmp_path / "cache").passed
+    assert not list(tmp_path.parent.rglob("escaped.txt"))
