@@ -177,13 +177,7 @@ def _answer(response: requests.Response, url: str, hops: tuple[Identifier, ...])
 
 def _reason(error: BaseException) -> str:
     """The innermost cause in few words: libraries wrap it several times."""
-    text = str(error)
-    for part in ("Name or service not known", "Temporary failure in name resolution", "Connection refused"):
-        if part in text:
-            return part.lower()
-    found = re.search(
-        r"(\[Errno \d+\] [\w ]+|certificate [\w ]+|Connection [\w ]+|[Tt]imed out|RemoteDisconnected)", text
-    )
+    found = _REASON.search(str(error))
     return (found.group(1) if found else type(error).__name__).lower()
 
 
