@@ -80,7 +80,7 @@ class Obtainer:
         origins = self.store.index.origins([one.pinned for one in self.remembered.values()])
         candidates: dict[str, Obtained] = {}
         for request in requests:
-            candidate = self._expected(request, origins) if request.sha256 else self._local(request, origins)
+            candidate = self._local(request, origins) if _is_at_hand(request) else self._expected(request, origins)
             if candidate is not None:
                 candidates[request.key] = candidate
         files = {one.stored.fingerprint.digest for one in candidates.values() if one.stored.kind is Kind.FILE}
@@ -121,7 +121,9 @@ class Obtainer:
         mirror = request.mirrors[0]
         asked = self.remembered.get(str(mirror))
         origin = origins.get(asked.pinned) if asked else None
-        if mirror.scheme not in LOCAL or origin is None or not _is_kind(request, origin.kind):
+        if origin is None or not _is_kind(request, origin.kind):
+            return None
+        if request.sha256 not in (None, origin.fingerprint):
             return None
         try:
             pin = self.fetcher(mirror).pin(mirror, self.context(request, mirror))
@@ -328,6 +330,16 @@ def origin_of(pin: Pin, fetched: Fetched) -> Origin:
         media_type=fetched.media_type,
         suggested=fetched.name,
     )
+
+
+def _is_at_hand(request: Request) -> bool:
+    """Whether the source can be looked at for nothing: then it is, and must still be what was promised.
+
+    A digest alone would do to take the store's copy; but a user whose own file has changed since wants to hear of it.
+    """
+    first = request.mirrors[0]
+    path = first.local_path
+    return first.scheme in LOCAL and (path is None or path.exists())
 
 
 def check_schemes(requests: Sequence[Request]) -> None:

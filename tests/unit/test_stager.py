@@ -524,10 +524,21 @@ def test_bytes_that_are_not_the_lock_s_are_refused(bench: Bench) -> None:
     assert (caught.value.fields["expected"], caught.value.fields["actual"]) == (sha("one"), sha("two"))
 
 
-def test_a_lock_is_served_by_the_store_when_the_source_has_changed(bench: Bench) -> None:
+def test_a_local_file_that_is_no_longer_what_the_lock_says_is_refused(bench: Bench) -> None:
     bench.file("a", "one")
     _, first = bench.stage(wanted("a"))
     bench.file("a", "two")
+
+    with pytest.raises(DigestError) as caught:
+        bench.stage(wanted("a"), locked=plan_of(first))
+
+    assert caught.value.fields["expected"] == first[0].item.fingerprint.digest
+
+
+def test_a_lock_is_served_by_the_store_when_the_source_is_gone(bench: Bench) -> None:
+    path = bench.file("a", "one")
+    _, first = bench.stage(wanted("a"))
+    path.unlink()
 
     workdir, second = bench.stage(wanted("a"), locked=plan_of(first))
 
