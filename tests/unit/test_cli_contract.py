@@ -499,6 +499,19 @@ def test_a_failed_workflow_is_the_run_object_with_exit_code_8_and_shows_the_end_
     assert "wfexs-like: error: the workflow failed in run 1: step 'align/sort' failed" in outcome.stderr
 
 
+def test_the_tracebacks_of_an_engine_are_left_out_of_what_is_shown(
+    call: Call, session: KnownAnswers, tmp_path: Path
+) -> None:
+    log = tmp_path / "engine.log"
+    log.write_text(
+        "INFO start\nTraceback (most recent call last):\n  File 'x.py', line 1\n    raise\nError: the reason\nINFO end\n"
+    )
+    session.log_files = (log,)
+    session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1, steps=())
+    shown = [line for line in call("run", "last").stderr.splitlines() if line.startswith("  | ")]
+    assert shown == ["  | INFO start", "  | Error: the reason", "  | INFO end"]
+
+
 def test_a_failed_run_still_gets_its_crate_and_exit_code_8(call: Call, session: KnownAnswers) -> None:
     session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1)
     outcome = call("execute", "demo.stage", "--crate", "out", "--json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
@@ -68,7 +68,7 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
     what = f"run {execution.run} was killed" if status == "killed" else f"the workflow failed in run {execution.run}"
     lines = [f"wfexs-like: error: {what}" + (f": {reason}" if reason else "")]
     log = failing_log(app.session.logs(workdir, execution.run), step) if status == "failed" else None
-    tail = last_lines(log, TAIL_LINES) if log is not None else []
+    tail = last_lines(log, TAIL_LINES, ours=step is None or log.suffix == ".log") if log is not None else []
     if log is not None and tail:
         lines += [f"the last lines of {shown_path(log)}:", *(f"  | {line}" for line in tail)]
     lines.append(f'wfexs-like: hint: "wfexs-like logs {workdir} {execution.run}" prints everything it wrote')
@@ -91,8 +91,11 @@ def failing_log(logs: tuple[Path, ...], step: StepRun | None) -> Path | None:
     return candidates[0] if candidates else None
 
 
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last ``count`` lines of a text, however long it is; endless lines are cut."""
+def last_lines(path: Path, count: int, *, ours: bool = False) -> list[str]:
+    """The last ``count`` lines of a text, however long it is; endless lines are cut.
+
+    ``ours``: an engine wrote it, whose own tracebacks tell a user nothing and are left out.
+    """
     with path.open("rb") as stream:
         stream.seek(0, 2)
         end = stream.tell()
@@ -101,4 +104,16 @@ def last_lines(path: Path, count: int) -> list[str]:
     lines = text.splitlines()
     if end > _TAIL_BYTES and len(lines) > 1:
         lines = lines[1:]
+    lines = list(_without_tracebacks(lines)) if ours else lines
     return [plain(line)[:_LINE_LENGTH] for line in lines[-count:]]
+
+
+def _without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
+    """The lines but for Python's tracebacks, of which only the last line (what went wrong) stays."""
+    inside = False
+    for line in lines:
+        if line.strip() == "Traceback (most recent call last):":
+            inside = True
+        elif not inside or not line.startswith(" "):
+            inside = False
+            yield line

@@ -19,7 +19,7 @@ from wfexs_like.cli.views import run_view
 def command(app: App, workdir: str, params: tuple[str, ...]) -> int:
     """Each run has a number, outputs and logs of its own. Exit code 8 when the workflow failed.
 
-    The VALUE of --param is read as the type that the workflow's input has: 5 is a number for an int, a text for a string.
+    The VALUE of --param is read as the type of the workflow's input: 5 is a number for an int, a text for a string.
     """
     overrides = split_params(params)
     found = app.session.locate(workdir)
