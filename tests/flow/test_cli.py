@@ -1,4 +1,4 @@
-"""The command line on the real thing: what a person or a script sees from stage file to crate, and when it goes wrong."""
+"""The command line on the real thing: what a person or a script sees, from stage file to crate, signals and all."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def running(wfexs: Command, staged: str) -> subprocess.Popen[str]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         runs = wfexs.ok("show", staged)["runs"]
-        if runs and any(step["status"] == "running" for step in runs[-1]["steps"]):
+        if runs and any(step["status"] == "running" for step in runs[-1]["steps"]) and sleepers():
             return process
         time.sleep(0.1)
     process.kill()
@@ -199,7 +199,7 @@ def sleepers() -> list[str]:
                 argv = (folder / "cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if argv[:2] == [b"sleep", b"100"] and os.readlink(folder / "cwd").startswith(os.environ["HOME"]):
+            if argv[:2] == [b"sleep", b"100"] and (folder / "cwd").readlink().is_relative_to(os.environ["HOME"]):
                 found.append(folder.name)
     return found
 

@@ -504,7 +504,7 @@ def test_the_tracebacks_of_an_engine_are_left_out_of_what_is_shown(
 ) -> None:
     log = tmp_path / "engine.log"
     log.write_text(
-        "INFO start\nTraceback (most recent call last):\n  File 'x.py', line 1\n    raise\nError: the reason\nINFO end\n"
+        "INFO start\nTraceback (most recent call last):\n  File 'x', line 1\n    raise\nError: the reason\nINFO end\n"
     )
     session.log_files = (log,)
     session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1, steps=())
