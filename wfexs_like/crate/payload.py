@@ -23,6 +23,9 @@ from staging.paths import safe_join, safe_relative
 
 _FICLONE = 0x40049409
 _WORTH_A_CLONE = 4 << 20
+_COMPRESSED = frozenset(
+    {".bam", ".bz2", ".cram", ".gz", ".jpeg", ".jpg", ".png", ".tgz", ".xz", ".zip", ".zst"}
+)  # deflating these only takes time
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
@@ -138,7 +141,8 @@ class ZipWriter:
 def _member(path: str, mode: int) -> zipfile.ZipInfo:
     safe_relative(path.rstrip("/"))
     info = zipfile.ZipInfo(path, date_time=_ZIP_TIME)
-    info.compress_type = zipfile.ZIP_DEFLATED if stat.S_ISREG(mode) else zipfile.ZIP_STORED
+    small = not stat.S_ISREG(mode) or PurePosixPath(path).suffix.lower() in _COMPRESSED
+    info.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
     info.create_system = 3
     info.external_attr = mode << 16
     return info

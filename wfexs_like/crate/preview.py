@@ -21,7 +21,7 @@ h1 { margin: 0 0 .25rem; font-size: 1.9rem; line-height: 1.2; }
 h2 { margin: 0 0 .75rem; font-size: 1.25rem; }
 h3 { margin: 1.5rem 0 .4rem; font-size: 1rem; color: var(--soft); }
 a { color: var(--link); }
-.lead { max-width: 46rem; margin: 0 0 1.5rem; color: var(--soft); white-space: pre-line; }
+.lead { max-width: 46rem; margin: 0 0 1.5rem; color: var(--soft); }
 section { margin: 1.25rem 0; padding: 1.25rem 1.5rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .6rem; overflow-x: auto; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .3rem 1.5rem; margin: 0; }
@@ -33,6 +33,8 @@ tr:last-child td { border-bottom: 0; }
 td.name { white-space: nowrap; font-weight: 600; } td.size { white-space: nowrap; text-align: right; }
 code, pre { font: .85em/1.5 ui-monospace, "SFMono-Regular", Menlo, monospace; }
 code { overflow-wrap: anywhere; }
+td { overflow-wrap: anywhere; } td.value { min-width: 9rem; } td.digest { width: 1%; }
+td.digest code { white-space: nowrap; font-size: .75em; }
 pre { margin: .5rem 0; padding: .75rem 1rem; background: var(--page); overflow-x: auto;
   border-radius: .4rem; white-space: pre-wrap; }
 pre.bad { background: var(--badbg); color: var(--bad); }
@@ -122,7 +124,7 @@ def _run(run: RunStory) -> str:
         ("Started", _time(run.started)),
         ("Ended", _time(run.ended) + took if run.ended else "not known"),
         ("Exit code", "" if run.exit_code is None else str(run.exit_code)),
-        ("Command", f"<code>{_text(run.command)}</code>"),
+        ("Process", f"<code>{_text(run.command)}</code>" if run.command else ""),
         ("Network", "none: cut off by a network namespace" if run.network == "namespace" else "not cut off from it"),
         ("Logs", ", ".join(_thing(log) for log in run.logs)),
         ("Identifier", f"<code>{_text(run.uuid)}</code>"),
@@ -149,11 +151,12 @@ def _slots(slots: tuple[Slot, ...]) -> str:
         title = f' title="{_text(slot.description)}"' if slot.description else ""
         name = f'{_text(slot.name)} <span class="type">{_text(slot.kind)}</span>'
         for thing in slot.things or (Thing(text="none"),):
-            rows.append(
-                f'<tr><td class="name"{title}>{name}</td><td>{_thing(thing)}</td>'
-                f'<td class="size">{_size(thing.size)}</td>'
-                f"<td>{f'<code>{_text(thing.sha256)}</code>' if thing.sha256 else ''}</td></tr>"
-            )
+            if thing.size is None and thing.sha256 is None:
+                cells = f'<td class="value" colspan="3">{_thing(thing)}</td>'
+            else:
+                digest = f'<td class="digest"><code>{_text(thing.sha256 or "")}</code></td>'
+                cells = f'<td class="value">{_thing(thing)}</td><td class="size">{_size(thing.size)}</td>{digest}'
+            rows.append(f'<tr><td class="name"{title}>{name}</td>{cells}</tr>')
             name = ""
         if slot.many:
             rows.append(f'<tr><td></td><td class="soft" colspan="3">and {slot.many} more, in the metadata</td></tr>')
@@ -175,7 +178,7 @@ def _declared(slots: tuple[Slot, ...]) -> str:
 def _documents(story: Story) -> str:
     rows = "".join(
         f'<tr><td class="name">{_thing(one)}</td><td class="size">{_size(one.size)}</td>'
-        f"<td><code>{_text(one.sha256 or '')}</code></td></tr>"
+        f'<td class="digest"><code>{_text(one.sha256 or "")}</code></td></tr>'
         for one in story.documents
     )
     return _section("Workflow documents", f"<table><tbody>{rows}</tbody></table>")

@@ -52,7 +52,8 @@ class Retrospective:
         agent = self.ground.contextual.person(self.subject.person) if self.subject.person else None
         action.set("agent", agent or self.ground.contextual.not_stated())
         command = self._command(execution)
-        action.set("description", f"{self.subject.plan.engine} {self.subject.plan.engine_version}: {command}")
+        ran = f"{execution.engine} {execution.engine_version} ran {self.main.id}"
+        action.set("description", f"{ran}, started as: {command}" if command else ran)
         action.add("startTime", _time(execution.started))
         action.add("endTime", _time(execution.ended))
         taken, inputs = self.ground.slots(self._parameters(execution))
@@ -84,7 +85,7 @@ class Retrospective:
 
     def _command(self, execution: Execution) -> str:
         if not execution.argv or self.ground.secretive:
-            return f"{execution.engine} {self.main.id}"
+            return ""
         program = PurePosixPath(execution.argv[0]).name or execution.argv[0]
         return self.discretion.command((program, *execution.argv[1:]))
 
