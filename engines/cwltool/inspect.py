@@ -95,7 +95,7 @@ def inspect(root: Path, entry: str | None, engine: InstalledEngine) -> WorkflowI
                 log=log,
                 mark=os.urandom(16).hex(),
                 environment={"HOME": scratch, "TMPDIR": scratch},
-                cwd=Path(scratch),
+                cwd=folder,
                 time_limit=_TIME_LIMIT,
             ),
             started=lambda _: None,

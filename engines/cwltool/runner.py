@@ -105,7 +105,7 @@ class _Run:
             log=self.log,
             mark=self.request.uuid,
             folder=self.request.folder,
-            cwd=self.request.folder / "tmp",
+            cwd=self.request.content,
             environment={"HOME": str(self.tmp / "home"), "TMPDIR": str(self.tmp)},
             isolate_network=self.request.placement.isolate_network,
             time_limit=self.request.placement.time,

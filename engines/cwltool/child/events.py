@@ -17,16 +17,18 @@ def now() -> str:
 
 
 class Events:
-    """The writing end; lines from several threads don't mix."""
+    """The writing end; lines from several threads don't mix. ``spoken``: more than ``ready`` was said."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._lock = threading.Lock()
+        self.spoken = False
 
     def tell(self, event: str, content: Mapping[str, object]) -> None:
         """Write one event."""
         line = json.dumps({"event": event, **content}, separators=(",", ":"), default=str).encode() + b"\n"
         with self._lock:
+            self.spoken = self.spoken or event != "ready"
             view = memoryview(line)
             while view:
                 view = view[os.write(self._descriptor, view) :]

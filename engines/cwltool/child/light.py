@@ -31,12 +31,12 @@ class Heavy(BaseException):
 
 
 class _Attributes(type):
-    """A class whose unknown attributes are texts of their own names, as the terms of an RDF namespace are."""
+    """A class whose unknown attributes are stand-ins too: terms of an RDF namespace, classes of a submodule."""
 
-    def __getattr__(cls, name: str) -> str:
+    def __getattr__(cls, name: str) -> type[StandIn]:
         if name.startswith("__"):
             raise AttributeError(name)
-        return name
+        return StandIn
 
 
 class StandIn(metaclass=_Attributes):

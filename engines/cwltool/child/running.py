@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 from typing import Any
 
@@ -15,7 +16,7 @@ from schema_salad.exceptions import ValidationException
 from schema_salad.ref_resolver import Loader, file_uri
 from schema_salad.sourceline import strip_dup_lineno
 
-from engines.cwltool.child import borders
+from engines.cwltool.child import borders, quickening
 from engines.cwltool.child.events import Events
 from engines.cwltool.child.fetching import LocalFetcher
 from engines.cwltool.child.hooks import Hooks
@@ -46,6 +47,11 @@ def run(request: dict[str, Any], events: Events) -> int:
             logs=request["logs"],
         )
         hooks.install()
+        quickening.install()
+        # What is loaded stays; from here on garbage is worth collecting, now and then.
+        gc.freeze()
+        gc.enable()
+        gc.set_threshold(50_000, 20, 50)
         scheduler = Scheduler(cores=request["cores"], memory=request["memory"] / 2**20)
         outputs, status = scheduler(process, order, runtime_context(request))
     except UnsupportedRequirement as error:

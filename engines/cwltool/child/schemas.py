@@ -14,17 +14,26 @@ import stat
 from typing import Any
 
 from cwltool import process
+from schema_salad import schema as salad
 from schema_salad.avro.schema import Names, make_avsc_object
 from schema_salad.ref_resolver import Loader
 
 from engines.cwltool.child.fetching import LocalFetcher
 
-_LAYOUT = "1"
+_LAYOUT = "2"
 _BASE_TYPES = {
     "SCHEMA_ANY": "https://w3id.org/cwl/salad#Any",
     "SCHEMA_FILE": "https://w3id.org/cwl/cwl#File",
     "SCHEMA_DIR": "https://w3id.org/cwl/cwl#Directory",
 }
+
+
+class _Vocabulary(Loader):  # type: ignore[misc]
+    """What is used of schema-salad's own schema once CWL's is built: what its terms mean."""
+
+    def __init__(self, vocabulary: dict[str, str]) -> None:
+        super().__init__({}, fetcher_constructor=LocalFetcher, doc_cache=False)
+        self.vocab = vocabulary
 
 
 class SchemaStore:
@@ -46,9 +55,14 @@ class SchemaStore:
         if base is None:
             self._original("v1.0")
             index = process.SCHEMA_CACHE["v1.0"][3].idx
-            base = {name: _plain(index[iri]) for name, iri in _BASE_TYPES.items()}
+            base = {
+                "types": {name: _plain(index[iri]) for name, iri in _BASE_TYPES.items()},
+                "vocabulary": _plain(salad.get_metaschema()[2].vocab),
+            }
             self._write("base", base)
-        for name, value in base.items():
+        else:
+            salad.cached_metaschema = (Names(), [], _Vocabulary(base["vocabulary"]))
+        for name, value in base["types"].items():
             setattr(process, name, value)
 
     def _get(self, version: str) -> Any:
@@ -57,6 +71,8 @@ class SchemaStore:
             return process.SCHEMA_CACHE[version]
         kept = self._read(version) if version not in process.custom_schemas else None
         if kept is None:
+            # Building needs the whole of schema-salad's own schema, not only its vocabulary.
+            salad.cached_metaschema = None
             built = self._original(version)
             if not isinstance(built[1], Exception) and version not in process.custom_schemas:
                 self._write(version, _plain_schema(*built))

@@ -28,10 +28,12 @@ def start(*, request_fd: int, events_fd: int, heavy: bool) -> None:
         code = _do(request, events)
     except Heavy:
         code = _again(request_fd, events_fd)
-    except (ImportError, AttributeError, TypeError) as error:
-        if heavy:
+    except Exception as error:
+        # A stand-in may lack what some version of cwltool wants. Once a step has begun nothing is done twice.
+        if heavy or events.spoken:
             events.tell("broken", {"message": f"{type(error).__name__}: {error}"})
             raise
+        print(f"once more with all libraries, because of {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
         code = _again(request_fd, events_fd)
     sys.stdout.flush()
     sys.stderr.flush()
