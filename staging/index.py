@@ -8,6 +8,7 @@ again) and forgets provenance, and never makes it wrong.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -25,6 +26,7 @@ from staging.plan import Kind
 _VERSION = 1
 _PATIENCE = 30.0
 _WORD = 1 << 64
+_ROOM = 1 << 16  # bytes; what a new index and its log need at least
 _CHUNK = 500  # SQLite's oldest limit on variables in a statement is 999
 
 _TABLES = """
@@ -325,7 +327,9 @@ class Index:
 
     def _translate(self, error: sqlite3.Error) -> WfexsError:
         code = _code(error)
-        if code == sqlite3.SQLITE_FULL:
+        if code == sqlite3.SQLITE_FULL or (
+            code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and _is_full(self.path.parent)
+        ):
             return DiskError(
                 "cannot write the cache index: no space left on device",
                 where=str(self.path),
@@ -362,6 +366,20 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether there is no room for a small file: SQLite does not always say why it could not write."""
+    probe = folder / f".room-{secrets.token_hex(4)}"
+    try:
+        try:
+            with probe.open("xb") as stream:
+                os.posix_fallocate(stream.fileno(), 0, _ROOM)
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return False
 
 
 def _code(error: sqlite3.Error) -> int:

@@ -150,11 +150,13 @@ class LockFile:
     def _open(self, *, shared: bool) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
-            try:
-                return os.open(self.path, flags, 0o644)
-            except FileNotFoundError:
-                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-                return os.open(self.path, flags, 0o644)
+            for _ in range(_MOVED_TRIES):
+                try:
+                    return os.open(self.path, flags, 0o644)
+                except FileNotFoundError:
+                    # Its folder may be swept away again before we get there.
+                    self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            raise self._replaced()
         except OSError as error:
             if shared and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) and self.path.is_file():
                 # A shared lock needs no more than to read: another user's or a read-only folder.

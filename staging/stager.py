@@ -120,6 +120,7 @@ class Stager:
         pinned = _locked_items(wanted, locked) if locked is not None else {}
         jobs = _jobs(wanted, base, pinned)
         check_schemes([job.request for job in jobs])
+        self.store.sweep()
         with self._at_work(user, keep=bool(workdir_id)):
             obtained = self._obtain_all(jobs, user, content, wanted)
             self._say_trust(jobs, obtained)

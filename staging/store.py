@@ -32,7 +32,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from staging.errors import PolicyError, WfexsError, from_os_error
+from staging.errors import DiskError, PolicyError, WfexsError, from_os_error
 from staging.fingerprints import CHUNK, Fingerprint, FingerprintError, StatSignature, Tree
 from staging.index import Index
 from staging.locks import Held, LockFile
@@ -305,14 +305,17 @@ class ContentStore:
         self.index.record(signatures, verified=now())
 
     def _make_own(self) -> tuple[Path, Held]:
-        """Our folder for unfinished work. Those of processes that are gone are removed."""
+        """Our folder for unfinished work."""
         temporary = self.root / "tmp"
         try:
             temporary.mkdir(parents=True, exist_ok=True, mode=0o755)
-            self.sweep()
             token = os.urandom(8).hex()
             held = self.locks.hold(f"tmp:{token}")
-            (temporary / token).mkdir(mode=0o700)
+            try:
+                (temporary / token).mkdir(mode=0o700)
+            except BaseException:
+                held.release()
+                raise
         except OSError as error:
             raise from_os_error(error, "use the cache folder") from error
         return temporary / token, held
@@ -428,7 +431,8 @@ class ContentStore:
                 self.damaged[name[:64]] = actual
                 self._to_quarantine(name)
                 return None
-            self.index.record({name: read if read.is_settled(started) else None}, verified=now())
+            with contextlib.suppress(DiskError):  # only a convenience; a full disk is no reason not to read
+                self.index.record({name: read if read.is_settled(started) else None}, verified=now())
             return read
 
     def reread(self, name: str) -> bool:
@@ -529,10 +533,11 @@ def now() -> str:
 
 
 def _remove_folder(folder: Path) -> None:
-    def make_writable(_function: object, path: str, _error: object) -> None:
-        parent = Path(path).parent
-        parent.chmod(0o700)
+    def make_writable(_function: object, path: str, error: tuple[type, BaseException, object]) -> None:
+        if not isinstance(error[1], PermissionError):
+            raise error[1]
         target = Path(path)
+        target.parent.chmod(0o700)
         if target.is_dir() and not target.is_symlink():
             target.chmod(0o700)
             shutil.rmtree(target, onerror=make_writable)

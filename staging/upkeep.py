@@ -128,7 +128,7 @@ def remove(store: ContentStore, what: str, *, force: bool = False) -> Collected:
         LockedError: a working directory holds it.
     """
     with store.locks.hold("structure", patience=60.0, what="the content store"):
-        _drop_dead_users(store)
+        _drop(store, _dead_users(store))
         digests = _digests(store, what)
         used: dict[str, set[str]] = {}
         for use in store.index.uses():
@@ -157,13 +157,15 @@ def collect(store: ContentStore, *, dry_run: bool = False) -> Collected:
     ``dry_run``: only say what would be removed.
     """
     with store.locks.hold("structure", patience=60.0, what="the content store"):
-        dead = _drop_dead_users(store, dry_run=dry_run)
+        # What frees room comes before what needs some: the disk may be full.
+        dead = _dead_users(store)
         used = {use.name for use in store.index.uses() if (use.home, use.workdir) not in dead}
         doomed = sorted(name for name, _ in _objects(store) if name not in used)
         if dry_run:
             size = sum(status.st_size for name, status in _objects(store) if name not in used)
             return Collected(removed=tuple(sorted({name[:_NAME_LENGTH] for name in doomed})), size=size)
         collected = _delete(store, doomed, unlearn=False)
+        _drop(store, dead)
     store.sweep()
     _sweep_partial(store)
     remove_path(store.quarantine)
@@ -211,13 +213,14 @@ def _digests(store: ContentStore, what: str) -> list[str]:
     return [origin.fingerprint.digest for origin in store.index.origins([pinned]).values()]
 
 
-def _drop_dead_users(store: ContentStore, *, dry_run: bool = False) -> set[tuple[str, str]]:
-    """Working directories that are gone (removed by hand, or a stager that was killed) hold nothing any more."""
-    dead = {(home, workdir) for home, workdir in store.index.users() if not _is_alive(store, home, workdir)}
-    if not dry_run:
-        for home, workdir in dead:
-            store.index.drop_uses(home, workdir)
-    return dead
+def _dead_users(store: ContentStore) -> set[tuple[str, str]]:
+    """Working directories that are gone: removed by hand, or left unfinished by a stager that was killed."""
+    return {(home, workdir) for home, workdir in store.index.users() if not _is_alive(store, home, workdir)}
+
+
+def _drop(store: ContentStore, dead: set[tuple[str, str]]) -> None:
+    for home, workdir in dead:
+        store.index.drop_uses(home, workdir)
 
 
 def _is_alive(store: ContentStore, home: str, workdir: str) -> bool:

@@ -7,6 +7,7 @@ Below the folder of working directories::
                             workflow/ inputs/ engine/ runs/<n>/ crates/
     <id>/.lock              who uses it (``staging.locks``): shared by runs and crates, alone for removal
     .partial-<id>/          one that is being staged; renamed when it is whole, swept when its stager is dead
+    .doomed-<random>/       one that is being removed
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from staging.store import ContentStore, remove_path
 WORKDIR_SCHEMA = "wfexs-like/workdir/1"
 LOCK = ".lock"
 _PARTIAL = ".partial-"
+_DOOMED = ".doomed-"
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NICKNAME = re.compile(r"[^\W_][\w .+@-]{0,99}")
 _PREFIX_LENGTH = 2
@@ -275,28 +277,43 @@ class Workdirs:
         workdir_id = _new_id(randomness)
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
-            self.sweep()
-            held = LockFile(self.root / f"{_PARTIAL}{workdir_id}" / LOCK).hold(workdir_id)
-            new = NewWorkdir(workdir_id=workdir_id, nickname=chosen, home=self.root, held=held, store=self._store)
-            new.content.mkdir(mode=0o755)
         except OSError as error:
-            raise from_os_error(error, "make a working directory") from error
-        return new
+            raise from_os_error(error, "make the folder of working directories") from error
+        self.sweep()
+        root = self.root / f"{_PARTIAL}{workdir_id}"
+        held = None
+        try:
+            held = LockFile(root / LOCK).hold(workdir_id)
+            (root / "work").mkdir(mode=0o755)
+        except (OSError, WfexsError) as error:
+            with contextlib.suppress(WfexsError):
+                remove_path(root)
+            if held is not None:
+                held.release()
+            if isinstance(error, OSError):
+                raise from_os_error(error, "make a working directory") from error
+            raise
+        return NewWorkdir(workdir_id=workdir_id, nickname=chosen, home=self.root, held=held, store=self._store)
 
     def sweep(self) -> int:
-        """Remove what dead stagers left; returns how many there were."""
+        """Remove what dead stagers and interrupted removals left; returns how many there were."""
         swept = 0
-        for folder in self.root.glob(f"{_PARTIAL}*"):
-            workdir_id = folder.name.removeprefix(_PARTIAL)
-            held = LockFile(folder / LOCK).attempt(workdir_id)
-            if held is not None:
-                # Another one may sweep the same folder right now: then it sees to it.
-                with held, contextlib.suppress(WfexsError):
-                    _remove(folder, self._store)
-                    if self._store is not None:
-                        self._store.index.drop_uses(str(self.root), workdir_id)
+        for folder in (*self.root.glob(f"{_PARTIAL}*"), *self.root.glob(f"{_DOOMED}*")):
+            doomed = folder if folder.name.startswith(_DOOMED) else self._condemn(folder)
+            if doomed is not None:
+                # Another one may sweep the same folder right now, and see to the rest.
+                with contextlib.suppress(WfexsError):
+                    _remove(doomed, self._store)
                     swept += 1
         return swept
+
+    def _condemn(self, folder: Path) -> Path | None:
+        """Rename a dead stager's folder, so that nobody takes it for his; ``None`` when its stager lives."""
+        held = LockFile(folder / LOCK).attempt(folder.name.removeprefix(_PARTIAL))
+        if held is None:
+            return None
+        with held:
+            return _rename_away(folder)
 
     def list(self) -> tuple[StagedWorkdir, ...]:
         """All that are whole, oldest first. See ``damaged`` for the others."""
@@ -350,12 +367,8 @@ class Workdirs:
             LockedError: a run or a crate is using it.
         """
         with workdir.use(exclusive=True):
-            doomed = workdir.root.with_name(f"{_PARTIAL}{workdir.id}")
-            try:
-                # From here on it is gone; what an interrupt leaves is swept like an unfinished one.
-                workdir.root.rename(doomed)
-            except OSError as error:
-                raise from_os_error(error, f"delete {workdir.root}") from error
+            # From here on it is gone; what an interrupt leaves is swept.
+            doomed = _rename_away(workdir.root)
             _remove(doomed, self._store)
             if self._store is not None:
                 self._store.index.drop_uses(str(workdir.root.parent), workdir.id)
@@ -407,6 +420,15 @@ class Workdirs:
                 if folder.is_dir():
                     damaged.append((folder, error))
         return known, damaged
+
+
+def _rename_away(folder: Path) -> Path:
+    doomed = folder.with_name(f"{_DOOMED}{os.urandom(8).hex()}")
+    try:
+        folder.rename(doomed)
+    except OSError as error:
+        raise from_os_error(error, f"delete {folder}") from error
+    return doomed
 
 
 def _remove(folder: Path, store: ContentStore | None) -> None:

@@ -15,6 +15,7 @@ from staging.definition import Source
 from staging.fetchers.base import FETCHERS
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
+from staging.placing import write_atomically
 from staging.plan import Plan, PlanItem, Role, WorkflowEntry
 from staging.stager import StagedItem, Stager, Wanted
 from staging.store import ContentStore
@@ -79,8 +80,8 @@ class Bench:
         with self.store() as store, Workdirs(self.workdirs, store).create(nickname) as new:
             stager = Stager(store, self.ear, jobs=jobs)
             items = stager.fetch_all(wanted, new.content, self.sources, locked=locked, workdir_id=new.id)
-            (new.content / "stage.lock.json").write_bytes(plan_of(items).lock_bytes())
-            (new.content / "stage.yaml").write_text("a: stage\n")
+            write_atomically(new.content / "stage.lock.json", plan_of(items).lock_bytes())
+            write_atomically(new.content / "stage.yaml", b"a: stage\n")
             new.record(items)
             return new.commit(), items
 
