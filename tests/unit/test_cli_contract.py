@@ -602,6 +602,14 @@ def test_a_digest_error_shows_both_digests_in_full(call: Call, session: KnownAns
     assert "wfexs-like: hint: look" in outcome.stderr
 
 
+def test_an_error_after_the_result_does_not_print_a_second_object() -> None:
+    app = App(environment={}, stdin=io.StringIO(), stdout=io.StringIO(), stderr=io.StringIO())
+    app.options = app.options._replace(json=True)
+    app.emit("list", {"workdirs": []}, str)
+    app.emit_error({"schema": "wfexs-like/error/1"})
+    assert json.loads(app.stdout.getvalue()) == {"schema": "wfexs-like/list/1", "workdirs": []}  # type: ignore[attr-defined]
+
+
 def test_a_slip_of_ours_is_an_apology_that_names_type_and_place(call: Call, session: KnownAnswers) -> None:
     session.raises = RuntimeError("a slip of ours\nwith a second line")
     outcome = call("show", "last", "--json")
