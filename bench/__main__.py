@@ -24,6 +24,8 @@ from bench.measure import Sample
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
+BUSY = 0.5
+"""A load average above which the machine is not ours alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,10 +101,15 @@ class Bench:
         path.unlink(missing_ok=True)
         return path
 
-    def cold(self) -> None:
-        """Empty the content store and forget all working directories."""
+    def empty(self) -> None:
+        """Forget everything: an empty content store, no working directory."""
         self.fresh("cache")
         self.fresh("workdirs")
+
+    def cold(self, stage: Path) -> None:
+        """Forget everything but what ``stage`` needs: the same engine and workflow, other inputs."""
+        self.empty()
+        self.wfexs("stage", stage)
 
     def median(self, *words: str | Path) -> Sample:
         return measure.median(self.times, lambda: self.wfexs(*words))
@@ -142,7 +149,8 @@ class Bench:
         example = ROOT / "workflow_examples/word-count"
         stage = example / "word-count.wfex.stage"
         workflow = (example / "main.cwl", "--text", example / "text.txt")
-        self.answer("stage", stage)
+        first = self.median_of(self.empty, "stage", stage)
+        self.add(Row(work="stage, two steps, nothing known yet", ours=first.seconds, memory=first.memory))
 
         staged = self.median("stage", stage)
         self.add(Row(work="stage, two steps, warm", ours=staged.seconds, goal=0.6, memory=staged.memory))
@@ -197,11 +205,12 @@ class Bench:
         (folder / "main.cwl").write_text(COUNT_FILES)
         job = {"files": [{"class": "File", "location": f"files/{number:04}.txt"} for number in range(count)]}
         (folder / "job.json").write_text(json.dumps(job))
-        (folder / "many.wfex.stage").write_text(STAGE.format(more="params-from: job.json"))
-        stage = folder / "many.wfex.stage"
+        stage, none = folder / "many.wfex.stage", folder / "none.wfex.stage"
+        stage.write_text(STAGE.format(more="params-from: job.json"))
+        none.write_text(STAGE.format(more="params: {files: []}"))
         limit = measure.seconds(self.times, lambda: measure.copy_and_hash(folder / "files", self.fresh("copied")))
 
-        for note, prepare, goal in (("cold", self.cold, 1.5), ("warm", lambda: None, 0.8)):
+        for note, prepare, goal in (("cold", lambda: self.cold(none), 1.5), ("warm", lambda: None, 0.8)):
             sample = self.median_of(prepare, "stage", stage)
             self.add(
                 Row(
@@ -234,18 +243,16 @@ class Bench:
         data = folder / "data.bin"
         measure.make_file(data, self.size)
         (folder / "main.cwl").write_text(COUNT_BYTES)
-        (folder / "big.wfex.stage").write_text(
-            STAGE.format(more="params:\n  data: {c-l-a-s-s: File, url: {uri: ./data.bin}}")
-        )
-        hashing = measure.seconds(1, lambda: measure.hash_file(data))
-        writing = measure.seconds(1, lambda: measure.write_file(folder / "written.bin", self.size))
+        stage, small = folder / "big.wfex.stage", folder / "small.wfex.stage"
+        stage.write_text(STAGE.format(more="params: {data: {c-l-a-s-s: File, url: {uri: ./data.bin}}}"))
+        small.write_text(STAGE.format(more="params: {data: {c-l-a-s-s: File, value: small}}"))
+        hashing = measure.seconds(self.times, lambda: measure.hash_file(data))
+        writing = measure.seconds(self.times, lambda: measure.write_file(folder / "written.bin", self.size))
         limit = max(hashing, writing)
-        print(f"  limits: sha256 {hashing:.2f} s, write + fsync {writing:.2f} s", file=sys.stderr, flush=True)
         name = f"{self.size / (1 << 30):g} GiB local input"
 
-        self.cold()
-        cold = self.wfexs("stage", folder / "big.wfex.stage")
-        note = "sha256" if hashing >= writing else "write + fsync"
+        cold = self.median_of(lambda: self.cold(small), "stage", stage)
+        note = f"sha256 {hashing:.2f}, write + fsync {writing:.2f}"
         self.add(
             Row(
                 work=f"stage, {name}, cold",
@@ -257,10 +264,10 @@ class Bench:
                 memory=cold.memory,
             )
         )
-        warm = self.median("stage", folder / "big.wfex.stage")
+        warm = self.median("stage", stage)
         self.add(Row(work=f"stage, {name}, warm", ours=warm.seconds, goal=0.5, memory=warm.memory))
         shutil.rmtree(folder)
-        self.cold()
+        self.empty()
 
     def many_outputs(self, count: int = 1000) -> None:
         folder = self.folder / "outputs"
@@ -368,6 +375,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON too")
     options = parser.parse_args()
 
+    load = os.getloadavg()[0]
     failures = []
     with tempfile.TemporaryDirectory(prefix="wfexs-like-bench-", dir=options.folder) as folder:
         bench = Bench(Path(folder), times=options.repeat, size=int(options.gib * (1 << 30)), patience=options.patience)
@@ -379,7 +387,12 @@ def main() -> int:
                 case(bench)
             except measure.CommandFailedError as error:
                 failures.append(f"{name}: {error}")
-    print(f"median of {options.repeat}, {os.cpu_count()} processors, Python {platform.python_version()}\n")
+    print(
+        f"median of {options.repeat}, {os.cpu_count()} processors, Python {platform.python_version()}, "
+        f"load average {load:.1f} before"
+    )
+    # The table is one of times, not of processor seconds: other work makes every number worse.
+    print("other work was going on: do not compare these numbers with others\n" if load > BUSY else "")
     print(table(bench.rows))
     for failure in failures:
         print(f"\nnot measured: {failure}")
@@ -388,6 +401,7 @@ def main() -> int:
             "schema": "wfexs-like/bench/1",
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "repeat": options.repeat,
+            "load_before": load,
             "rows": [{**asdict(row), "met": row.met} for row in bench.rows],
             "not_measured": failures,
         }
