@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +12,7 @@ from engines.base import Listener
 from engines.execution import Execution
 from engines.interface import interface_as_json
 from staging.definition import StageDefinition
-from staging.errors import DefinitionError, Fault, NotFoundError, UsageError
+from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError
 from staging.placing import write_atomically
 from staging.plan import Json, Plan
 from staging.progress import Progress, Silent
@@ -42,6 +43,9 @@ __all__ = [
     "WorkdirReport",
     "read_lock",
 ]
+
+
+_LETTING_GO = 10.0  # seconds
 
 
 class Session:
@@ -223,8 +227,17 @@ class Session:
         found = self._workdirs.find(workdir)
         if force:
             self.cancel(workdir)
-        self._workdirs.remove(found)
-        return found.root
+        # Whoever ran what was just stopped still has to let go of the working directory.
+        deadline = time.monotonic() + (_LETTING_GO if force else 0)
+        while True:
+            try:
+                self._workdirs.remove(found)
+            except LockedError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return found.root
 
     def cancel(self, workdir: str, run: int | None = None) -> tuple[int, ...]:
         """Stop a run (all running ones by default); returns the numbers of those stopped."""
