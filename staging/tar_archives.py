@@ -98,8 +98,6 @@ class TarReader:
     def _read_tail(self) -> None:
         """A compressed archive's check sum comes after its last byte: read on to there."""
         stream, size = self._file.fileobj, 0
-        if stream is None:
-            return
         while chunk := stream.read(CHUNK):
             size += len(chunk)
             if size > _LARGEST_TAIL:
