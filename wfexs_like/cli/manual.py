@@ -80,7 +80,7 @@ def _lines() -> Iterator[str]:
 def _command(command: click.Command, name: str) -> Iterator[str]:
     context = click.Context(command, info_name=name)
     usage = " ".join(piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]")
-    yield f'.SS "{_text(name)} {_text(usage)}"'.replace(' "', ' "', 1)
+    yield f'.SS "{_text(f"{name} {usage}".strip())}"'
     summaries = {verb.name: verb.summary for verb in VERBS}
     yield from _paragraphs("\n\n".join(one for one in (summaries.get(name, ""), command.help or "") if one))
     yield from _options(command)
