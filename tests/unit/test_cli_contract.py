@@ -632,6 +632,8 @@ def test_a_slip_of_ours_is_an_apology_that_names_type_and_place(call: Call, sess
         ["crate", "last", "out", "--prospective", "--retrospective"],
         ["crate", "last", "out", "--prospective", "--run", "1"],
         ["crate", "last", "out", "--include", "everything"],
+        ["execute", "demo.stage", "--crate", "/tmp"],
+        ["execute", "demo.stage", "--include", "inputs"],
         ["logs", "last", "zero"],
         ["logs", "last", "0"],
         ["cache"],

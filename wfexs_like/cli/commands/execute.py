@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
+from staging.errors import UsageError
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App
 from wfexs_like.cli.forms import Form, crate_form, run_form, stage_form
@@ -44,6 +46,11 @@ def command(
 ) -> int:
     """A crate is made of a failed run too; exit code 8 says that it failed."""
     overrides, parts = split_params(params), split_include(include)
+    if crate is None and (include or licence or no_validate or rehash):
+        raise UsageError("--include, --licence, --no-validate and --rehash need --crate", hint="add --crate DEST")
+    if crate is not None and os.path.lexists(crate):
+        # Better said now than after the run.
+        raise UsageError(f"{crate} exists already", hint="choose another name, or remove it first", where=str(crate))
     staged = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname)
     assert staged.id is not None
     assert staged.content is not None
