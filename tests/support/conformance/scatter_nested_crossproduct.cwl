@@ -1,0 +1,16 @@
+cwlVersion: v1.2
+
+class: Workflow
+requirements: {ScatterFeatureRequirement: {}, StepInputExpressionRequirement: {}, InlineJavascriptRequirement: {}}
+inputs: {a: "string[]", b: "string[]"}
+outputs: {out: {type: {type: array, items: {type: array, items: string}}, outputSource: join/out}}
+steps:
+  join:
+    scatter: [one, more]
+    scatterMethod: nested_crossproduct
+    in:
+      one: a
+      more: b
+      words: {valueFrom: "$([inputs.one])"}
+    out: [out]
+    run: parts/join.cwl
