@@ -126,11 +126,11 @@ def _try(
         argv = (*isolation.prefix, *errand.argv, str(request), str(writing))
         with errand.log.open("ab") as log:
             child = start(argv, env=environment, cwd=errand.cwd, stdout=log, stderr=log, pass_fds=(request, writing))
-    except MissingToolError:
+    except MissingToolError as error:
         os.close(reading)
-        if isolation.prefix:
-            return None
-        raise
+        with errand.log.open("a") as log_text:
+            log_text.write(f"{error.message}\n")
+        return None
     except BaseException:
         os.close(reading)
         raise

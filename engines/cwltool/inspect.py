@@ -153,5 +153,7 @@ def _invalid(document: str, message: str) -> DefinitionError:
     return DefinitionError(
         (Fault(file=document, where="", message=message),),
         message=f"{document} is not a valid workflow: {message}",
-        hint="cwltool --validate says more",
+        hint="the documents of a workflow are staged together, none is fetched from the web"
+        if re.search(r"\bhttps?://[^ ]*'?$|is not part of the staged", message)
+        else "cwltool --validate says more",
     )

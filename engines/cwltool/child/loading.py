@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from typing import Any
 
@@ -17,6 +18,10 @@ from schema_salad.ref_resolver import file_uri
 from engines.cwltool.child import fetching
 from engines.cwltool.child.schemas import SchemaStore
 
+_MOST = 20
+_BY_WHOM = re.compile(r"^\[[^\]]*\] (Job error:\s*|Cannot make job:\s*)?")
+_EMPTY_WORDS = ("Exception on step", "Got workflow error", "Unexpected exception", "Unhandled exception")
+
 
 class Complaints(logging.Handler):
     """Keeps the errors that cwltool logs and doesn't raise."""
@@ -27,8 +32,9 @@ class Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a message; the first ones tell the cause."""
-        if len(self.messages) < 20:  # noqa: PLR2004
-            self.messages.append(record.getMessage())
+        message = _BY_WHOM.sub("", record.getMessage())
+        if len(self.messages) < _MOST and not message.startswith(_EMPTY_WORDS):
+            self.messages.append(message)
 
 
 def prepare(request: dict[str, Any]) -> Complaints:

@@ -38,6 +38,12 @@ def inspect(request: Data, events: Events) -> int:
     except (ValidationException, WorkflowException, RuntimeError, ValueError, OSError) as error:
         events.tell("invalid", {"message": str(error)})
         return 1
+    except Exception as error:
+        # cwltool breaks on some documents that are far from being CWL (an empty one, for instance).
+        if not request["heavy"]:
+            raise
+        events.tell("invalid", {"message": f"cwltool can make no sense of it ({type(error).__name__}: {error})"})
+        return 1
     return 0
 
 

@@ -20,6 +20,7 @@ def start(*, request_fd: int, events_fd: int, heavy: bool) -> None:
         request = json.load(stream)
     if not heavy:
         events.tell("ready", {"pid": os.getpid(), "network": request.get("network", "none")})
+    request["heavy"] = heavy
     _loopback()
     _find_libraries(request)
     if not heavy and request.get("light", True):
