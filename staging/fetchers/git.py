@@ -25,6 +25,8 @@ __all__ = ["GitFetcher", "GitSource", "split_git"]
 T = TypeVar("T")
 
 _ABBREVIATED: Final = re.compile(r"^[0-9a-f]{7,39}$")
+# How a server says that it has no such commit at all.
+_NOT_THERE: Final = "not our ref"
 # How servers say that they don't give a commit by its number, or not without its history.
 _WHOLE_ONLY: Final = (
     "unadvertised object",
@@ -210,6 +212,8 @@ def _obtain(git: Git, commit: str) -> None:
     try:
         git.call_watched(*_FETCH, "--depth=1", "--", git.source.url, commit)
     except FetchError as error:
+        if _NOT_THERE in error.message:
+            raise _no_commit(git, commit) from error
         if not any(mark in error.message.lower() for mark in _WHOLE_ONLY):
             raise
         _start_repository(git)
@@ -217,14 +221,18 @@ def _obtain(git: Git, commit: str) -> None:
     try:
         kind = git.call("cat-file", "-t", commit).stdout.strip()
     except FetchError as error:
-        raise FetchError(
-            f"the commit {commit} is not in {git.source.url}",
-            hint="it may have been removed since; name another ref",
-            where=git.source.url,
-            identifier=git.source.url,
-        ) from error
+        raise _no_commit(git, commit) from error
     if kind != b"commit":
         raise FetchError(f"{commit} in {git.source.url} is a {kind.decode()}, not a commit", where=git.source.url)
+
+
+def _no_commit(git: Git, commit: str) -> FetchError:
+    return FetchError(
+        f"the commit {commit} is not in {git.source.url}",
+        hint="it may have been removed since; name another ref",
+        where=git.source.url,
+        identifier=git.source.url,
+    )
 
 
 def _fetch_history(git: Git, *options: str) -> None:

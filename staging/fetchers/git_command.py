@@ -21,7 +21,7 @@ _NETWORK = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSL_CERT_FILE
 _MAX_ERRORS: Final = 64 << 10
 _PROGRESS = re.compile(rb"Receiving objects:.*?, ([0-9.]+) (bytes|KiB|MiB|GiB)")
 _UNITS: Final = {b"bytes": 1, b"KiB": 1 << 10, b"MiB": 1 << 20, b"GiB": 1 << 30}
-_REFUSED = ("not allowed", "is disabled", "strange hostname", "unsafe")
+_REFUSED = ("' not allowed", "disabled in libcurl", "unsupported url scheme", "strange hostname")
 _DENIED = ("authentication failed", "could not read username", "could not read password", "terminal prompts disabled")
 _DENIED_TOO = ("permission denied", "access denied", "error: 401", "error: 403", "host key verification failed")
 _MISSING = ("not found", "does not exist", "does not appear to be a git repository", "no such file", "error: 404")
@@ -179,7 +179,7 @@ def failure(source: GitSource, errors: bytes, reason: str) -> FetchError | Polic
         return FetchError(f"{where} did not answer in time", where=where, transient=True, identifier=where)
     words = _words(errors)
     text = errors.decode(errors="replace").lower()
-    if "transport" in text and _any(_REFUSED, text):
+    if _any(_REFUSED, text):
         return PolicyError(f"git refuses {where}: {words}", where=where)
     if _any(_DENIED, text) or _any(_DENIED_TOO, text):
         return FetchError(

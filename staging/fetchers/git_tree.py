@@ -76,7 +76,10 @@ def _check_places(entries: list[_Entry]) -> None:
     leaves: set[str] = set()
     folders: set[str] = set()
     for entry in entries:
-        path = safe_relative(entry.path)
+        try:
+            path = safe_relative(entry.path)
+        except PolicyError as error:
+            raise PolicyError(f"the repository's entry {error.message}", hint=error.hint, where=entry.path) from error
         if any(part.casefold() == ".git" for part in path.parts):
             raise PolicyError(f"the repository holds a file in a .git folder: {entry.path!r}", where=entry.path)
         if entry.path in leaves:

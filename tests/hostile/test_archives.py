@@ -276,6 +276,15 @@ def test_a_tar_that_breaks_off_between_two_entries_is_not_taken_for_whole(
     _refused(archive, into, "damaged", ArchiveError)
 
 
+def test_a_compressed_tar_is_read_to_its_check_sum(tmp_path: Path, into: Path) -> None:
+    archive = _tar(tmp_path / "a", _file("a", b"x" * 1000), mode="w:gz")
+    data = bytearray(archive.read_bytes())
+    data[-8] ^= 1
+    archive.write_bytes(data)
+
+    _refused(archive, into, "damaged", ArchiveError)
+
+
 def test_a_tar_with_a_bad_header_in_the_middle_is_damaged(tmp_path: Path, into: Path) -> None:
     archive = _tar(tmp_path / "a", _file("a"), _file("b"), _file("c"))
     data = bytearray(archive.read_bytes())
