@@ -14,7 +14,7 @@ __all__ = ["bench", "installed"]
 
 pytestmark = pytest.mark.cwltool
 
-ONE_STEP = ONE_STEP % "%s"
+ONE_STEP = "cwlVersion: v1.2\nclass: Workflow\ninputs: {}\noutputs: []\nsteps: {a: {run: %s, in: {}, out: []}}"
 
 
 def test_types_are_told_with_every_name_resolved(bench: Bench) -> None:
