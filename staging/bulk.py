@@ -91,7 +91,7 @@ def _commit(obtainer: Obtainer, finished: Sequence[_Finished]) -> dict[str, Obta
     store, user = obtainer.store, obtainer.user
     store.index.use(user.home, user.workdir, {one.fetched.fingerprint.digest for one in finished})
     store.commit_files([(one.path, one.fetched.fingerprint) for one in finished])
-    store.index.learn({str(one.request.mirrors[0]): origin_of(one.pin, one.fetched) for one in finished})
+    store.index.learn({str(one.request.mirrors[0]): origin_of(one.request, one.pin, one.fetched) for one in finished})
     return {
         one.request.key: from_fetched(one.request, one.request.mirrors[0], one.pin, one.fetched) for one in finished
     }

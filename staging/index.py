@@ -21,9 +21,10 @@ from pathlib import Path
 
 from staging.errors import DiskError, LockedError, WfexsError, from_os_error
 from staging.fingerprints import Fingerprint, StatSignature
+from staging.placing import make_folders
 from staging.plan import Kind
 
-_VERSION = 1
+_VERSION = 2
 _PATIENCE = 30.0
 _WORD = 1 << 64
 _ROOM = 1 << 16  # bytes; what a new index and its log need at least
@@ -37,7 +38,8 @@ CREATE TABLE IF NOT EXISTS objects (
 CREATE INDEX IF NOT EXISTS objects_by_inode ON objects (inode, device);
 CREATE TABLE IF NOT EXISTS origins (
   identifier TEXT PRIMARY KEY, kind TEXT NOT NULL, sha256 TEXT NOT NULL, size INTEGER NOT NULL,
-  validators TEXT NOT NULL, hops TEXT NOT NULL, licences TEXT NOT NULL, media_type TEXT, suggested TEXT,
+  validators TEXT NOT NULL, hops TEXT NOT NULL, licences TEXT NOT NULL, stated TEXT NOT NULL,
+  media_type TEXT, suggested TEXT,
   fetched TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS origins_by_sha256 ON origins (sha256);
@@ -57,7 +59,7 @@ class Origin:
 
     ``identifier`` is the pinned one, ``hops`` the further ones on the way to the bytes. ``validators`` are the source's
     marks of the version. ``fetched`` is the time of the download (ISO 8601, UTC), ``suggested`` a base name that the
-    source gave.
+    source gave. ``licences`` are those that the source itself tells, ``stated`` those in the stage file that asked.
     """
 
     identifier: str
@@ -68,6 +70,7 @@ class Origin:
     validators: Mapping[str, str] = field(default_factory=dict)
     hops: tuple[str, ...] = ()
     licences: tuple[str, ...] = ()
+    stated: tuple[str, ...] = ()
     media_type: str | None = None
     suggested: str | None = None
 
@@ -87,6 +90,10 @@ class Use:
     home: str
     workdir: str
     name: str
+
+
+class _OutdatedError(Exception):
+    """The file was made by an older version: a new one is made of the objects."""
 
 
 class Index:
@@ -189,6 +196,7 @@ class Index:
                 _text(dict(origin.validators)),
                 _text(origin.hops),
                 _text(origin.licences),
+                _text(origin.stated),
                 origin.media_type,
                 origin.suggested,
                 origin.fetched,
@@ -197,7 +205,7 @@ class Index:
         ]
         meanings = [(asked, origin.identifier, secrets.token_hex(8)) for asked, origin in origins.items()]
         with self._transaction() as connection:
-            connection.executemany("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.executemany("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             connection.executemany("INSERT OR REPLACE INTO asked VALUES (?, ?, ?)", meanings)
 
     def unlearn(self, digests: Iterable[str]) -> None:
@@ -248,12 +256,6 @@ class Index:
         return rows
 
     @contextlib.contextmanager
-    def batch(self) -> Iterator[None]:
-        """Everything inside is one transaction; other threads and processes wait."""
-        with self._transaction():
-            yield
-
-    @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._guard() as connection:
             if connection.in_transaction:
@@ -283,10 +285,12 @@ class Index:
 
     def _open(self) -> sqlite3.Connection:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            make_folders(self.path.parent)
             return self._connect()
         except OSError as error:
             raise from_os_error(error, "make the cache folder") from error
+        except _OutdatedError:
+            pass
         except sqlite3.DatabaseError as error:
             if _code(error) not in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise
@@ -301,9 +305,11 @@ class Index:
             _use_wal(connection)
             connection.execute("PRAGMA synchronous = NORMAL")
             version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version not in (0, _VERSION):
+            if 0 < version < _VERSION:
+                raise _OutdatedError
+            if version > _VERSION:
                 raise WfexsError(
-                    f"the cache index {self.path} was made by another version of wfexs-like",
+                    f"the cache index {self.path} was made by a newer version of wfexs-like",
                     hint="use another cache folder (WFEXS_LIKE_CACHE), or delete this file: nothing but speed and "
                     "provenance is lost",
                 )
@@ -319,7 +325,7 @@ class Index:
         return connection
 
     def _set_aside(self) -> None:
-        """Move a damaged index out of the way, so that a new one is made of the objects."""
+        """Move a damaged or old index out of the way, so that a new one is made of the objects."""
         for suffix in ("", "-wal", "-shm"):
             file = self.path.with_name(self.path.name + suffix)
             with contextlib.suppress(FileNotFoundError):
@@ -402,7 +408,7 @@ def _signed(number: int) -> int:
 
 
 def _origin(row: Sequence[object]) -> Origin:
-    identifier, kind, sha256, size, validators, hops, licences, media_type, suggested, fetched = row
+    identifier, kind, sha256, size, validators, hops, licences, stated, media_type, suggested, fetched = row
     return Origin(
         identifier=str(identifier),
         kind=Kind(str(kind)),
@@ -412,6 +418,7 @@ def _origin(row: Sequence[object]) -> Origin:
         validators={str(key): str(value) for key, value in json.loads(str(validators)).items()},
         hops=tuple(json.loads(str(hops))),
         licences=tuple(json.loads(str(licences))),
+        stated=tuple(json.loads(str(stated))),
         media_type=None if media_type is None else str(media_type),
         suggested=None if suggested is None else str(suggested),
     )

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 
 from staging.errors import LockedError, WfexsError, from_os_error
+from staging.placing import make_folders
 
 # struct flock of fcntl(2): type, whence, start, length, pid; the last item pads it to its size.
 _FLOCK = "hhqqi0q"
@@ -155,7 +156,7 @@ class LockFile:
                     return os.open(self.path, flags, 0o644)
                 except FileNotFoundError:
                     # Its folder may be swept away again before we get there.
-                    self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+                    make_folders(self.path.parent)
             raise self._replaced()
         except OSError as error:
             if shared and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM) and self.path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ from staging.fetchers.base import FETCHERS, FetchContext, Fetched, Fetcher, Pin,
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
 from staging.index import Asked, Origin
+from staging.placing import make_folders
 from staging.plan import Kind
 from staging.progress import Progress
 from staging.store import ContentStore, Stored, User, now, remove_path
@@ -31,6 +33,7 @@ class Request:
     promise: str = "the stage file"
     size: int | None = None
     kind: Kind | None = None
+    licences: tuple[str, ...] = ()
     where: str = ""
 
 
@@ -209,9 +212,13 @@ class Obtainer:
                 self.store.index.learn({str(mirror): known})
             return replace(_from_origin(request, mirror, known), stored=stored, mutable=pin.mutable)
         if mirror.scheme not in LOCAL:
-            context.partial.mkdir(parents=True, exist_ok=True, mode=0o755)
+            make_folders(context.partial)
         with self.store.temporary() as into:
-            fetched = fetcher.fetch(pin, into, context, known.validators if known and stored else {})
+            try:
+                fetched = fetcher.fetch(pin, into, context, known.validators if known and stored else {})
+            finally:
+                with contextlib.suppress(OSError):
+                    context.partial.rmdir()  # when nothing was left in it
             if isinstance(fetched, Unchanged):
                 if known is None or stored is None:
                     raise FetchError(f"{mirror} says that nothing changed, but there is no copy of it")
@@ -220,20 +227,19 @@ class Obtainer:
                 return replace(_from_origin(request, mirror, known), stored=stored, mutable=pin.mutable)
             check_fetched(request, fetched, mirror)
             obtained = from_fetched(request, mirror, pin, fetched)
-            self._commit(into, fetched, obtained, mirror, pin)
+            self._commit(into, fetched, obtained)
+            self.store.index.learn({str(mirror): origin_of(request, pin, fetched)})
         if mirror.scheme not in LOCAL:
             remove_path(context.partial)
         changed = before is not None and before.fingerprint != fetched.fingerprint
         return replace(obtained, before=before if changed else None)
 
-    def _commit(self, into: Path, fetched: Fetched, obtained: Obtained, mirror: Identifier, pin: Pin) -> None:
-        names = obtained.stored.names()
-        self.store.index.use(self.user.home, self.user.workdir, names)
+    def _commit(self, into: Path, fetched: Fetched, obtained: Obtained) -> None:
+        self.store.index.use(self.user.home, self.user.workdir, obtained.stored.names())
         if fetched.tree is not None:
             self.store.commit_tree(into, fetched.tree)
         else:
             self.store.commit_file(into, fetched.fingerprint)
-        self.store.index.learn({str(mirror): origin_of(pin, fetched)})
 
     def _known(self, request: Request, pinned: str) -> tuple[Origin | None, Stored | None]:
         """What the store has from that identifier, when it is what the request wants."""
@@ -316,7 +322,7 @@ class Obtainer:
         ) from failure
 
 
-def origin_of(pin: Pin, fetched: Fetched) -> Origin:
+def origin_of(request: Request, pin: Pin, fetched: Fetched) -> Origin:
     """What is to be remembered of a fetch."""
     return Origin(
         identifier=str(pin.identifier),
@@ -327,6 +333,7 @@ def origin_of(pin: Pin, fetched: Fetched) -> Origin:
         validators=dict(fetched.validators or pin.validators),
         hops=_hops(pin, fetched),
         licences=_unique(*pin.licences, *fetched.licences),
+        stated=request.licences,
         media_type=fetched.media_type,
         suggested=fetched.name,
     )

@@ -92,6 +92,14 @@ def open_regular(path: Path | str) -> Iterator[int]:
         os.close(descriptor)
 
 
+def make_folders(folder: Path) -> None:
+    """Make a folder and its parents, none of them writable for others, whatever the umask is."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(mode=0o755, exist_ok=True)
+
+
 def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
     """Give ``path`` that content, whole or not at all, also when the power fails.
 

@@ -161,7 +161,7 @@ class Stager:
 
     @contextlib.contextmanager
     def _at_work(self, user: User, *, keep: bool) -> Iterator[None]:
-        with self.store.locks.hold(user.lock):
+        with self.store.at_work(), self.store.locks.hold(user.lock):
             try:
                 yield
             finally:
@@ -293,7 +293,9 @@ class Stager:
                 files[index] = ground.files(stored, wanted[index].path)
                 if job.cacheable:
                     ground.prepare(stored, wanted[index].path)
-                    ways.update({one.target: one.name for one in files[index]})
+                    for one in files[index]:
+                        if ways.setdefault(one.target, one.name) != one.name:
+                            raise WfexsError(f"two things are to be staged as {one.path}", where=wanted[index].name)
         signatures = self.store.place(ways)
         return {
             index: tuple(
@@ -385,6 +387,7 @@ def _jobs(wanted: Sequence[Wanted], base: Path, pinned: Mapping[int, PlanItem]) 
                     promise="the lock" if locked is not None else "the stage file",
                     size=size,
                     kind=one.kind or (locked.kind if locked is not None else None),
+                    licences=source.licences,
                     where=source.where,
                 ),
                 cacheable=one.cacheable,

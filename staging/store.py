@@ -36,7 +36,7 @@ from staging.errors import DiskError, PolicyError, WfexsError, from_os_error
 from staging.fingerprints import CHUNK, Fingerprint, FingerprintError, StatSignature, Tree
 from staging.index import Index
 from staging.locks import Held, LockFile
-from staging.placing import clone, copy, link, open_regular, sync_many
+from staging.placing import clone, copy, link, make_folders, open_regular, sync_many
 from staging.plan import Kind
 
 if TYPE_CHECKING:
@@ -114,15 +114,32 @@ class ContentStore:
         self._unsynced: set[str] = set()
         self._own: tuple[Path, Held] | None = None
         self._serial = 0
+        self._workers = 0
 
     def close(self) -> None:
         """Remove this process's temporary files and close the index."""
         with self._guard:
-            own, self._own = self._own, None
+            self._drop_own()
+        self.index.close()
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """While anybody is at work there may be temporary files; after the last one they are removed."""
+        with self._guard:
+            self._workers += 1
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._workers -= 1
+                if not self._workers:
+                    self._drop_own()
+
+    def _drop_own(self) -> None:
+        own, self._own = self._own, None
         if own is not None:
             shutil.rmtree(own[0], ignore_errors=True)
             own[1].release()
-        self.index.close()
 
     def __enter__(self) -> ContentStore:
         return self
@@ -295,7 +312,7 @@ class ContentStore:
             try:
                 os.replace(path, target)  # noqa: PTH105 - the hot path of small files
             except FileNotFoundError:
-                self.path(name).parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+                make_folders(self.path(name).parent)
                 folders.add(self._objects)
                 os.replace(path, target)  # noqa: PTH105
             folders.add(target[: -len(name) - 1])
@@ -308,7 +325,7 @@ class ContentStore:
         """Our folder for unfinished work."""
         temporary = self.root / "tmp"
         try:
-            temporary.mkdir(parents=True, exist_ok=True, mode=0o755)
+            make_folders(temporary)
             token = os.urandom(8).hex()
             held = self.locks.hold(f"tmp:{token}")
             try:
@@ -458,7 +475,7 @@ class ContentStore:
 
     def _to_quarantine(self, name: str) -> None:
         try:
-            self.quarantine.mkdir(parents=True, exist_ok=True, mode=0o755)
+            make_folders(self.quarantine)
             target = self.quarantine / f"{name}-{os.urandom(4).hex()}"
             os.rename(self.path(name), target)  # noqa: PTH104
         except FileNotFoundError:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from staging.errors import LockedError, NotFoundError, from_os_error
 from staging.fingerprints import Fingerprint, FingerprintError, Tree
+from staging.identifiers import Identifier, IdentifierError
 from staging.index import Origin
 from staging.locks import LockFile
 from staging.plan import Kind
@@ -96,8 +99,11 @@ def entries(store: ContentStore) -> tuple[StoreEntry, ...]:
 def verify(store: ContentStore) -> tuple[Problem, ...]:
     """Read every object. Those with wrong bytes are put into quarantine and told, by digest."""
     problems: list[Problem] = []
-    for name, status in sorted(_objects(store)):
-        if store.reread(name):
+    found = sorted(_objects(store))
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="verify") as pool:
+        right = list(pool.map(store.reread, [name for name, _ in found]))
+    for (name, status), is_right in zip(found, right, strict=True):
+        if is_right:
             continue
         problem = "its bytes are not those of its name" if stat.S_ISREG(status.st_mode) else "it is not a regular file"
         problems.append(Problem(sha256=name[:_NAME_LENGTH], path=store.path(name), problem=problem))
@@ -208,9 +214,12 @@ def _digests(store: ContentStore, what: str) -> list[str]:
         return [Fingerprint.parse(what).digest]
     except FingerprintError:
         pass
-    asked = store.index.asked([what])
-    pinned = asked[what].pinned if what in asked else what
-    return [origin.fingerprint.digest for origin in store.index.origins([pinned]).values()]
+    texts = [what]
+    with contextlib.suppress(IdentifierError):
+        texts.append(str(Identifier.parse(what).against(Path.cwd())))
+    asked = store.index.asked(texts)
+    pinned = [asked[text].pinned if text in asked else text for text in texts]
+    return sorted({origin.fingerprint.digest for origin in store.index.origins(pinned).values()})
 
 
 def _dead_users(store: ContentStore) -> set[tuple[str, str]]:
