@@ -1,4 +1,7 @@
-"""The demo: real variant calling from its stage file to two runs and a validated crate, all below ``demo-output/``."""
+"""The demo: real variant calling from its stage file to two runs and a validated crate.
+
+Everything is made below ``demo-output/``, or the folder given as the only argument; what an earlier demo left there goes.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTPUT = ROOT / "demo-output"
+OUTPUT = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / "demo-output"
 STAGE_FILE = ROOT / "workflow_examples/variant-calling/variant-calling.wfex.stage"
-COMMAND = ROOT / ".venv/bin/wfexs-like"
+COMMAND = Path(sys.executable).with_name("wfexs-like")
 
 
 def remove(folder: Path) -> None:
@@ -90,9 +93,9 @@ def report_crate(crate: dict[str, Any], seconds: float) -> None:
 def main() -> None:
     os.environ |= {"WFEXS_LIKE_CACHE": str(OUTPUT / "cache"), "WFEXS_LIKE_WORKDIRS": str(OUTPUT / "workdirs")}
     remove(OUTPUT)
-    OUTPUT.mkdir()
+    OUTPUT.mkdir(parents=True)
     print("The demo calls variants in reads of phage lambda: bowtie2, samtools and bcftools, put together in CWL.")
-    print("Its content store and working directory are below demo-output/; usually they are in your home folder.")
+    print(f"Its content store and working directory are below {here(OUTPUT)}; usually they are in your home folder.")
 
     staged, seconds = wfexs("stage", STAGE_FILE)
     report_stage(staged, seconds)

@@ -164,3 +164,22 @@ def test_another_program_reads_the_crate_of_an_example(wfexs: Command, tmp_path:
     assert "action: " in done.stdout
     assert re.search(r"text\.txt <- \S+#text", done.stdout), done.stdout
     assert re.search(r"counts\.txt <- \S+#counts", done.stdout), done.stdout
+
+
+@pytest.mark.cwltool
+@pytest.mark.variants
+def test_the_demo_makes_its_folder_anew_and_ends_with_a_valid_crate(wfexs: Command, tmp_path: Path) -> None:
+    output = tmp_path / "demo-output"
+    (output / "old").mkdir(parents=True)
+    (output / "old/file").touch()
+    (output / "old").chmod(0o500)
+
+    demo = EXAMPLES.parent / "scripts/demo.py"
+    done = subprocess.run([sys.executable, str(demo), str(output)], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert "both runs gave the same VCF, byte for byte" in done.stdout
+    assert sorted(path.name for path in output.iterdir()) == ["cache", "crate", "lambda.vcf", "workdirs"]
+    assert wfexs.ok("validate", output / "crate")["required"] == 0
+    assert f"preview  {output}/crate/ro-crate-preview.html" in done.stdout
+    assert (output / "crate/ro-crate-preview.html").exists()
