@@ -1,6 +1,7 @@
 """The demo: real variant calling from its stage file to two runs and a validated crate.
 
-Everything is made below ``demo-output/``, or the folder given as the only argument; what an earlier demo left there goes.
+Everything is made below ``demo-output/``, here or in the folder given as the only argument; what an earlier demo left
+there goes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-OUTPUT = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT / "demo-output"
+OUTPUT = (Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else ROOT) / "demo-output"
 STAGE_FILE = ROOT / "workflow_examples/variant-calling/variant-calling.wfex.stage"
 COMMAND = Path(sys.executable).with_name("wfexs-like")
 

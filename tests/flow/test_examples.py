@@ -175,7 +175,7 @@ def test_the_demo_makes_its_folder_anew_and_ends_with_a_valid_crate(wfexs: Comma
     (output / "old").chmod(0o500)
 
     demo = EXAMPLES.parent / "scripts/demo.py"
-    done = subprocess.run([sys.executable, str(demo), str(output)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, str(demo), str(tmp_path)], capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stderr
     assert "both runs gave the same VCF, byte for byte" in done.stdout
