@@ -10,7 +10,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,16 +19,18 @@ import pytest
 from staging.fetchers.base import FetchContext, Fetched, Pin
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
+from staging.obtaining import Obtainer, Request
 from staging.plan import Kind
-from tests.support.killing import in_child
+from tests.support.killing import start_child
 from tests.support.stages import Bench, plan_of, use_fetchers, wanted
 
 
 class Slow:
-    """A source that takes its time and counts."""
+    """A source that counts, and doesn't answer before all stagers have begun."""
 
-    def __init__(self, counter: Path) -> None:
-        self.counter = counter
+    def __init__(self, root: Path, stagers: int) -> None:
+        self.root = root
+        self.stagers = stagers
 
     def pin(self, identifier: Identifier, context: FetchContext) -> Pin:
         return Pin(identifier=identifier)
@@ -36,9 +39,10 @@ class Slow:
         return pin
 
     def fetch(self, pin: Pin, into: Path, context: FetchContext, known: Mapping[str, str]) -> Fetched:
-        with self.counter.open("a") as stream:
+        with (self.root / "downloads").open("a") as stream:
             stream.write(f"{pin.identifier}\n")
-        time.sleep(0.3)
+        while len(list(self.root.glob("begun-*"))) < self.stagers:
+            time.sleep(0.02)
         content = str(pin.identifier).encode() * 1000
         into.write_bytes(content)
         return Fetched(kind=Kind.FILE, fingerprint=Fingerprint.of_bytes(content), size=len(content))
@@ -46,6 +50,13 @@ class Slow:
 
 def stage(root: Path, number: int) -> None:
     bench = Bench(root)
+    remember = Obtainer.remember
+
+    def begin(obtainer: Obtainer, requests: Sequence[Request]) -> None:
+        remember(obtainer, requests)
+        (root / f"begun-{number}").touch()
+
+    Obtainer.remember = begin  # type: ignore[method-assign]
     inputs = [wanted(f"r{one}", f"slow:{one}") for one in range(4)] + [wanted(f"f{one}") for one in range(20)]
     workdir, items = bench.stage(*inputs)
     with bench.store() as store:
@@ -67,17 +78,12 @@ def main() -> None:
     for number in range(20):
         bench.file(f"f{number}", str(number) * 100)
     with pytest.MonkeyPatch.context() as patch:
-        use_fetchers(patch, {"slow": Slow(root / "downloads")})
-        children = []
-        for number in range(stagers + collectors):
-            child = os.fork()
-            if child == 0:
-                code = in_child(lambda: stage(root, number) if number < stagers else collect(root))
-                os._exit(0 if code == 0 else 1)
-            children.append(child)
-        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children[:stagers]]
+        use_fetchers(patch, {"slow": Slow(root, stagers)})
+        collecting = [start_child(partial(collect, root)) for _ in range(collectors)]
+        staging = [start_child(partial(stage, root, number)) for number in range(stagers)]
+        codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in staging]
         (root / "over").touch()
-        codes += [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children[stagers:]]
+        codes += [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in collecting]
     told = [json.loads((root / f"told-{number}").read_text()) for number in range(stagers) if codes[number] == 0]
     print(json.dumps({"codes": codes, "told": told}))
 

@@ -46,7 +46,12 @@ def arm(deadline: int) -> None:
 
 
 def in_child(work: Callable[[], None]) -> int:
-    """Run it in a forked child; 0, or minus the signal."""
+    """Run it in a forked child; its exit code, or minus the signal."""
+    return os.waitstatus_to_exitcode(os.waitpid(start_child(work), 0)[1])
+
+
+def start_child(work: Callable[[], None]) -> int:
+    """Start it in a forked child; its process number."""
     child = os.fork()
     if child == 0:
         try:
@@ -55,7 +60,7 @@ def in_child(work: Callable[[], None]) -> int:
             traceback.print_exc()
             os._exit(1)
         os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return child
 
 
 def stage(root: Path, note: Path) -> None:
