@@ -95,7 +95,7 @@ def _check_places(entries: list[_Entry]) -> None:
 def _write_all(git: Git, entries: list[_Entry], into: Path) -> Tree:
     written: list[TreeEntry] = []
     links: list[tuple[str, str]] = []
-    total, done, pointers = sum(entry.size for entry in entries), 0, 0
+    total, done, pointers = sum(entry.size for entry in entries if entry.mode != _LINK), 0, 0
     for folder in sorted({(into / entry.path).parent for entry in entries}):
         folder.mkdir(parents=True, exist_ok=True)
     with git.start("cat-file", "--batch") as child:
@@ -113,7 +113,7 @@ def _write_all(git: Git, entries: list[_Entry], into: Path) -> Tree:
                 pointers += pointer
             if child.stdout.read(1) != b"\n":
                 raise FetchError(f"git gave only a part of {entry.path!r}", where=git.source.url)
-            done += entry.size
+            done += entry.size if entry.mode != _LINK else 0
             git.context.progress.advance(git.context.key, done, total)
         child.stdin.close()
     # Links come last: while files are written there is none that they could be written through.
