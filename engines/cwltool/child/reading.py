@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import unquote, urldefrag, urlsplit
 from urllib.request import url2pathname
 
-from cwl_utils.sandboxjs import param_re
 from cwltool.errors import UnsupportedRequirement, WorkflowException
 from cwltool.process import shortname
 from cwltool.update import ORIGINAL_CWLVERSION
@@ -23,6 +22,8 @@ from engines.cwltool.child.loading import load, prepare
 Data = dict[str, Any]
 
 _SCHEMA_ORG = re.compile(r"^https?://schema\.org/")
+# A parameter reference, without its "$" (CWL v1.2, Command Line Tool Description, section 3.4).
+_REFERENCE = re.compile(r"""\(\w+(\.\w+|\['([^'\\]|\\.)+'\]|\["([^"\\]|\\.)+"\]|\[\d+\])*\)$""")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
@@ -365,7 +366,7 @@ def _is_javascript(text: str) -> bool:
             depth += {"(": 1, ")": -1}.get(text[end], 0)
             if depth == 0:
                 break
-        if not param_re.match(text[start + 1 : end + 1]):
+        if not _REFERENCE.match(text[start + 1 : end + 1]):
             return True
         start = text.find("$(", end)
     return False

@@ -11,7 +11,7 @@ from cwltool.context import RuntimeContext
 from cwltool.errors import UnsupportedRequirement, WorkflowException
 from cwltool.process import add_sizes, shortname
 from cwltool.stdfsaccess import StdFsAccess
-from cwltool.utils import adjustDirObjs, normalizeFilesDirs, trim_listing, visit_files
+from cwltool.utils import adjustDirObjs, adjustFileObjs, normalizeFilesDirs, trim_listing
 from schema_salad.exceptions import ValidationException
 from schema_salad.ref_resolver import Loader, file_uri
 from schema_salad.sourceline import strip_dup_lineno
@@ -78,8 +78,8 @@ def job_order(process: Any, request: dict[str, Any]) -> dict[str, Any]:
         if "format" in found:
             found["format"] = namespaces.expand_url(found["format"], "")
 
-    visit_files(order, functools.partial(add_sizes, StdFsAccess("")))
-    visit_files(order, expand_format)
+    adjustFileObjs(order, functools.partial(add_sizes, StdFsAccess("")))
+    adjustFileObjs(order, expand_format)
     adjustDirObjs(order, trim_listing)
     normalizeFilesDirs(order)
     if request["requirements"]:

@@ -28,14 +28,6 @@ _BASE_TYPES = {
 }
 
 
-class _Vocabulary(Loader):  # type: ignore[misc]
-    """What is used of schema-salad's own schema once CWL's is built: what its terms mean."""
-
-    def __init__(self, vocabulary: dict[str, str]) -> None:
-        super().__init__({}, fetcher_constructor=LocalFetcher, doc_cache=False)
-        self.vocab = vocabulary
-
-
 class SchemaStore:
     """Built schemas in ``folder`` (``None``: none are kept). ``key`` names the exact engine that built them."""
 
@@ -61,7 +53,10 @@ class SchemaStore:
             }
             self._write("base", base)
         else:
-            salad.cached_metaschema = (Names(), [], _Vocabulary(base["vocabulary"]))
+            # All that is used of schema-salad's own schema once CWL's is built is what its terms mean.
+            vocabulary = Loader({}, fetcher_constructor=LocalFetcher, doc_cache=False)
+            vocabulary.vocab = base["vocabulary"]
+            salad.cached_metaschema = (Names(), [], vocabulary)
         for name, value in base["types"].items():
             setattr(process, name, value)
 
