@@ -52,12 +52,13 @@ def obtain_bulk(obtainer: Obtainer, requests: Sequence[Request], jobs: int) -> d
             todo = [one for lock, one in locks.items() if lock in free and str(one.mirrors[0]) not in known]
             chunks = [todo[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
             with ThreadPoolExecutor(jobs, thread_name_prefix="fetch") as pool:
-                for done in pool.map(lambda chunk: _fetch(obtainer, chunk), chunks):
-                    finished += done
+                try:
+                    for done in pool.map(lambda chunk: _fetch(obtainer, chunk), chunks):
+                        finished += done
+                except BaseException:
+                    obtainer.cancelled.set()  # an interrupt: the threads stop at their next file
+                    raise
             return _commit(obtainer, finished)
-        except BaseException:
-            obtainer.cancelled.set()  # an interrupt: the threads stop at their next file
-            raise
         finally:
             for one in finished:
                 remove_path(one.path)

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from staging.errors import DefinitionError, DigestError, FetchError, PolicyError
+from staging.errors import DefinitionError, DigestError, FetchError, PolicyError, WfexsError
 from staging.fetchers.base import FetchContext, Fetched, Pin, Unchanged
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
@@ -573,3 +576,113 @@ def test_a_stated_digest_that_contradicts_the_lock_is_refused(bench: Bench) -> N
 
     with pytest.raises(DigestError, match="in the stage file"):
         bench.stage(wanted("a", sha256=sha("one")), locked=locked)
+
+
+# --- giving up --------------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupt_stops_the_downloads_and_leaves_nothing(bench: Bench, remote: Remote) -> None:
+    def interrupt(context: FetchContext) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert context.cancelled.wait(20)
+        raise FetchError("given up", transient=True)
+
+    remote.before_fetch = interrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.stage(wanted("a", "remote:x"))
+
+    assert list(bench.workdirs.iterdir()) == []
+    assert list((bench.cache / "tmp").iterdir()) == []
+    assert bench.objects() == []
+
+
+def test_an_interrupt_amid_many_small_files_leaves_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(200):
+        bench.file(f"f{number}", str(number))
+    seen: list[int] = []
+
+    def count(*_: object) -> None:
+        seen.append(1)
+        if len(seen) == 60:
+            os.kill(os.getpid(), signal.SIGINT)
+        if len(seen) >= 60:
+            time.sleep(0.3)  # whoever does not stop now is seen to go on
+
+    monkeypatch.setattr("staging.bulk.check_fetched", count)
+
+    with pytest.raises(KeyboardInterrupt):
+        bench.stage(*(wanted(f"f{number}") for number in range(200)))
+
+    assert len(seen) < 100
+    assert list(bench.workdirs.iterdir()) == []
+    assert list((bench.cache / "tmp").iterdir()) == []
+    assert bench.objects() == []
+
+
+def test_nothing_temporary_is_left_while_the_store_stays_open(bench: Bench, tmp_path: Path) -> None:
+    bench.file("a")
+    (tmp_path / "content").mkdir()
+    with bench.store() as store:
+        Stager(store).fetch_all([wanted("a")], tmp_path / "content", bench.sources)
+
+        assert list((bench.cache / "tmp").iterdir()) == []
+
+
+def test_two_things_under_one_path_are_refused(bench: Bench) -> None:
+    bench.file("a", "one")
+    bench.file("b", "two")
+
+    with pytest.raises(WfexsError, match="two things"):
+        bench.stage(wanted("a"), replace(wanted("b"), path=PurePosixPath("inputs/a")))
+
+
+# --- what the store remembers -----------------------------------------------------------------------------------------
+
+
+def test_the_store_remembers_where_when_and_under_which_licence(bench: Bench, remote: Remote) -> None:
+    licensed = replace(source("remote:x"), licences=("CC-BY-4.0",))
+    bench.stage(replace(wanted("a"), source=licensed))
+
+    with bench.store() as store:
+        (entry,) = store.entries()
+
+    (origin,) = entry.origins
+    assert (origin.identifier, origin.stated) == ("remote:x", ("CC-BY-4.0",))
+    assert origin.validators == {"etag": sha("remote\n")}
+    assert datetime.fromisoformat(origin.fetched).tzinfo is not None
+    assert len(entry.users) == 1
+
+
+def test_a_licence_that_one_stage_file_states_is_not_told_to_another(bench: Bench, remote: Remote) -> None:
+    licensed = replace(source("remote:x"), licences=("CC-BY-4.0",))
+    _, first = bench.stage(replace(wanted("a"), source=licensed))
+
+    _, second = bench.stage(wanted("a", "remote:x"))
+
+    assert (first[0].item.licences, second[0].item.licences) == (("CC-BY-4.0",), ())
+
+
+def test_a_cache_that_cannot_be_used_is_a_sentence(bench: Bench) -> None:
+    bench.file("a")
+    bench.cache.write_text("not a folder")
+
+    with pytest.raises(WfexsError, match="cannot") as caught:
+        bench.stage(wanted("a"))
+
+    assert str(bench.cache) in str(caught.value)
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_no_umask_makes_the_store_writable_for_others_or_unusable(bench: Bench, mask: int) -> None:
+    bench.file("a")
+    bench.file("data/x")
+    before = os.umask(mask)
+    try:
+        workdir, items = bench.stage(wanted("a"), wanted("data"))
+    finally:
+        os.umask(before)
+
+    open_to_others = [path for path in bench.cache.rglob("*") if stat.S_IMODE(path.lstat().st_mode) & 0o022]
+    assert open_to_others == []
+    workdir.verify(plan_of(items), rehash=True)

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from staging.errors import LockedError, NotFoundError
+from staging.errors import LockedError, NotFoundError, WfexsError
 from staging.fingerprints import Fingerprint, StatSignature, Tree
 from staging.index import Origin
 from staging.plan import Kind
@@ -333,3 +335,63 @@ def test_remove_of_an_unknown_thing_is_not_found(store: ContentStore) -> None:
         store.remove("http://example.org/unknown")
 
     assert caught.value.exit_code == 10
+
+
+def test_remove_takes_a_local_path_as_a_person_writes_it(
+    store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fingerprint = store.commit_bytes(b"hello")
+    identifier = f"file://{tmp_path}/a"
+    store.index.learn({identifier: origin(identifier, fingerprint)})
+    monkeypatch.chdir(tmp_path)
+
+    store.remove("./a")
+
+    assert store.lookup(fingerprint) is None
+
+
+# --- the index --------------------------------------------------------------------------------------------------------
+
+
+def test_the_index_holds_numbers_of_the_full_width(store: ContentStore) -> None:
+    signature = StatSignature(device=2**64 - 2, inode=2**63 + 5, size=1, mtime_ns=2, ctime_ns=3)
+    store.index.record({"a": signature}, verified="")
+
+    assert store.index.signatures(["a"]) == {"a": signature}
+    assert store.index.by_inode([2**63 + 5]) == {(2**64 - 2, 2**63 + 5): ("a", signature)}
+
+
+def test_an_index_of_an_older_version_is_made_anew_and_of_a_newer_one_refused(
+    store: ContentStore, tmp_path: Path
+) -> None:
+    fingerprint = store.commit_bytes(b"hello")
+    store.close()
+    for version in (1, 99):
+        with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "index.sqlite")) as connection:
+            connection.execute(f"PRAGMA user_version = {version}")
+        if version == 1:
+            assert store.lookup(fingerprint) is not None
+            store.close()
+
+    with pytest.raises(WfexsError, match="newer version") as caught:
+        store.lookup(fingerprint)
+
+    assert "WFEXS_LIKE_CACHE" in (caught.value.hint or "")
+
+
+def test_a_page_of_the_index_that_is_damaged_is_told_once(store: ContentStore, tmp_path: Path) -> None:
+    fingerprint = store.commit_bytes(b"hello")
+    for number in range(300):
+        identifier = f"http://example.org/{number}"
+        store.index.learn({identifier: origin(identifier, fingerprint)})
+    store.close()
+    path = tmp_path / "cache" / "index.sqlite"
+    content = bytearray(path.read_bytes())
+    content[8192:] = b"\xa5" * (len(content) - 8192)
+    path.write_bytes(bytes(content))
+
+    with pytest.raises(WfexsError, match="set aside"):
+        store.index.all_origins()
+
+    assert store.lookup(fingerprint) is not None
+    assert store.index.all_origins() == ()
