@@ -12,7 +12,7 @@ from engines.base import Listener
 from engines.execution import Execution
 from engines.interface import interface_as_json
 from staging.definition import StageDefinition
-from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError
+from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError
 from staging.placing import write_atomically
 from staging.plan import Json, Plan
 from staging.progress import Progress, Silent
@@ -201,8 +201,14 @@ class Session:
         return validate_crate(crate, profile=profile, cache=self.settings.cache)
 
     def workdirs(self) -> tuple[WorkdirReport, ...]:
-        """All working directories, oldest first."""
-        return tuple(self._tell(one) for one in self._workdirs.list())
+        """All working directories, oldest first. Those that are damaged are told of, and do not hide the others."""
+        reports = []
+        for one in self._workdirs.list():
+            try:
+                reports.append(self._tell(one))
+            except WfexsError as error:
+                self.progress.say(f"{one.id} is damaged: {error.message}")
+        return tuple(reports)
 
     def show(self, workdir: str) -> WorkdirReport:
         """One working directory, with the state of every run."""

@@ -316,6 +316,22 @@ def test_a_bad_stage_file_is_exit_code_3_for_check_and_stage_and_leaves_nothing(
     assert wfexs.ok("list")["workdirs"] == []
 
 
+def test_a_damaged_working_directory_does_not_hide_the_others_and_can_be_removed(
+    stage_file: Path, staged: str, wfexs: Command
+) -> None:
+    other = wfexs.ok("stage", stage_file)["id"]
+    lock = Path(wfexs.ok("show", staged)["content"]) / "stage.lock.json"
+    lock.unlink()
+    lock.write_text("{}")
+    answer = wfexs("list")
+    assert [one["id"] for one in answer.object["workdirs"]] == [other]
+    assert f"{staged} is damaged" in answer.stderr
+    assert wfexs("show", staged).code == 3
+    assert wfexs("run", staged).code == 3
+    wfexs.ok("rm", staged)
+    assert "damaged" not in wfexs("list").stderr
+
+
 def test_the_lock_holds_and_a_changed_source_is_told_with_both_digests(
     stage_file: Path, wfexs: Command, tmp_path: Path
 ) -> None:
