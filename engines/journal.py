@@ -21,7 +21,8 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
     ``name``, ``step``, ``tool``, ``status`` (``completed``, ``failed``, ``skipped``), ``exit_code``, ``outputs``,
     ``resources``, ``error``. A skipped step has no ``step-started``.
 ``run-ended``
-    ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``outputs`` (with ``sha256`` and
+    ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``error_kind`` (``policy`` when an
+    output led out of the run; else absent), ``outputs`` (with ``sha256`` and
     ``size``), ``moved`` (where the products of steps went: path while running -> path of the output), ``logs``.
 """
 
