@@ -238,7 +238,11 @@ class Stager:
         first = [
             job.request
             for job in jobs
-            if job.request.sha256 is None and obtained[job.request.key].mutable and not obtained[job.request.key].cached
+            if job.request.sha256 is None
+            and obtained[job.request.key].mutable
+            and not obtained[job.request.key].cached
+            # Of a user's own file nobody else could have stated it; the summary at the end tells enough.
+            and job.request.mirrors[0].local_path is None
         ]
         if len(first) <= _SAID_ONE_BY_ONE:
             for request in first:

@@ -118,6 +118,8 @@ class Session:
         if update and locked is None:
             raise UsageError("--update needs --locked LOCK", hint="name the lock file that is to be renewed")
         definition = load_stage_file(stage_file)
+        if definition.secure is None:
+            self.progress.say("not encrypted: the stage file does not say workflow_config.secure")
         lock = read_lock(locked) if locked else None
         with self._workdirs.create(nickname or definition.nickname) as new:
             work = self._work(definition, new, None if update else lock)
@@ -126,6 +128,8 @@ class Session:
             write_json(new.content / "interface.json", interface_as_json(prepared.workflow.interface))
             write_json(new.content / "about.json", _about(definition))
             write_atomically(new.content / "stage.yaml", definition.text.encode())
+            if definition.job_text is not None:
+                write_atomically(new.content / "job.yml", definition.job_text.encode())
             write_atomically(new.content / "stage.lock.json", plan.lock_bytes())
             new.record(items)
             workdir = new.commit()

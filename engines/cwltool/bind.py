@@ -11,7 +11,7 @@ from typing import Any
 
 from engines.base import Bound, FormalParameter, WorkflowInterface
 from engines.cwltool.types import admits_record, describe, is_nullable, members, misfits
-from staging.definition import Param, Value
+from staging.definition import DirectoryValue, FileValue, Param, Value
 from staging.errors import DefinitionError, Fault
 from staging.plan import Json
 
@@ -33,8 +33,8 @@ def bind(interface: WorkflowInterface, params: tuple[Param, ...]) -> Bound:
             elif one.name in bound:
                 faults.append(_fault(one, "", f"the input {one.name!r} is given twice", None))
             else:
-                bound[one.name] = one
-                faults += _misfits(slot, one)
+                bound[one.name] = _unlisted(slot, one)
+                faults += _misfits(slot, bound[one.name])
     for name, slot in slots.items():
         if slot.required and (name not in bound or bound[name].value is None):
             message = f"the workflow needs the input {name!r} ({describe(slot.type)})"
@@ -87,6 +87,15 @@ def _named(param: Param, slots: Mapping[str, FormalParameter]) -> Iterator[Param
         yield from _named(replace(param, name=f"{param.name}.{key}", value=one, where=f"{param.where}.{key}"), slots)
 
 
+def _unlisted(slot: FormalParameter, param: Param) -> Param:
+    """WfExS's stage files name a single file by a list of one address as well: it is the file where no list fits."""
+    value = param.value
+    if not isinstance(value, tuple) or len(value) != 1 or not isinstance(value[0], FileValue | DirectoryValue):
+        return param
+    alone = replace(param, value=value[0])
+    return alone if _misfits(slot, param) and not _misfits(slot, alone) else param
+
+
 def _misfits(slot: FormalParameter, param: Param) -> list[Fault]:
     if param.value is None:
         # Missing is told apart; null stands for the default or for nothing.
@@ -110,7 +119,7 @@ def _fault(param: Param | None, place: str, message: str, hint: str | None) -> F
 
 def _readings(text: str) -> Iterator[Json]:
     """What a text on the command line may mean: JSON, else itself."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         yield json.loads(text, parse_constant=_not_json)
     yield text
 

@@ -15,8 +15,10 @@ import pytest
 from engines.base import InstalledEngine
 from engines.cwltool import environment
 from staging.errors import DigestError, EngineError
+from tests.conftest import Command
 from tests.support.wheels import make_wheel
 
+DOCUMENTS = Path(__file__).resolve().parents[1] / "support" / "conformance"
 VERSION = "9.9.1"
 MODULES = {f"cwltool/{name}.py": b"" for name in ("__init__", "main", "factory", "executors")}
 INSTALL = """
@@ -183,13 +185,22 @@ def test_two_who_ask_at_once_make_one_environment(offline: Mapping[str, str], tm
 
 
 @pytest.mark.cwltool
-def test_the_version_that_wfexs_takes_by_default_is_installed_from_its_list(tmp_path: Path) -> None:
-    engine = environment.install("3.1.20240708091337", tmp_path, lambda _: None, os.environ)
-
-    said = subprocess.run(
-        [engine.python, "-I", "-m", "cwltool", "--version"], capture_output=True, text=True, check=True
+@pytest.mark.node
+@pytest.mark.parametrize("version", environment.known_versions())
+def test_a_version_that_ships_is_installed_from_its_list_and_runs_workflows(
+    version: str, wfexs: Command, home: Path
+) -> None:
+    stage_file = home / "old.yaml"
+    stage_file.write_text(
+        f"workflow_id: {DOCUMENTS}/javascript.cwl\nworkflow_type: cwl\nengine: cwltool@{version}\n"
+        f"workflow_config: {{secure: false, containerType: none}}\nparams-from: {DOCUMENTS}/javascript.job.yml\n"
     )
 
-    assert "3.1.20240708091337" in said.stdout
-    assert (engine.source, engine.expected) == ("fetched", True)
-    assert engine.identifier == "pkg:pypi/cwltool@3.1.20240708091337"
+    staged = wfexs.ok("stage", stage_file)
+    ran = wfexs.ok("run", "last")
+
+    engine = next(item for item in staged["items"] if item["role"] == "engine")
+    assert engine["pinned"] == f"pkg:pypi/cwltool@{version}"
+    assert (engine["trust"], engine["source"]) == ("expected", "fetched")
+    assert ran["outputs"]["computed"] == 1.5
+    assert Path(ran["outputs"]["out"]["path"]).read_text() == "abab 9 a6b\n"

@@ -89,8 +89,9 @@ class Narrator:
             if work is None:
                 return
             moved = work.total if work.done == 0 and work.total is not None else work.done
+            amount = f" ({size(moved)})" if moved or work.total is not None else ""
             self._moved += moved if outcome == "fetched" else 0
-            self._finish(work, outcome, f"{_OUTCOMES.get(outcome, outcome)}: {work.label} ({size(moved)})")
+            self._finish(work, outcome, f"{_OUTCOMES.get(outcome, outcome)}: {work.label}{amount}")
 
     def say(self, message: str) -> None:
         """One line for a person."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engines.execution import Execution, Status
 from engines.journal import replay
+from engines.stopping import tidy
 from staging.errors import NotFoundError
 from staging.plan import Plan
 from staging.workdir import StagedWorkdir
@@ -28,8 +29,9 @@ def executions_of(workdir: StagedWorkdir) -> tuple[Execution, ...]:
 
 
 def _execution(workdir: StagedWorkdir, number: int) -> Execution:
+    folder = workdir.run_folder(number)
     try:
-        return replay(workdir.run_folder(number) / JOURNAL)
+        execution = replay(folder / JOURNAL)
     except NotFoundError:
         # It was killed before it wrote a word: that it was begun is all that is known.
         plan = workdir.plan()
@@ -42,6 +44,10 @@ def _execution(workdir: StagedWorkdir, number: int) -> Execution:
             error="it was stopped before it began",
             plan_digest=str(plan.digest),
         )
+    if execution.status is Status.KILLED:
+        # Nobody was left to do it: what a killed run had in hand goes when somebody next looks.
+        tidy(folder)
+    return execution
 
 
 def subject_of(

@@ -80,7 +80,10 @@ def prepare(work: StageWork) -> Prepared:
     workflow = stage_workflow(work)
     interface = workflow.interface
     bound = workflow.engine.bind(interface, definition.params)
-    faults = (*bound.faults, *unknown_outputs(interface, definition.outputs, definition.file))
+    faults = (
+        *(one if one.file else replace(one, file=definition.file) for one in bound.faults),
+        *unknown_outputs(interface, definition.outputs, definition.file),
+    )
     if faults:
         raise DefinitionError(faults)
     params = (*bound.params, *_remote_defaults(interface, bound.params))

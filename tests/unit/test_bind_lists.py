@@ -1,0 +1,52 @@
+"""A list of one file, and texts of the command line that mean nothing."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from engines.base import FormalParameter, WorkflowInterface
+from engines.cwltool.bind import bind, bind_override
+from staging.definition import FileValue, Param
+from staging.errors import DefinitionError
+from staging.plan import Json
+
+
+def _interface(kind: Json) -> WorkflowInterface:
+    return WorkflowInterface(
+        entry=PurePosixPath("x.cwl"),
+        process=None,
+        language="cwl",
+        language_version="v1.2",
+        kind="Workflow",
+        inputs=(FormalParameter(name="x", type=kind, required=True),),
+        outputs=(),
+    )
+
+
+FILE = FileValue(contents="a")
+
+
+@pytest.mark.parametrize("kind", ["File", ["null", "File"]])
+def test_a_list_of_one_file_is_the_file_where_no_list_fits(kind: Json) -> None:
+    bound = bind(_interface(kind), (Param(name="x", value=(FILE,)),))
+
+    assert bound.faults == ()
+    assert bound.params[0].value == FILE
+
+
+@pytest.mark.parametrize(
+    "kind", [{"type": "array", "items": "File"}, ["File", {"type": "array", "items": "File"}], "Any"]
+)
+def test_a_list_of_one_file_stays_a_list_where_one_fits(kind: Json) -> None:
+    assert bind(_interface(kind), (Param(name="x", value=(FILE,)),)).params[0].value == (FILE,)
+
+
+def test_a_list_of_two_files_is_no_file() -> None:
+    assert bind(_interface("File"), (Param(name="x", value=(FILE, FILE)),)).faults
+
+
+def test_a_text_that_nests_beyond_all_reason_is_a_fault() -> None:
+    with pytest.raises(DefinitionError):
+        bind_override(_interface("int"), "x", "[" * 100_000)
