@@ -209,6 +209,16 @@ def test_a_part_that_does_not_fit_is_not_glued_on(web: WebServer, attempt: Attem
     assert "range" not in web.requests[2].headers
 
 
+def test_a_part_of_something_longer_is_not_glued_on(web: WebServer, attempt: Attempt) -> None:
+    def longer(exchange: Exchange) -> None:
+        headers = {"ETag": '"one"', "Content-Range": "bytes 200000-399999/400000"}
+        exchange.answer(bytes(200_000), 206, headers)
+
+    web.scripts["/x.bin"] = then(truncated(File(CONTENT), 200_000), longer, serving(File(CONTENT)))
+
+    attempt.gets(web.url("/x.bin"), CONTENT)
+
+
 def test_a_part_nobody_asked_for_is_refused(web: WebServer, attempt: Attempt) -> None:
     web.scripts["/x.bin"] = status(206, CONTENT, {"Content-Range": "bytes 0-299999/300000", "ETag": '"one"'})
 
@@ -347,6 +357,13 @@ def test_a_rest_of_another_version_is_not_continued(web: WebServer, attempt: Att
     _leave(attempt, url, b"z" * 1000, etag='"one"')
 
     attempt.gets(url, CONTENT)
+
+
+def test_a_rest_of_another_address_is_not_continued(web: WebServer, attempt: Attempt) -> None:
+    web.files["/x.bin"] = File(CONTENT)
+    _leave(attempt, web.url("/other.bin"), b"z" * 1000, etag='"one"')
+
+    attempt.gets(web.url("/x.bin"), CONTENT)
 
 
 @pytest.mark.parametrize("state", ["", "{", "[]", '{"identifier": 1}', '{"identifier": "http://other/", "etag": "x"}'])
