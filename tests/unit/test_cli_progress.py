@@ -33,7 +33,7 @@ def test_each_transfer_gets_one_line_with_its_size() -> None:
     assert lines_of(stream) == [
         "fetched: reads.fq (1.5 kB)",
         "in the cache: genome.fa (42 B)",
-        "failed: gone.txt (0 B)",
+        "failed: gone.txt",
     ]
 
 
