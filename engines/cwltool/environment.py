@@ -9,92 +9,27 @@ asked for, kept beside the environment. cwltool itself is never imported here.
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
-import json
-import re
 import shutil
 import sys
 import sysconfig
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
-from importlib.resources import files
 from pathlib import Path
 
 from engines.base import InstalledEngine
 from engines.cwltool.attestation import Attestation, attest, closure, installed_in, normalised
+from engines.cwltool.packages import NAME, TIMEOUT, VERSION, Pins, Pip, known_pins, known_versions, pip_environment
 from staging import process
 from staging.errors import DigestError, EngineError, WfexsError, from_os_error
 from staging.locks import LockFile
 
-NAME = "cwltool"
 Say = Callable[[str], None]
 
-# PEP 440 without epochs and local parts, in its normal form only, so that one version has one spelling.
-_VERSION = re.compile(r"(0|[1-9][0-9]*)(\.(0|[1-9][0-9]*))*((a|b|rc)(0|[1-9][0-9]*))?(\.post[0-9]+)?(\.dev[0-9]+)?")
 _MAX_VERSION = 64
-_NO_SUCH_VERSION = re.compile(rb"\(from versions: ([^)]*)\)")
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;\\]+)", re.MULTILINE)
-# Where packages come from and who may vouch for it is the site's business; where they go and which is ours.
-_PIP_SETTINGS = (
-    "PIP_CACHE_DIR",
-    "PIP_CERT",
-    "PIP_CLIENT_CERT",
-    "PIP_CONFIG_FILE",
-    "PIP_DEFAULT_TIMEOUT",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_FIND_LINKS",
-    "PIP_INDEX_URL",
-    "PIP_KEYRING_PROVIDER",
-    "PIP_NO_INDEX",
-    "PIP_PROXY",
-    "PIP_RETRIES",
-    "PIP_TIMEOUT",
-    "PIP_TRUSTED_HOST",
-)
-_NETWORK_SETTINGS = (
-    "http_proxy",
-    "https_proxy",
-    "all_proxy",
-    "no_proxy",
-    "ssl_cert_file",
-    "ssl_cert_dir",
-    "requests_ca_bundle",
-    "curl_ca_bundle",
-    "netrc",
-    "home",
-    "xdg_config_home",
-    "xdg_cache_home",
-    "xdg_config_dirs",
-    "tmpdir",
-)
-_BUILD_TIMEOUT = 1800.0
 _TRY_TIMEOUT = 120.0
 _TRY = "import cwltool.main, cwltool.factory, cwltool.executors"
-# Before 3.1.20240909 cwltool imports pkg_resources at run time, which setuptools 81 and later don't have.
-_CONSTRAINT = "setuptools<81"
 _MARKER = "engine.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pins:
-    """A list of pinned packages: ``text`` as pip reads it. ``is_known`` says whether it ships with us."""
-
-    version: str
-    text: str
-    is_known: bool
-
-    @property
-    def digest(self) -> str:
-        """What tells environments apart: the list, and the Python and machine they are made for."""
-        base = "\n".join((self.text, sys.implementation.cache_tag or "", sysconfig.get_platform(), sys.base_prefix))
-        return hashlib.sha256(base.encode()).hexdigest()
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The packages in it."""
-        return frozenset(normalised(name) for name, _ in _PIN.findall(self.text))
 
 
 def install(version: str | None, cache: Path, say: Say, environment: Mapping[str, str]) -> InstalledEngine:
@@ -167,34 +102,18 @@ def default_version() -> str:
         raise EngineError("cwltool is not installed", hint="install wfexs-like again with all it depends on") from error
 
 
-def known_versions() -> tuple[str, ...]:
-    """The versions whose packages' digests ship with us, oldest first."""
-    found = [one.name.removesuffix(".txt") for one in files(__package__).joinpath("releases").iterdir()]
-    return tuple(sorted((one for one in found if _VERSION.fullmatch(one)), key=_by_number))
-
-
-def known_pins(version: str) -> Pins | None:
-    """The list that ships for a version, if one does."""
-    resource = files(__package__).joinpath("releases", f"{version}.txt")
-    return Pins(version=version, text=resource.read_text("utf-8"), is_known=True) if resource.is_file() else None
-
-
 def check_version(version: str) -> None:
     """Refuse what is not a version: it becomes a file name and a word of a command line.
 
     Raises:
         EngineError: it is not one.
     """
-    if len(version) > _MAX_VERSION or not _VERSION.fullmatch(version):
+    if len(version) > _MAX_VERSION or not VERSION.fullmatch(version):
         raise EngineError(
             f"{version!r} is not a version of cwltool",
             hint=f"write it as in cwltool@{default_version()}; known ones: {', '.join(known_versions())}",
             where=version[:_MAX_VERSION],
         )
-
-
-def _by_number(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"[0-9]+", version))
 
 
 def _identifier(version: str) -> str:
@@ -280,19 +199,17 @@ def _engine(root: Path, pins: Pins, attested: Attestation, source: str) -> Insta
 def _build(folder: Path, version: str, pins: Pins | None, say: Say, environment: Mapping[str, str]) -> InstalledEngine:
     """Make the environment beside its place and give it its name when it works. The caller holds the version's lock."""
     beside = folder / f".making-{version}"
-    pip = functools.partial(_pip, beside, pip_environment(environment), version)
+    pip = Pip(python=_python(beside), folder=beside, environment=pip_environment(environment))
     say(f"setting up cwltool {version}, which happens once")
     try:
         _remove(beside)
         _make_venv(beside, version)
         if pins is None:
-            pins = _resolve(pip, beside, version)
+            pins = pip.resolve(version)
             _keep(folder, pins)
             say(f"the packages of cwltool {version} are not among those we know: trusted on first use")
-        listed = beside / "requirements.txt"
-        listed.write_text(pins.text, encoding="utf-8")
         (beside / "packages.txt").write_text("\n".join(sorted(pins.names)) + "\n", encoding="utf-8")
-        pip("install", "--quiet", "--no-deps", "--require-hashes", "--only-binary=:all:", f"--requirement={listed}")
+        pip.install(pins)
         _try(beside, version)
         root = _root(folder, pins)
         _remove(root)
@@ -311,7 +228,7 @@ def _make_venv(place: Path, version: str) -> None:
         process.run(
             (sys.executable, "-I", "-m", "venv", "--", str(place)),
             env=process.base_environment(),
-            timeout=_BUILD_TIMEOUT,
+            timeout=TIMEOUT,
         )
     except process.ProcessError as error:
         said = (error.completed.stdout + error.completed.stderr).decode(errors="replace")
@@ -321,83 +238,6 @@ def _make_venv(place: Path, version: str) -> None:
             if "ensurepip" in said
             else f"try it by hand: {sys.executable} -m venv some-folder",
         ) from error
-
-
-def pip_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """What pip may know of the user's environment: where packages come from, and how to get there."""
-    chosen = {
-        name: value for name, value in environment.items() if name.lower() in _NETWORK_SETTINGS or name in _PIP_SETTINGS
-    }
-    fixed = {"PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_USER": "0", "PIP_NO_COLOR": "1"}
-    return process.base_environment(**{**chosen, **fixed})
-
-
-def _pip(place: Path, environment: Mapping[str, str], version: str, *words: str) -> None:
-    argv = (str(_python(place)), "-I", "-m", "pip", *words)
-    try:
-        process.run(argv, env=environment, cwd=place, timeout=_BUILD_TIMEOUT)
-    except process.ProcessError as error:
-        raise _pip_failed(error, version) from error
-
-
-def _pip_failed(error: process.ProcessError, version: str) -> EngineError | DigestError:
-    said = error.completed.stderr
-    lines = [line for line in said.decode(errors="replace").splitlines() if line.strip()]
-    last = "\n".join(lines[-8:])
-    if b"DO NOT MATCH THE HASHES" in said:
-        wanted, got = (re.search(rb"%b\s+([0-9a-f]{64})" % word, said) for word in (b"Expected sha256", b"Got"))
-        return DigestError(
-            f"a package of cwltool {version} is not the one that its list promises",
-            hint="the package index or a proxy serves other bytes; nothing was installed",
-            where=last,
-            expected=wanted.group(1).decode() if wanted else None,
-            actual=got.group(1).decode() if got else None,
-        )
-    match = _NO_SUCH_VERSION.search(said)
-    there = [one.strip() for one in match.group(1).decode().split(",")] if match else []
-    if there and there != ["none"] and version not in there:
-        near = _neighbours(version, there)
-        return EngineError(
-            f"there is no cwltool {version}",
-            hint=f"near it there are {', '.join(near)}; the default is {default_version()}",
-            where=version,
-            near=near,
-        )
-    if error.reason == "timeout":
-        return EngineError(f"setting up cwltool {version} took longer than {_BUILD_TIMEOUT:.0f} s", hint=last)
-    return EngineError(
-        f"pip can't install cwltool {version}: {error.completed.last_words}",
-        hint="is the package index reachable? PIP_INDEX_URL, HTTPS_PROXY and SSL_CERT_FILE are passed on to pip",
-        where=last,
-    )
-
-
-def _neighbours(version: str, there: list[str]) -> list[str]:
-    """The versions just before and after one that isn't there, and the newest."""
-    ordered = sorted({*there, version}, key=_by_number)
-    place = ordered.index(version)
-    near = [*ordered[max(0, place - 1) : place], *ordered[place + 1 : place + 2], max(there, key=_by_number)]
-    return list(dict.fromkeys(near))
-
-
-def _resolve(pip: Callable[..., None], place: Path, version: str) -> Pins:
-    """Ask pip which packages the version needs today, with the sha256 of each file that fits this machine."""
-    report, constraint = place / "report.json", place / "constraint.txt"
-    constraint.write_text(_CONSTRAINT + "\n", encoding="utf-8")
-    words = ("--quiet", "--dry-run", "--ignore-installed", "--only-binary=:all:", f"--report={report}")
-    # setuptools is named because old versions use its pkg_resources without saying so.
-    pip("install", *words, f"--constraint={constraint}", "--", f"{NAME}=={version}", "setuptools")
-    try:
-        lines = []
-        for one in json.loads(report.read_bytes())["install"]:
-            archive = one["download_info"]["archive_info"]
-            sha256 = archive.get("hashes", {}).get("sha256") or archive["hash"].removeprefix("sha256=")
-            lines.append(
-                f"{normalised(one['metadata']['name'])}=={one['metadata']['version']} --hash=sha256:{sha256}\n"
-            )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise EngineError(f"pip's report about cwltool {version} can't be read: {error}") from error
-    return Pins(version=version, text="".join(sorted(lines)), is_known=False)
 
 
 def _resolved(folder: Path, version: str) -> Path:

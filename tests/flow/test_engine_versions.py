@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from engines.base import InstalledEngine
-from engines.cwltool import environment
+from engines.cwltool import environment, packages
 from staging.errors import DigestError, EngineError
 from tests.conftest import Command
 from tests.support.wheels import make_wheel
@@ -124,7 +124,7 @@ def test_a_package_that_is_not_the_pinned_one_is_a_digest_error(
     offline: Mapping[str, str], index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = f"cwltool=={VERSION} --hash=sha256:{'0' * 64}\n"
-    listed = environment.Pins(version=VERSION, text=text, is_known=True)
+    listed = packages.Pins(version=VERSION, text=text, is_known=True)
     monkeypatch.setattr(environment, "known_pins", lambda version: listed)
 
     with pytest.raises(DigestError) as caught:
@@ -186,7 +186,7 @@ def test_two_who_ask_at_once_make_one_environment(offline: Mapping[str, str], tm
 
 @pytest.mark.cwltool
 @pytest.mark.node
-@pytest.mark.parametrize("version", environment.known_versions())
+@pytest.mark.parametrize("version", packages.known_versions())
 def test_a_version_that_ships_is_installed_from_its_list_and_runs_workflows(
     version: str, wfexs: Command, home: Path
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engines.base import InstalledEngine
-from engines.cwltool import environment
+from engines.cwltool import environment, packages
 from engines.cwltool.attestation import Attestation, attest, closure, installed_in
 from staging.errors import DigestError, EngineError
 from tests.support.wheels import install_by_hand
@@ -238,11 +238,11 @@ def test_what_is_not_a_version_is_refused_before_anything_starts(version: str, t
 
 
 def test_every_list_that_ships_pins_every_package_by_sha256() -> None:
-    versions = environment.known_versions()
+    versions = packages.known_versions()
 
     assert {"3.1.20240708091337", "3.1.20260315121657"} <= set(versions)
     for version in versions:
-        pins = environment.known_pins(version)
+        pins = packages.known_pins(version)
         assert pins is not None
         entries = pins.text.replace("\\\n", " ").splitlines()
         assert f"cwltool=={version}" in pins.text
@@ -264,7 +264,7 @@ def test_pip_learns_where_packages_come_from_and_nothing_else() -> None:
         "PYTHONPATH": "/mine",
     }
 
-    told = environment.pip_environment(users)
+    told = packages.pip_environment(users)
 
     assert {name: told[name] for name in ("PIP_INDEX_URL", "https_proxy", "NO_PROXY", "SSL_CERT_FILE")} == {
         name: users[name] for name in ("PIP_INDEX_URL", "https_proxy", "NO_PROXY", "SSL_CERT_FILE")
