@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import staging.locks
 from staging.errors import LockedError, WfexsError
 from staging.locks import LockFile
 
@@ -103,6 +104,22 @@ def test_a_lock_file_deleted_by_hand_locks_again(locks: LockFile) -> None:
     locks.path.unlink()
 
     with locks.hold("a", patience=0.5):
+        assert locks.is_held("a")
+
+
+def test_a_lock_file_deleted_at_the_very_moment_of_locking_is_not_believed(
+    locks: LockFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = staging.locks._lock
+
+    def delete_first(descriptor: int, place: int, *, shared: bool) -> bool:
+        monkeypatch.setattr("staging.locks._lock", lock)
+        locks.path.unlink()
+        return lock(descriptor, place, shared=shared)
+
+    monkeypatch.setattr("staging.locks._lock", delete_first)
+
+    with locks.hold("a"):
         assert locks.is_held("a")
 
 

@@ -257,23 +257,28 @@ def test_a_way_through_a_link_is_refused(bench: Bench, tmp_path: Path) -> None:
 # --- trust ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_first_use_is_said_aloud_and_the_second_is_not(bench: Bench) -> None:
-    settled(bench.file("a"))
-    _, items = bench.stage(wanted("a"))
+def test_a_first_use_is_said_aloud_and_the_second_is_not(bench: Bench, remote: Remote) -> None:
+    _, items = bench.stage(wanted("a", "remote:a"))
     assert items[0].trust is Trust.FIRST_USE
     assert [line for line in bench.ear.said if "trust on first use" in line]
 
     bench.ear.said.clear()
-    bench.stage(wanted("a"))
+    bench.stage(wanted("a", "remote:a"))
 
     assert bench.ear.said == []
 
 
-def test_a_thousand_first_uses_are_one_line(bench: Bench) -> None:
-    for number in range(100):
-        bench.file(f"f{number}", str(number))
+def test_the_first_use_of_a_user_s_own_file_is_recorded_and_nothing_to_speak_of(bench: Bench) -> None:
+    bench.file("a")
 
-    bench.stage(*(wanted(f"f{number}") for number in range(100)))
+    _, items = bench.stage(wanted("a"))
+
+    assert items[0].trust is Trust.FIRST_USE
+    assert bench.ear.said == []
+
+
+def test_many_first_uses_are_one_line(bench: Bench, remote: Remote) -> None:
+    bench.stage(*(wanted(f"f{number}", f"remote:{number}") for number in range(100)))
 
     assert len(bench.ear.said) == 1
     assert "100 items" in bench.ear.said[0]
@@ -434,6 +439,16 @@ def test_a_damaged_copy_that_cannot_be_fetched_again_is_a_digest_error(
 
     assert caught.value.exit_code == 5
     assert (caught.value.fields["expected"], caught.value.fields["actual"]) == (sha("remote\n"), sha("rEmote\n"))
+
+
+def test_a_damaged_copy_that_a_dead_source_promised_elsewhere_is_a_digest_error(bench: Bench, remote: Remote) -> None:
+    bench.stage(wanted("a", "remote:x"))
+    bench.object("remote\n").chmod(0o644)
+    bench.object("remote\n").write_text("rEmote\n")
+    remote.failure = dead
+
+    with pytest.raises(DigestError, match="damaged"):
+        bench.stage(wanted("a", "remote:elsewhere", sha256=sha("remote\n")))
 
 
 def test_the_first_failure_stops_the_others(bench: Bench, remote: Remote, mirror: Remote) -> None:
@@ -627,6 +642,18 @@ def test_nothing_temporary_is_left_while_the_store_stays_open(bench: Bench, tmp_
         Stager(store).fetch_all([wanted("a")], tmp_path / "content", bench.sources)
 
         assert list((bench.cache / "tmp").iterdir()) == []
+
+
+def test_what_a_dead_process_left_in_the_store_is_removed(bench: Bench) -> None:
+    settled(bench.file("a"))
+    bench.stage(wanted("a"))
+    left = bench.cache / "tmp" / "0123456789abcdef"
+    left.mkdir()
+    (left / "1").write_text("half")
+
+    bench.stage(wanted("a"))
+
+    assert not left.exists()
 
 
 def test_two_things_under_one_path_are_refused(bench: Bench) -> None:

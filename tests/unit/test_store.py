@@ -1,9 +1,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sqlite3
 import stat
+import threading
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ import pytest
 from staging.errors import LockedError, NotFoundError, WfexsError
 from staging.fingerprints import Fingerprint, StatSignature, Tree
 from staging.index import Origin
+from staging.placing import open_regular
 from staging.plan import Kind
 from staging.store import ContentStore, MissingObjectError, User
 
@@ -25,6 +31,15 @@ def origin(identifier: str, fingerprint: Fingerprint, kind: Kind = Kind.FILE) ->
     return Origin(
         identifier=identifier, kind=kind, fingerprint=fingerprint, size=1, fetched="2026-01-01T00:00:00+00:00"
     )
+
+
+def rot(store: ContentStore, digest: str) -> None:
+    """What a failing disk does: other bytes, and nothing that the file system would know of."""
+    path = store.path(digest)
+    path.chmod(0o644)
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    path.chmod(0o444)
+    store.index.record({digest: StatSignature.of(path)}, verified="2026-01-01T00:00:00+00:00")
 
 
 def commit_folder(store: ContentStore, **files: str) -> Tree:
@@ -192,6 +207,49 @@ def test_where_links_cannot_be_made_the_bytes_are_copied_and_checked(
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o444
 
 
+def test_a_copy_finds_bytes_that_changed_below_the_file_system(
+    store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("staging.store.link", lambda source, target: False)
+    digest = store.commit_bytes(b"hello").digest
+    rot(store, digest)
+
+    with pytest.raises(MissingObjectError):
+        store.place({str(tmp_path / "a"): digest})
+
+    assert not (tmp_path / "a").exists()
+    assert store.lookup(Fingerprint(digest=digest)) is None
+
+
+def test_an_object_that_changed_this_very_moment_is_not_believed_without_reading(store: ContentStore) -> None:
+    fingerprint = store.commit_bytes(b"hello")
+    store.path(fingerprint.digest).touch()
+
+    assert store.lookup(fingerprint) is not None
+    assert store.index.signatures([fingerprint.digest]) == {}
+    time.sleep(0.05)
+    assert store.lookup(fingerprint) is not None
+    assert list(store.index.signatures([fingerprint.digest])) == [fingerprint.digest]
+
+
+def test_a_pipe_is_neither_opened_nor_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    caught: list[OSError] = []
+
+    def read() -> None:
+        try:
+            with open_regular(tmp_path / "pipe"):
+                pass
+        except OSError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(10)
+
+    assert [error.errno for error in caught] == [errno.EINVAL]
+
+
 def test_a_copy_on_another_file_system_is_a_copy(store: ContentStore) -> None:
     import tempfile
 
@@ -230,13 +288,8 @@ def test_verify_finds_nothing_in_a_sound_store(store: ContentStore) -> None:
 
 
 def test_verify_reads_bytes_whose_signature_is_unchanged(store: ContentStore) -> None:
-    # What a failing disk does: other bytes, and no file system call that would show.
     digest = store.commit_bytes(b"hello").digest
-    path = store.path(digest)
-    path.chmod(0o644)
-    path.write_bytes(b"hellO")
-    path.chmod(0o444)
-    store.index.record({digest: StatSignature.of(path)}, verified="2026-01-01T00:00:00+00:00")
+    rot(store, digest)
     assert store.lookup(Fingerprint(digest=digest)) is not None
 
     problems = store.verify()
@@ -330,6 +383,18 @@ def test_removing_a_folder_keeps_the_files_it_shares(store: ContentStore) -> Non
     assert store.lookup(Fingerprint.of_bytes(b"own")) is None
 
 
+def test_removing_a_folder_keeps_its_file_that_a_working_directory_holds(store: ContentStore, tmp_path: Path) -> None:
+    (tmp_path / "w1").mkdir()
+    tree = commit_folder(store, a="held", b="free")
+    held = Fingerprint.of_bytes(b"held")
+    store.index.use(str(tmp_path), "w1", [held.digest])
+
+    store.remove(tree.fingerprint.digest)
+
+    assert store.lookup(held) is not None
+    assert store.lookup(Fingerprint.of_bytes(b"free")) is None
+
+
 def test_remove_of_an_unknown_thing_is_not_found(store: ContentStore) -> None:
     with pytest.raises(NotFoundError) as caught:
         store.remove("http://example.org/unknown")
@@ -359,6 +424,18 @@ def test_the_index_holds_numbers_of_the_full_width(store: ContentStore) -> None:
 
     assert store.index.signatures(["a"]) == {"a": signature}
     assert store.index.by_inode([2**63 + 5]) == {(2**64 - 2, 2**63 + 5): ("a", signature)}
+
+
+def test_a_signature_that_somebody_else_replaced_is_not_carried_over(store: ContentStore) -> None:
+    old = StatSignature(device=1, inode=2, size=3, mtime_ns=4, ctime_ns=5)
+    recorded, new = replace(old, ctime_ns=6), replace(old, ctime_ns=7)
+    store.index.record({"a": recorded}, verified="")
+
+    store.index.move({"a": (old, new)})
+    assert store.index.signatures(["a"]) == {"a": recorded}
+    store.index.move({"a": (recorded, new)})
+
+    assert store.index.signatures(["a"]) == {"a": new}
 
 
 def test_an_index_of_an_older_version_is_made_anew_and_of_a_newer_one_refused(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import threading
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from staging.errors import DefinitionError, DigestError, LockedError, NotFoundError, UsageError
+from staging.fingerprints import StatSignature
 from staging.nicknames import _ADJECTIVES, _NOUNS, numbered, pick
+from staging.signatures import FILE, Signatures
 from staging.workdir import StagedWorkdir, Workdirs
 from tests.support.stages import Bench, wanted
 
@@ -219,6 +222,24 @@ def test_removal_takes_folders_that_a_tool_made_unwritable(bench: Bench, staged:
     assert not staged.root.exists()
 
 
+def test_an_interrupted_removal_is_finished_by_the_next_one_who_comes(
+    bench: Bench, staged: StagedWorkdir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    workdirs = Workdirs(bench.workdirs)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("staging.workdir.remove_path", interrupt)
+        workdirs.remove(staged)
+    assert workdirs.list() == ()
+    assert list(bench.workdirs.iterdir()) != []
+
+    workdirs.sweep()
+
+    assert list(bench.workdirs.iterdir()) == []
+
+
 # --- runs -------------------------------------------------------------------------------------------------------------
 
 
@@ -279,6 +300,18 @@ def test_without_the_store_such_files_are_read_once(
     staged.verify(plan)
 
 
+def test_a_signature_is_remembered_only_when_it_has_settled(staged: StagedWorkdir) -> None:
+    path = staged.content / "inputs" / "a"
+    path.touch()
+
+    staged.verify(staged.plan())
+    assert Signatures.read(staged.content / FILE).files["inputs/a"][1] != StatSignature.of(path)
+    time.sleep(0.05)
+    staged.verify(staged.plan())
+
+    assert Signatures.read(staged.content / FILE).files["inputs/a"][1] == StatSignature.of(path)
+
+
 @pytest.mark.parametrize("record", ["missing", "damaged"])
 def test_without_its_record_everything_is_read_and_still_right(staged: StagedWorkdir, record: str) -> None:
     path = staged.content / "signatures.json"
@@ -294,8 +327,6 @@ def test_without_its_record_everything_is_read_and_still_right(staged: StagedWor
 def test_a_changed_byte_is_found_even_if_size_and_times_are_set_back(
     bench: Bench, staged: StagedWorkdir, name: str, keep_times: bool
 ) -> None:
-    import os
-
     path = staged.content / "inputs" / name
     before = path.stat()
     change(path, path.read_text().upper()[:-1] + "x")
@@ -338,8 +369,6 @@ def test_every_change_of_a_folder_is_found(staged: StagedWorkdir, fault: str) ->
 
 @pytest.mark.parametrize("fault", ["link", "pipe", "folder"])
 def test_something_else_in_place_of_a_file_is_found(staged: StagedWorkdir, tmp_path: Path, fault: str) -> None:
-    import os
-
     path = staged.content / "inputs" / "a"
     path.unlink()
     if fault == "link":
@@ -373,9 +402,6 @@ def test_a_missing_input_is_named(staged: StagedWorkdir) -> None:
 
 
 def test_rehash_reads_what_the_signatures_vouch_for(bench: Bench, staged: StagedWorkdir) -> None:
-    from staging.fingerprints import StatSignature
-    from staging.signatures import FILE, Signatures
-
     path = staged.content / "inputs" / "a"
     digest = staged.plan().items[0].fingerprint.digest
     change(path, "hellO")
