@@ -168,12 +168,12 @@ class Plan:
     @property
     def digest(self) -> Fingerprint:
         """The sha256 of the lock's canonical text."""
-        return Fingerprint.of_bytes(canonical(self.as_json()))
+        return Fingerprint.of_bytes(_compact(_in_order(self.as_json())))
 
     def lock_bytes(self) -> bytes:
         """The lock file: the plan with its own digest, indented for people."""
-        content = {**self.as_json(), "digest": str(self.digest)}
-        return (json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+        content = _in_order({**self.as_json(), "digest": str(self.digest)})
+        return (json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
     @classmethod
     def parse(cls, text: bytes, *, file: str) -> Plan:
@@ -207,6 +207,20 @@ class Plan:
 def canonical(value: object) -> bytes:
     """JSON with sorted keys and no white space, in UTF-8: the text that digests are made of."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _compact(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _in_order(record: Mapping[str, Json]) -> dict[str, Json]:
+    """The same with sorted keys, but for the parameters' values.
+
+    A record's fields keep the order they were written in: an expression in a workflow can see it.
+    """
+    ordered = json.loads(json.dumps(record, sort_keys=True))
+    assert isinstance(ordered, dict)
+    return {key: record[key] if key == "parameters" else value for key, value in ordered.items()}
 
 
 def _item_from(record: Mapping[str, object]) -> PlanItem:

@@ -8,14 +8,14 @@ of its own (``reads[0].secondaryFiles[1]``) and a place below the working direct
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from staging.definition import DirectoryValue, FileValue, Param, Source, Value
 from staging.errors import DefinitionError, Fault
 from staging.fetchers.git import split_git
-from staging.identifiers import Identifier
+from staging.identifiers import split_process
 from staging.paths import safe_join, safe_relative
 from staging.plan import Json, Kind, Role
 from staging.stager import Wanted
@@ -206,21 +206,8 @@ def workflow_pointer(source: Source) -> WorkflowPointer:
         parts = split_git(first)
         entry = str(safe_relative(parts.subdirectory)) if parts.subdirectory else None
         return WorkflowPointer(whole=source, entry=entry, process=parts.process)
-    mirrors = tuple(Identifier(scheme=one.scheme, body=one.body) for one in source.mirrors)
-    entry, process = None, first.fragment or None
+    entry, process = None, split_process(first)[1]
     if process and process.startswith("subdirectory="):
-        entry, process = process.removeprefix("subdirectory="), None
-        entry = str(safe_relative(entry))
-    return WorkflowPointer(
-        whole=Source(
-            mirrors=mirrors,
-            sha256=source.sha256,
-            size=source.size,
-            licences=source.licences,
-            attributions=source.attributions,
-            security_context=source.security_context,
-            where=source.where,
-        ),
-        entry=entry,
-        process=process,
-    )
+        entry, process = str(safe_relative(process.removeprefix("subdirectory="))), None
+    whole = replace(source, mirrors=tuple(split_process(one)[0] for one in source.mirrors))
+    return WorkflowPointer(whole=whole, entry=entry, process=process)

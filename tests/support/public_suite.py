@@ -125,7 +125,8 @@ def _unpack(archive: Path, version: str, into: Path) -> None:
                 member.name = f"documents/{member.name.removeprefix(documents)}"
             else:
                 continue
-            packed.extract(member, into, filter="data")
+            # The archive is known by its sha256; the filter is new in Python 3.11.4.
+            packed.extract(member, into, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
 
 
 def _upgrade(folder: Path) -> None:

@@ -99,9 +99,9 @@ def test_no_parameter_name_leads_out_of_the_inputs(name: str) -> None:
 
 
 def test_where_a_workflow_starts_is_read_from_its_fragment() -> None:
-    plain = workflow_pointer(_source("wf/main.cwl#main"))
+    plain = workflow_pointer(_source("file:wf/main.cwl#main"))
     git = workflow_pointer(_source("git+https://x.example/r.git@v1#subdirectory=a%20b/main.cwl"))
-    folder = workflow_pointer(_source("wf#subdirectory=sub/main.cwl"))
+    folder = workflow_pointer(_source("file:wf#subdirectory=sub/main.cwl"))
 
     assert (str(plain.whole.mirrors[0]), plain.entry, plain.process) == ("wf/main.cwl", None, "main")
     assert (git.entry, git.process) == ("a b/main.cwl", None)
