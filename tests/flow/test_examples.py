@@ -142,9 +142,6 @@ def test_the_tour_of_types_gives_what_bare_cwltool_gives(wfexs: Command, tmp_pat
     staged = wfexs.ok("stage", stage_file("type-tour"))
     run = wfexs.ok("run", staged["id"])
 
-    # JSON.stringify shows the order of an object's keys, which means nothing in CWL: this one is compared as JSON.
-    written, expected_written = run["outputs"].pop("description"), expected.pop("description")
-    assert json.loads(Path(written["path"]).read_text()) == json.loads(Path(expected_written["path"]).read_text())
     assert plain(run["outputs"]) == plain(expected)
     assert run["outputs"]["skipped"] is None
     assert Path(f"{run['outputs']['sorted']['path']}.about").read_text().endswith("sorted\n")

@@ -6,7 +6,7 @@ import signal
 import stat
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -17,6 +17,7 @@ from staging.errors import DefinitionError, DigestError, FetchError, PolicyError
 from staging.fetchers.base import FetchContext, Fetched, Pin, Unchanged
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
+from staging.obtaining import Obtainer, Request
 from staging.plan import Kind, Role, Trust
 from staging.stager import Stager, Wanted
 from tests.support.stages import Bench, plan_of, plan_with, source, use_fetchers, wanted
@@ -469,8 +470,22 @@ def test_the_first_failure_stops_the_others(bench: Bench, remote: Remote, mirror
     assert not list(bench.workdirs.glob("*"))
 
 
-def test_simultaneous_stagers_of_one_thing_make_one_download(bench: Bench, remote: Remote) -> None:
-    remote.before_fetch = lambda context: time.sleep(0.2)
+def test_simultaneous_stagers_of_one_thing_make_one_download(
+    bench: Bench, remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Semaphore(0)
+    remember = Obtainer.remember
+
+    def begin(obtainer: Obtainer, requests: Sequence[Request]) -> None:
+        remember(obtainer, requests)
+        begun.release()
+
+    def wait_for_all(context: FetchContext) -> None:
+        for _ in range(6):
+            assert begun.acquire(timeout=60)
+
+    monkeypatch.setattr(Obtainer, "remember", begin)
+    remote.before_fetch = wait_for_all
     outcomes: list[str] = []
 
     def stage() -> None:
