@@ -37,15 +37,15 @@ class Ground:
 
     def path(self, relative: PurePosixPath) -> Path:
         """The full path of something that is to lie there; the folder for it is made."""
-        safe_relative(str(relative))
-        self._folder(str(relative.parent) if relative.parent.name else "")
-        return Path(f"{self._root}/{relative}")
+        text = str(safe_relative(str(relative)))
+        self._folder(text.rpartition("/")[0])
+        return Path(f"{self._root}/{text}")
 
     def files(self, stored: Stored, relative: PurePosixPath) -> list[LaidFile]:
         """The regular files of a content that is to lie at ``relative``."""
-        safe_relative(str(relative))
+        text = str(safe_relative(str(relative)))
         if stored.tree is None:
-            return [LaidFile(path=str(relative), target=f"{self._root}/{relative}", name=stored.fingerprint.digest)]
+            return [LaidFile(path=text, target=f"{self._root}/{text}", name=stored.fingerprint.digest)]
         return [
             LaidFile(
                 path=f"{relative}/{safe_relative(entry.path)}",
@@ -58,10 +58,11 @@ class Ground:
 
     def prepare(self, stored: Stored, relative: PurePosixPath) -> None:
         """Make the folders that a content needs, and its symbolic links; its files come after."""
-        self.path(relative)
+        text = str(safe_relative(str(relative)))
+        self._folder(text.rpartition("/")[0])
         if stored.tree is None:
             return
-        self._folder(str(relative))
+        self._folder(text)
         links: list[tuple[str, str]] = []
         for entry in stored.tree.entries:
             path = f"{relative}/{safe_relative(entry.path)}"
