@@ -13,9 +13,10 @@ from pathlib import Path
 
 from staging.errors import WfexsError
 from staging.fetchers.base import Fetched, Pin
-from staging.obtaining import LOCAL, Obtained, Obtainer, Request, check_fetched, from_fetched, origin_of
+from staging.obtained import LOCAL, Obtained, Request, check_fetched, from_fetched, origin_of
+from staging.obtaining import Obtainer
 from staging.plan import Kind
-from staging.store import remove_path
+from staging.removing import remove_path
 
 LARGE = 1 << 20  # bytes; from here on a file is worth a transfer of its own
 _FEW = 8
@@ -71,7 +72,7 @@ def _fetch(obtainer: Obtainer, requests: Sequence[Request]) -> list[_Finished]:
             break
         mirror = request.mirrors[0]
         fetcher, context = obtainer.fetcher(mirror), obtainer.context(request, mirror)
-        path = obtainer.store.temporary_path()
+        path = obtainer.store.workspace.temporary_path()
         try:
             pin = fetcher.pin(mirror, context)
             if pin.kind is Kind.DIRECTORY or (pin.size or 0) >= LARGE:

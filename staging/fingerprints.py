@@ -14,6 +14,7 @@ from typing import BinaryIO
 from urllib.parse import quote, unquote
 
 from staging.errors import PolicyError, WfexsError
+from staging.paths import safe_relative
 
 CHUNK = 1 << 20
 _MOST_LINKS = 40  # what Linux follows in one path
@@ -153,8 +154,16 @@ class TreeEntry:
             )
         except ValueError as error:
             raise FingerprintError(f"{line!r} is not a line of a tree") from error
-        if kind not in "fxld" or (kind in "fx" and not _HEX64.fullmatch(digest)):
+        shape = {
+            "f": _HEX64.fullmatch(digest),
+            "x": _HEX64.fullmatch(digest),
+            "l": digest,
+            "d": not digest and size == "0",
+        }
+        # Written again it must be the same text: there is one way to write an entry, and so one digest of a tree.
+        if not shape.get(kind) or entry.size < 0 or entry.line() != line:
             raise FingerprintError(f"{line!r} is not a line of a tree")
+        safe_relative(entry.path)
         return entry
 
 
@@ -202,7 +211,10 @@ class Tree:
             FingerprintError: it is not a tree's text.
             PolicyError: two entries can't be in one folder, or a link leads out of it.
         """
-        return cls.of([TreeEntry.parse(line) for line in text.splitlines()])
+        tree = cls.of([TreeEntry.parse(line) for line in text.split("\n")[:-1]])
+        if tree.text() != text:
+            raise FingerprintError("the tree's lines are not in order")
+        return tree
 
     def text(self) -> str:
         """The text whose sha256 is the tree's fingerprint."""

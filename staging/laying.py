@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from staging.errors import PolicyError, from_os_error
 from staging.fingerprints import check_link
+from staging.objects import Stored, object_name
 from staging.paths import safe_relative
-from staging.store import Stored, object_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

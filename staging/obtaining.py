@@ -8,51 +8,31 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from staging.errors import DefinitionError, DigestError, Fault, FetchError, LockedError, WfexsError, from_os_error
-from staging.fetchers.base import FETCHERS, FetchContext, Fetched, Fetcher, Pin, Unchanged
+from staging.errors import DefinitionError, DigestError, Fault, FetchError, WfexsError, from_os_error
+from staging.fetchers.base import FETCHERS, FetchContext, Fetched, Fetcher, Unchanged
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
 from staging.index import Asked, Origin
+from staging.objects import Stored, User
+from staging.obtained import (
+    LOCAL,
+    Obtained,
+    Request,
+    check_fetched,
+    check_size,
+    from_fetched,
+    from_origin,
+    is_at_hand,
+    is_kind,
+    is_still,
+    most_telling,
+    origin_of,
+)
 from staging.placing import make_folders
 from staging.plan import Kind
 from staging.progress import Progress
-from staging.store import ContentStore, Stored, User, now, remove_path
-
-# Schemes whose pin costs no more than a look at a local file.
-LOCAL = frozenset({"file", "data"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One content that is wanted: ``mirrors`` are absolute. ``promise`` says who stated ``sha256`` (for messages)."""
-
-    key: str
-    label: str
-    mirrors: tuple[Identifier, ...]
-    sha256: Fingerprint | None = None
-    promise: str = "the stage file"
-    size: int | None = None
-    kind: Kind | None = None
-    licences: tuple[str, ...] = ()
-    where: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Obtained:
-    """A content that is there, verified.
-
-    ``pinned`` and ``hops`` are identifiers on the way from the one asked to the bytes. ``cached``: no byte of it was
-    fetched. ``mutable``: what was asked for may mean something else tomorrow. ``before`` is what it was when it was
-    last fetched, when that was something else.
-    """
-
-    stored: Stored
-    pinned: str
-    hops: tuple[str, ...] = ()
-    licences: tuple[str, ...] = ()
-    cached: bool = False
-    mutable: bool = True
-    before: Origin | None = None
+from staging.removing import remove_path
+from staging.store import ContentStore
 
 
 @dataclass(slots=True, kw_only=True)
@@ -83,7 +63,7 @@ class Obtainer:
         origins = self.store.index.origins([one.pinned for one in self.remembered.values()])
         candidates: dict[str, Obtained] = {}
         for request in requests:
-            candidate = self._local(request, origins) if _is_at_hand(request) else self._expected(request, origins)
+            candidate = self._local(request, origins) if is_at_hand(request) else self._expected(request, origins)
             if candidate is not None:
                 candidates[request.key] = candidate
         files = {one.stored.fingerprint.digest for one in candidates.values() if one.stored.kind is Kind.FILE}
@@ -99,7 +79,7 @@ class Obtainer:
                 ready[key] = replace(candidate, stored=stored)
         for request in requests:
             if request.key in ready:
-                _check_size(request, ready[request.key].stored.size, str(request.mirrors[0]))
+                check_size(request, ready[request.key].stored.size, str(request.mirrors[0]))
         return ready
 
     def _expected(self, request: Request, origins: Mapping[str, Origin]) -> Obtained | None:
@@ -111,7 +91,7 @@ class Obtainer:
             asked = self.remembered.get(str(mirror))
             origin = origins.get(asked.pinned) if asked else None
             if origin is not None and origin.fingerprint == fingerprint:
-                return _from_origin(request, mirror, origin)
+                return from_origin(request, mirror, origin)
         kind = request.kind or (Kind.FILE if self.store.has_file(fingerprint) else Kind.DIRECTORY)
         return Obtained(
             stored=Stored(kind=kind, fingerprint=fingerprint, size=0),
@@ -124,7 +104,7 @@ class Obtainer:
         mirror = request.mirrors[0]
         asked = self.remembered.get(str(mirror))
         origin = origins.get(asked.pinned) if asked else None
-        if origin is None or not _is_kind(request, origin.kind):
+        if origin is None or not is_kind(request, origin.kind):
             return None
         if request.sha256 not in (None, origin.fingerprint):
             return None
@@ -132,7 +112,7 @@ class Obtainer:
             pin = self.fetcher(mirror).pin(mirror, self.context(request, mirror))
         except FetchError:
             return None
-        return _from_origin(request, mirror, origin) if _still(pin, origin) else None
+        return from_origin(request, mirror, origin) if is_still(pin, origin) else None
 
     # -- one content, whatever it takes ------------------------------------------------------------------------------
 
@@ -195,8 +175,8 @@ class Obtainer:
                 # Somebody asked the source since this stage began.
                 known, stored = self._known(request, asked.pinned)
                 if known is not None and stored is not None:
-                    _check_size(request, stored.size, text)
-                    return replace(_from_origin(request, mirror, known), stored=stored)
+                    check_size(request, stored.size, text)
+                    return replace(from_origin(request, mirror, known), stored=stored)
             try:
                 return self._ask(request, mirror, asked)
             except OSError as error:
@@ -207,13 +187,13 @@ class Obtainer:
         pin = fetcher.pin(mirror, context)
         before = self.store.index.origins([asked.pinned]).get(asked.pinned) if asked is not None else None
         known, stored = self._known(request, str(pin.identifier))
-        if known is not None and stored is not None and _still(pin, known):
+        if known is not None and stored is not None and is_still(pin, known):
             if asked is None or asked.pinned != known.identifier:
                 self.store.index.learn({str(mirror): known})
-            return replace(_from_origin(request, mirror, known), stored=stored, mutable=pin.mutable)
+            return replace(from_origin(request, mirror, known), stored=stored, mutable=pin.mutable)
         if mirror.scheme not in LOCAL:
             make_folders(context.partial)
-        with self.store.temporary() as into:
+        with self.store.workspace.temporary() as into:
             try:
                 fetched = fetcher.fetch(pin, into, context, known.validators if known and stored else {})
             finally:
@@ -224,7 +204,7 @@ class Obtainer:
                     raise FetchError(f"{mirror} says that nothing changed, but there is no copy of it")
                 self.store.index.learn({str(mirror): known})
                 remove_path(context.partial)
-                return replace(_from_origin(request, mirror, known), stored=stored, mutable=pin.mutable)
+                return replace(from_origin(request, mirror, known), stored=stored, mutable=pin.mutable)
             check_fetched(request, fetched, mirror)
             obtained = from_fetched(request, mirror, pin, fetched)
             self._commit(into, fetched, obtained)
@@ -244,7 +224,7 @@ class Obtainer:
     def _known(self, request: Request, pinned: str) -> tuple[Origin | None, Stored | None]:
         """What the store has from that identifier, when it is what the request wants."""
         origin = self.store.index.origins([pinned]).get(pinned)
-        if origin is None or not _is_kind(request, origin.kind):
+        if origin is None or not is_kind(request, origin.kind):
             return None, None
         if request.sha256 is not None and request.sha256 != origin.fingerprint:
             return None, None
@@ -297,7 +277,7 @@ class Obtainer:
                 self.progress.say(
                     f"{request.label}: {failure.message}; using the copy fetched from there on {origin.fetched}"
                 )
-                return replace(_from_origin(request, mirror, origin), stored=stored)
+                return replace(from_origin(request, mirror, origin), stored=stored)
             raise type(failure)(
                 failure.message,
                 where=failure.where,
@@ -322,33 +302,6 @@ class Obtainer:
         ) from failure
 
 
-def origin_of(request: Request, pin: Pin, fetched: Fetched) -> Origin:
-    """What is to be remembered of a fetch."""
-    return Origin(
-        identifier=str(pin.identifier),
-        kind=fetched.kind,
-        fingerprint=fetched.fingerprint,
-        size=fetched.size,
-        fetched=now(),
-        validators=dict(fetched.validators or pin.validators),
-        hops=_hops(pin, fetched),
-        licences=_unique(*pin.licences, *fetched.licences),
-        stated=request.licences,
-        media_type=fetched.media_type,
-        suggested=fetched.name,
-    )
-
-
-def _is_at_hand(request: Request) -> bool:
-    """Whether the source can be looked at for nothing: then it is, and must still be what was promised.
-
-    A digest alone would do to take the store's copy; but a user whose own file has changed since wants to hear of it.
-    """
-    first = request.mirrors[0]
-    path = first.local_path
-    return first.scheme in LOCAL and (path is None or path.exists())
-
-
 def check_schemes(requests: Sequence[Request]) -> None:
     """Refuse identifiers that nobody can fetch, all at once.
 
@@ -369,105 +322,3 @@ def check_schemes(requests: Sequence[Request]) -> None:
     )
     if faults:
         raise DefinitionError(faults, message=faults[0].message, hint=faults[0].hint)
-
-
-def most_telling(failures: Sequence[WfexsError]) -> WfexsError:
-    """The failure that says most: wrong bytes before a plain "no such thing" before "try again later"."""
-
-    def rank(error: WfexsError) -> int:
-        if isinstance(error, DigestError):
-            return 0
-        if isinstance(error, LockedError):
-            return 4
-        if isinstance(error, FetchError):
-            return 3 if error.transient else 2
-        return 1
-
-    return min(failures, key=rank)
-
-
-def _is_kind(request: Request, kind: Kind) -> bool:
-    return request.kind is None or request.kind is kind
-
-
-def _still(pin: Pin, origin: Origin) -> bool:
-    """Whether the pin says, by itself, that the source still has what the origin stands for."""
-    if pin.fingerprint is not None:
-        return pin.fingerprint == origin.fingerprint
-    if not pin.mutable:
-        return True
-    return bool(pin.validators) and dict(pin.validators) == dict(origin.validators)
-
-
-def check_fetched(request: Request, fetched: Fetched, mirror: Identifier) -> None:
-    """Refuse bytes that are not what the request says.
-
-    Raises:
-        DigestError: wrong digest or size. DefinitionError: a folder for a file, or the other way round.
-    """
-    if not _is_kind(request, fetched.kind):
-        wanted = "a file" if request.kind is Kind.FILE else "a folder"
-        found = "a folder" if fetched.kind is Kind.DIRECTORY else "a file"
-        fault = Fault(
-            file="stage file", where=request.where or request.label, message=f"{mirror} is {found}, not {wanted}"
-        )
-        raise DefinitionError((fault,), message=fault.message)
-    expected, actual = request.sha256, fetched.fingerprint
-    if expected is not None and expected != actual:
-        raise DigestError(
-            f"sha256 of {mirror} is {actual.digest}, {request.promise} says {expected.digest}",
-            hint='if the change is expected, state the new sha256, or run "wfexs-like stage --update"',
-            where=request.where or None,
-            identifier=str(mirror),
-            expected=expected.digest,
-            actual=actual.digest,
-        )
-    _check_size(request, fetched.size, str(mirror))
-
-
-def _check_size(request: Request, size: int, identifier: str) -> None:
-    if request.size is not None and request.size != size:
-        raise DigestError(
-            f"{identifier} has {size} bytes, {request.promise} says {request.size}",
-            hint="check that the identifier is the right one, or correct the size",
-            where=request.where or None,
-            identifier=identifier,
-            expected=request.size,
-            actual=size,
-        )
-
-
-def _hops(pin: Pin, fetched: Fetched) -> tuple[str, ...]:
-    return _unique(*(str(hop) for hop in (*pin.hops, *fetched.hops)))
-
-
-def _unique(*texts: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(texts))
-
-
-def _way(request: Request, mirror: Identifier, pinned: str, hops: Sequence[str]) -> tuple[str, ...]:
-    """Every identifier between the one asked and the pinned one."""
-    asked = str(request.mirrors[0])
-    return tuple(one for one in _unique(str(mirror), *hops) if one not in (asked, pinned))
-
-
-def _from_origin(request: Request, mirror: Identifier, origin: Origin) -> Obtained:
-    return Obtained(
-        stored=Stored(kind=origin.kind, fingerprint=origin.fingerprint, size=origin.size),
-        pinned=origin.identifier,
-        hops=_way(request, mirror, origin.identifier, origin.hops),
-        licences=origin.licences,
-        cached=True,
-    )
-
-
-def from_fetched(request: Request, mirror: Identifier, pin: Pin, fetched: Fetched) -> Obtained:
-    """What was obtained by a fetch."""
-    pinned = str(pin.identifier)
-    return Obtained(
-        stored=Stored(kind=fetched.kind, fingerprint=fetched.fingerprint, size=fetched.size, tree=fetched.tree),
-        pinned=pinned,
-        hops=_way(request, mirror, pinned, _hops(pin, fetched)),
-        licences=_unique(*pin.licences, *fetched.licences),
-        mutable=pin.mutable,
-    )

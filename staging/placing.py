@@ -185,3 +185,23 @@ def sync_tree(root: Path) -> None:
                 elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_nlink == 1:
                     wanted.append(entry.path)
     sync_many(wanted)
+
+
+class Way:
+    """How files get their further names in one folder: what did not work once is not tried again."""
+
+    def __init__(self) -> None:
+        self._clones = True
+        self._links = True
+
+    def take(self, source: str, target: str, mode: int) -> bool:
+        """Clone or link; ``False``: it has to be copied."""
+        if self._clones:
+            self._clones = clone(source, target, mode)
+            if self._clones:
+                return True
+        if self._links and link(source, target):
+            return True
+        # Too many links of one object are no reason to copy the others; another file system is.
+        self._links = self._links and os.lstat(source).st_dev == os.lstat(os.path.dirname(target)).st_dev  # noqa: PTH120
+        return False

@@ -16,10 +16,11 @@ from pathlib import Path, PurePosixPath
 
 from staging.errors import DigestError, NotFoundError, PolicyError, WfexsError, from_os_error
 from staging.fingerprints import Fingerprint, StatSignature, Tree, TreeEntry, check_link, walk
+from staging.objects import object_name
 from staging.paths import safe_relative
 from staging.placing import open_regular, write_atomically
 from staging.plan import Kind, Plan, PlanItem
-from staging.store import ContentStore, object_name
+from staging.store import ContentStore
 
 FILE = "signatures.json"
 SCHEMA = "wfexs-like/signatures/1"

@@ -7,70 +7,39 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
 
 from staging.bulk import obtain_bulk
 from staging.definition import Source
-from staging.errors import DigestError, WfexsError
+from staging.errors import WfexsError
 from staging.fingerprints import Fingerprint, StatSignature
 from staging.laying import Ground, LaidFile
-from staging.obtaining import Obtained, Obtainer, Request, check_schemes, most_telling
+from staging.objects import MissingObjectError, User
+from staging.obtained import Obtained, most_telling
+from staging.obtaining import Obtainer, check_schemes
 from staging.paths import safe_join
 from staging.placing import write_atomically
-from staging.plan import Kind, Plan, PlanItem, Role, Trust
+from staging.plan import Plan, Role, Trust
 from staging.progress import Progress, Silent
-from staging.store import ContentStore, MissingObjectError, User, remove_path
+from staging.removing import remove_path
+from staging.store import ContentStore
+from staging.wanted import (
+    Job,
+    PlacedFile,
+    StagedItem,
+    Wanted,
+    inline_identifier,
+    item_of,
+    jobs_of,
+    locked_items,
+    trust_of,
+)
+
+__all__ = ["PlacedFile", "StagedItem", "Stager", "Wanted", "inline_identifier"]
 
 _SAID_ONE_BY_ONE = 3
 _PLACE_TRIES = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
-    """One thing to be staged: from ``source``, or made of ``contents``. ``path`` is where, below the content folder.
-
-    ``kind`` is what it has to be (``None``: either). An item that is not ``cacheable`` is fetched past the store.
-    """
-
-    role: Role
-    name: str
-    path: PurePosixPath
-    source: Source | None = None
-    contents: bytes | None = None
-    kind: Kind | None = None
-    disclosable: bool = True
-    cacheable: bool = True
-    clonable: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlacedFile:
-    """A file that the stager wrote: ``path`` below the content folder, its bytes' sha256 and its signature."""
-
-    path: str
-    sha256: str
-    signature: StatSignature
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StagedItem:
-    """One thing that is staged. ``source`` is ``fetched`` or ``cache``; ``trust`` may also be ``locked``."""
-
-    item: PlanItem
-    source: str
-    trust: Trust
-    placed: tuple[PlacedFile, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class _Job:
-    """A content that one or more of the wanted things have in common."""
-
-    request: Request
-    cacheable: bool
-    wanted: list[int] = field(default_factory=list)
 
 
 class Stager:
@@ -117,10 +86,10 @@ class Stager:
         user = User(
             home=str((home or content.parent.parent).absolute()), workdir=workdir_id or f"guest-{os.urandom(8).hex()}"
         )
-        pinned = _locked_items(wanted, locked) if locked is not None else {}
-        jobs = _jobs(wanted, base, pinned)
+        pinned = locked_items(wanted, locked) if locked is not None else {}
+        jobs = jobs_of(wanted, base, pinned)
         check_schemes([job.request for job in jobs])
-        self.store.sweep()
+        self.store.workspace.sweep()
         with self._at_work(user, keep=bool(workdir_id)):
             obtained = self._obtain_all(jobs, user, content, wanted)
             self._say_trust(jobs, obtained)
@@ -132,9 +101,9 @@ class Stager:
         sources = {index: (job.request, obtained[job.request.key]) for job in jobs for index in job.wanted}
         return tuple(
             StagedItem(
-                item=replace(pinned[index], path=one.path) if index in pinned else _item(one, sources.get(index)),
+                item=replace(pinned[index], path=one.path) if index in pinned else item_of(one, sources.get(index)),
                 source="cache" if index not in sources or sources[index][1].cached else "fetched",
-                trust=Trust.LOCKED if index in pinned else _trust(one),
+                trust=Trust.LOCKED if index in pinned else trust_of(one),
                 placed=placed[index],
             )
             for index, one in enumerate(wanted)
@@ -149,7 +118,7 @@ class Stager:
         wanted = [
             Wanted(role=Role.INPUT, name=str(one.mirrors[0]), path=PurePosixPath("x"), source=one) for one in sources
         ]
-        jobs = _jobs(wanted, base, {})
+        jobs = jobs_of(wanted, base, {})
         check_schemes([job.request for job in jobs])
         user = User(home=str(self.store.root.absolute()), workdir=f"guest-{os.urandom(8).hex()}")
         with self._at_work(user, keep=False):
@@ -161,7 +130,7 @@ class Stager:
 
     @contextlib.contextmanager
     def _at_work(self, user: User, *, keep: bool) -> Iterator[None]:
-        with self.store.at_work(), self.store.locks.hold(user.lock):
+        with self.store.workspace.at_work(), self.store.locks.hold(user.lock):
             try:
                 yield
             finally:
@@ -171,7 +140,7 @@ class Stager:
     # -- obtaining ---------------------------------------------------------------------------------------------------
 
     def _obtain_all(
-        self, jobs: Sequence[_Job], user: User, content: Path, wanted: Sequence[Wanted]
+        self, jobs: Sequence[Job], user: User, content: Path, wanted: Sequence[Wanted]
     ) -> dict[str, Obtained]:
         cancelled = threading.Event()
         obtainer = Obtainer(
@@ -192,11 +161,11 @@ class Stager:
         return obtained
 
     def _obtain_rest(
-        self, jobs: Sequence[_Job], obtainer: Obtainer, content: Path, wanted: Sequence[Wanted]
+        self, jobs: Sequence[Job], obtainer: Obtainer, content: Path, wanted: Sequence[Wanted]
     ) -> dict[str, Obtained]:
         obtained: dict[str, Obtained] = {}
 
-        def work(job: _Job) -> None:
+        def work(job: Job) -> None:
             request = job.request
             if obtainer.cancelled.is_set():
                 return
@@ -227,7 +196,7 @@ class Stager:
         _raise_first(futures)
         return obtained
 
-    def _say_trust(self, jobs: Sequence[_Job], obtained: Mapping[str, Obtained]) -> None:
+    def _say_trust(self, jobs: Sequence[Job], obtained: Mapping[str, Obtained]) -> None:
         for job in jobs:
             one = obtained[job.request.key]
             if one.before is not None:
@@ -262,7 +231,7 @@ class Stager:
 
     def _place_all(
         self,
-        jobs: Sequence[_Job],
+        jobs: Sequence[Job],
         obtained: dict[str, Obtained],
         wanted: Sequence[Wanted],
         content: Path,
@@ -286,7 +255,7 @@ class Stager:
         raise AssertionError("the last attempt returns or raises")
 
     def _place(
-        self, jobs: Sequence[_Job], obtained: Mapping[str, Obtained], wanted: Sequence[Wanted], content: Path
+        self, jobs: Sequence[Job], obtained: Mapping[str, Obtained], wanted: Sequence[Wanted], content: Path
     ) -> dict[int, tuple[PlacedFile, ...]]:
         ground = Ground(content)
         ways: dict[str, str] = {}
@@ -321,85 +290,6 @@ class Stager:
         return (PlacedFile(path=str(one.path), sha256=digest, signature=StatSignature.of(target)),)
 
 
-def inline_identifier(name: str) -> str:
-    """How a lock names a content that the stage file itself holds: ``inline:`` and the item's name."""
-    return f"inline:{quote(name, safe='/[].')}"
-
-
-def _locked_items(wanted: Sequence[Wanted], locked: Plan) -> dict[int, PlanItem]:
-    """The lock's item for each of ``wanted``.
-
-    Raises:
-        DigestError: one is not in the lock, or not under that identifier.
-    """
-    known = {(item.role, item.name): item for item in locked.items}
-    found: dict[int, PlanItem] = {}
-    for index, one in enumerate(wanted):
-        item = known.get((one.role, one.name))
-        asked = _asked(one)
-        hint = "stage without --locked to make a new lock"
-        if item is None:
-            raise DigestError(
-                f"the {one.role} {one.name!r} ({asked}) is not in the lock", hint=hint, where=one.name, identifier=asked
-            )
-        if item.identifier != asked:
-            raise DigestError(
-                f"the {one.role} {one.name!r} is {asked}, the lock has {item.identifier} for it",
-                hint=hint,
-                where=one.name,
-                identifier=asked,
-            )
-        stated = Fingerprint.of_bytes(one.contents) if one.contents is not None else one.source and one.source.sha256
-        if stated and stated != item.fingerprint:
-            raise DigestError(
-                f"the {one.role} {one.name!r} has the sha256 {stated.digest} in the stage file, the lock says "
-                f"{item.fingerprint.digest}",
-                hint=hint,
-                where=one.name,
-                identifier=asked,
-                expected=item.fingerprint.digest,
-                actual=stated.digest,
-            )
-        found[index] = item
-    return found
-
-
-def _asked(one: Wanted) -> str:
-    """The identifier as it was asked; a relative one stays relative, so that the lock tells no local path."""
-    return str(one.source.mirrors[0]) if one.source is not None else inline_identifier(one.name)
-
-
-def _jobs(wanted: Sequence[Wanted], base: Path, pinned: Mapping[int, PlanItem]) -> list[_Job]:
-    jobs: dict[tuple[object, ...], _Job] = {}
-    for index, one in enumerate(wanted):
-        source = one.source
-        if source is None:
-            continue
-        locked = pinned.get(index)
-        sha256 = locked.fingerprint if locked is not None else source.sha256
-        size = locked.size if locked is not None and locked.kind is Kind.FILE else source.size
-        mirrors = tuple(mirror.against(base) for mirror in source.mirrors)
-        same = (mirrors, sha256, size, one.kind) if one.cacheable else (index,)
-        job = jobs.get(same)
-        if job is None:
-            job = jobs[same] = _Job(
-                request=Request(
-                    key=f"{one.role}:{one.name}",
-                    label=one.name,
-                    mirrors=mirrors,
-                    sha256=sha256,
-                    promise="the lock" if locked is not None else "the stage file",
-                    size=size,
-                    kind=one.kind or (locked.kind if locked is not None else None),
-                    licences=source.licences,
-                    where=source.where,
-                ),
-                cacheable=one.cacheable,
-            )
-        job.wanted.append(index)
-    return list(jobs.values())
-
-
 def _raise_first(futures: Sequence[Future[None]]) -> None:
     """Raise the most telling of the errors, if any."""
     errors = [error for future in futures if not future.cancelled() and (error := future.exception()) is not None]
@@ -408,47 +298,3 @@ def _raise_first(futures: Sequence[Future[None]]) -> None:
             raise error
     if errors:
         raise most_telling([error for error in errors if isinstance(error, WfexsError)])
-
-
-def _item(one: Wanted, obtained: tuple[Request, Obtained] | None) -> PlanItem:
-    """The plan's entry: a value that stands in the stage file, or what was obtained for a source."""
-    source, asked = one.source, _asked(one)
-    hops: tuple[str, ...] = ()
-    licences: tuple[str, ...] = ()
-    if one.contents is not None:
-        fingerprint, size, kind = Fingerprint.of_bytes(one.contents), len(one.contents), Kind.FILE
-        pinned = asked
-    else:
-        assert source is not None
-        assert obtained is not None
-        request, got = obtained
-        # What was written as a relative path is told as one: the folder of the stage file is nobody's business.
-        written = {str(full): str(short) for full, short in zip(request.mirrors, source.mirrors, strict=True)}
-        fingerprint, size, kind = got.stored.fingerprint, got.stored.size, got.stored.kind
-        pinned = written.get(got.pinned, got.pinned)
-        hops = tuple(hop for hop in (written.get(hop, hop) for hop in got.hops) if hop != asked)
-        licences = tuple(dict.fromkeys((*source.licences, *got.licences)))
-    return PlanItem(
-        role=one.role,
-        name=one.name,
-        identifier=asked,
-        pinned=pinned,
-        kind=kind,
-        fingerprint=fingerprint,
-        size=size,
-        trust=_trust(one),
-        path=one.path,
-        hops=hops,
-        licences=licences,
-        attributions=source.attributions if source is not None else (),
-        disclosable=one.disclosable,
-        cacheable=one.cacheable,
-        clonable=one.clonable,
-    )
-
-
-def _trust(one: Wanted) -> Trust:
-    """Expected when the stage file tells the digest or holds the bytes themselves."""
-    source = one.source
-    stated = source is None or source.sha256 is not None or source.mirrors[0].scheme == "data"
-    return Trust.EXPECTED if stated else Trust.FIRST_USE

@@ -19,78 +19,40 @@ moved to the quarantine and the object counts as absent. Hard links that the sto
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from staging.errors import DiskError, PolicyError, WfexsError, from_os_error
-from staging.fingerprints import CHUNK, Fingerprint, FingerprintError, StatSignature, Tree
+from staging.errors import DiskError, PolicyError, from_os_error
+from staging.fingerprints import Fingerprint, FingerprintError, StatSignature, Tree
 from staging.index import Index
-from staging.locks import Held, LockFile
-from staging.placing import clone, copy, link, make_folders, open_regular, sync_many
+from staging.locks import LockFile
+from staging.objects import (
+    EXECUTABLE,
+    READ_ONLY,
+    MissingObjectError,
+    Stored,
+    User,
+    identifier_key,
+    now,
+    object_mode,
+    object_name,
+    read_digest,
+)
+from staging.placing import Way, copy, make_folders, open_regular, sync_many
 from staging.plan import Kind
+from staging.removing import files_below, remove_folder
+from staging.workspace import Workspace
 
 if TYPE_CHECKING:
     from staging.upkeep import Collected, Problem, StoreEntry
 
-READ_ONLY = 0o444
-EXECUTABLE = 0o555
 _READ_TRIES = 10
-
-
-class MissingObjectError(WfexsError):
-    """Objects that were there a moment ago are gone, or their bytes were damaged. ``names`` says which."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(
-            f"{len(names)} objects of the content store are missing or damaged: {', '.join(sorted(names)[:3])}",
-            hint="stage again to fetch them again",
-        )
-        self.names = tuple(names)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """A content that the store has, whole and verified. ``tree`` is there for a folder; ``size`` is in bytes."""
-
-    kind: Kind
-    fingerprint: Fingerprint
-    size: int
-    tree: Tree | None = None
-
-    def names(self) -> tuple[str, ...]:
-        """The objects it is made of."""
-        if self.tree is None:
-            return (self.fingerprint.digest,)
-        members = {object_name(entry.digest, entry.kind) for entry in self.tree.entries if entry.kind in "fx"}
-        return (f"{self.fingerprint.digest}.t", *sorted(members))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class User:
-    """Who holds objects: the working directory ``workdir`` (an id) below the folder ``home``."""
-
-    home: str
-    workdir: str
-
-    @property
-    def lock(self) -> str:
-        """The name of the lock that says it is at work."""
-        return f"user:{self.home}/{self.workdir}"
-
-
-def object_name(digest: str, kind: str = "f") -> str:
-    """The object's name for a file of that kind (``f``, ``x``) or a tree's text (``t``)."""
-    return digest if kind == "f" else f"{digest}.{kind}"
 
 
 class ContentStore:
@@ -112,34 +74,12 @@ class ContentStore:
         """Digests whose bytes were found damaged since this store was opened, and what the bytes were (or a word)."""
         self._guard = threading.Lock()
         self._unsynced: set[str] = set()
-        self._own: tuple[Path, Held] | None = None
-        self._serial = 0
-        self._workers = 0
+        self.workspace = Workspace(root / "tmp", self.locks)
 
     def close(self) -> None:
         """Remove this process's temporary files and close the index."""
-        with self._guard:
-            self._drop_own()
+        self.workspace.close()
         self.index.close()
-
-    @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        """While anybody is at work there may be temporary files; after the last one they are removed."""
-        with self._guard:
-            self._workers += 1
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._workers -= 1
-                if not self._workers:
-                    self._drop_own()
-
-    def _drop_own(self) -> None:
-        own, self._own = self._own, None
-        if own is not None:
-            shutil.rmtree(own[0], ignore_errors=True)
-            own[1].release()
 
     def __enter__(self) -> ContentStore:
         return self
@@ -215,7 +155,7 @@ class ContentStore:
         executable = object_name(digest, "x")
         if not self.intact((executable,)):
             return None
-        with self.temporary() as path:
+        with self.workspace.temporary() as path:
             if copy(self.path(executable), path, READ_ONLY) != digest:
                 return None
             self.commit_file(path, Fingerprint(digest=digest))
@@ -223,30 +163,13 @@ class ContentStore:
 
     # -- bringing in -------------------------------------------------------------------------------------------------
 
-    @contextlib.contextmanager
-    def temporary(self) -> Iterator[Path]:
-        """A path on the store's file system that does not exist; whatever is there at the end is removed."""
-        path = self.temporary_path()
-        try:
-            yield path
-        finally:
-            remove_path(path)
-
-    def temporary_path(self) -> Path:
-        """A path on the store's file system that does not exist; whoever asks for it removes it."""
-        with self._guard:
-            if self._own is None:
-                self._own = self._make_own()
-            self._serial += 1
-            return self._own[0] / str(self._serial)
-
     def partial(self, identifier: str) -> Path:
         """The folder for what an interrupted download of ``identifier`` leaves; use it under ``identifier_lock``."""
-        return self.root / "partial" / _key(identifier)
+        return self.root / "partial" / identifier_key(identifier)
 
     def identifier_lock(self, identifier: str) -> str:
         """The name of the lock under which an identifier is fetched."""
-        return f"identifier:{_key(identifier)}"
+        return f"identifier:{identifier_key(identifier)}"
 
     def commit_file(self, path: Path, fingerprint: Fingerprint) -> None:
         """Take a finished file in: ``path`` is moved away. Its digest was made of the bytes as they were written."""
@@ -270,7 +193,7 @@ class ContentStore:
             for entry in files:
                 (folder / entry.path).chmod(EXECUTABLE if entry.kind == "x" else READ_ONLY)
             sync_many(folder / entry.path for entry in files)
-            with self.temporary() as text:
+            with self.workspace.temporary() as text:
                 text.write_bytes(tree.text().encode())
                 text.chmod(READ_ONLY)
                 sync_many([text])
@@ -283,7 +206,7 @@ class ContentStore:
     def commit_bytes(self, content: bytes) -> Fingerprint:
         """Take bytes in that are in memory."""
         fingerprint = Fingerprint.of_bytes(content)
-        with self.temporary() as path:
+        with self.workspace.temporary() as path:
             try:
                 path.write_bytes(content)
             except OSError as error:
@@ -321,34 +244,6 @@ class ContentStore:
             self._unsynced |= folders
         self.index.record(signatures, verified=now())
 
-    def _make_own(self) -> tuple[Path, Held]:
-        """Our folder for unfinished work."""
-        temporary = self.root / "tmp"
-        try:
-            make_folders(temporary)
-            token = os.urandom(8).hex()
-            held = self.locks.hold(f"tmp:{token}")
-            try:
-                (temporary / token).mkdir(mode=0o700)
-            except BaseException:
-                held.release()
-                raise
-        except OSError as error:
-            raise from_os_error(error, "use the cache folder") from error
-        return temporary / token, held
-
-    def sweep(self) -> int:
-        """Remove the unfinished work of processes that are gone; returns how many there were."""
-        swept = 0
-        with contextlib.suppress(FileNotFoundError):
-            for folder in list((self.root / "tmp").iterdir()):
-                held = self.locks.attempt(f"tmp:{folder.name}")
-                if held is not None:
-                    with held:
-                        remove_path(folder)
-                        swept += 1
-        return swept
-
     # -- handing out -------------------------------------------------------------------------------------------------
 
     def place(self, wanted: Mapping[str, str]) -> dict[str, StatSignature]:
@@ -365,7 +260,7 @@ class ContentStore:
         placed: dict[str, StatSignature] = {}
         moved: dict[str, tuple[StatSignature, StatSignature]] = {}
         copies: list[str] = []
-        way = _Way()
+        way = Way()
         try:
             # The structure lock keeps a collection away; the links lock makes (look, link, look, record) one step.
             with self.locks.hold("structure", shared=True), self.locks.hold("links"):
@@ -375,7 +270,7 @@ class ContentStore:
                     raise MissingObjectError(missing)
                 try:
                     for path, name in wanted.items():
-                        if not way.take(self._path(name), path, _mode(name)):
+                        if not way.take(self._path(name), path, object_mode(name)):
                             copies.append(path)
                             continue
                         placed[path] = StatSignature.of(path)
@@ -391,7 +286,7 @@ class ContentStore:
         return placed
 
     def _copy_out(self, name: str, path: Path) -> None:
-        if copy(self.path(name), path, _mode(name)) != name[:64]:
+        if copy(self.path(name), path, object_mode(name)) != name[:64]:
             path.unlink()
             self.reread(name)  # its signature says that it is right: the bytes changed below the file system
             raise MissingObjectError([name])
@@ -406,11 +301,11 @@ class ContentStore:
             WfexsError: something in it can't be deleted.
         """
         try:
-            linked = [path for path, status in _files(folder) if status.st_nlink > 1]
+            linked = [path for path, status in files_below(folder) if status.st_nlink > 1]
             for start in range(0, len(linked), 1000):
                 with self.locks.hold("links"):
                     self._unlink(linked[start : start + 1000])
-            _remove_folder(folder)
+            remove_folder(folder)
         except FileNotFoundError:
             return
         except OSError as error:
@@ -463,10 +358,10 @@ class ContentStore:
             if not stat.S_ISREG(path.lstat().st_mode):
                 return "not a regular file", None
             with open_regular(path) as descriptor:
-                if stat.S_IMODE(os.fstat(descriptor).st_mode) != _mode(name):
-                    os.fchmod(descriptor, _mode(name))
+                if stat.S_IMODE(os.fstat(descriptor).st_mode) != object_mode(name):
+                    os.fchmod(descriptor, object_mode(name))
                 before = StatSignature.of(descriptor)
-                digest = _digest(descriptor)
+                digest = read_digest(descriptor)
             if digest != name[:64]:
                 return digest, None
             if before == StatSignature.of(path):
@@ -509,84 +404,3 @@ class ContentStore:
         from staging.upkeep import collect
 
         return collect(self, dry_run=dry_run)
-
-
-class _Way:
-    """How files get their further names in one folder: what did not work once is not tried again."""
-
-    def __init__(self) -> None:
-        self._clones = True
-        self._links = True
-
-    def take(self, source: str, target: str, mode: int) -> bool:
-        """Clone or link; ``False``: it has to be copied."""
-        if self._clones:
-            self._clones = clone(source, target, mode)
-            if self._clones:
-                return True
-        if self._links and link(source, target):
-            return True
-        # Too many links of one object are no reason to copy the others; another file system is.
-        self._links = self._links and os.lstat(source).st_dev == os.lstat(os.path.dirname(target)).st_dev  # noqa: PTH120
-        return False
-
-
-def remove_path(path: Path) -> None:
-    """Remove a file, a link or a folder with all that is in it; nothing happens when it isn't there."""
-    try:
-        if path.is_dir() and not path.is_symlink():
-            _remove_folder(path)
-        else:
-            path.unlink(missing_ok=True)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise from_os_error(error, f"delete {path}") from error
-
-
-def now() -> str:
-    """The time, ISO 8601 in UTC with seconds."""
-    return datetime.now(tz=UTC).isoformat(timespec="seconds")
-
-
-def _remove_folder(folder: Path) -> None:
-    def make_writable(_function: object, path: str, error: tuple[type, BaseException, object]) -> None:
-        if not isinstance(error[1], PermissionError):
-            raise error[1]
-        target = Path(path)
-        target.parent.chmod(0o700)
-        if target.is_dir() and not target.is_symlink():
-            target.chmod(0o700)
-            shutil.rmtree(target, onerror=make_writable)
-        else:
-            target.unlink(missing_ok=True)
-
-    shutil.rmtree(folder, onerror=make_writable)
-
-
-def _files(folder: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    pending = [folder]
-    while pending:
-        with os.scandir(pending.pop()) as children:
-            for child in children:
-                if child.is_dir(follow_symlinks=False):
-                    pending.append(Path(child.path))
-                elif child.is_file(follow_symlinks=False):
-                    yield Path(child.path), child.stat(follow_symlinks=False)
-
-
-def _mode(name: str) -> int:
-    return EXECUTABLE if name.endswith(".x") else READ_ONLY
-
-
-def _key(identifier: str) -> str:
-    return hashlib.sha256(identifier.encode()).hexdigest()
-
-
-def _digest(descriptor: int) -> str:
-    digest = hashlib.sha256()
-    buffer = bytearray(CHUNK)
-    view = memoryview(buffer)
-    while count := os.readv(descriptor, [buffer]):
-        digest.update(view[:count])
-    return digest.hexdigest()

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from staging.fetchers.base import FETCHERS, FetchContext
 from staging.fingerprints import Fingerprint
-from staging.obtaining import Request, check_schemes
+from staging.obtained import Request
+from staging.obtaining import check_schemes
 from staging.plan import Plan, Role, Trust
 from staging.stager import Stager, Wanted, inline_identifier
 

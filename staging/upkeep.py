@@ -16,8 +16,10 @@ from staging.fingerprints import Fingerprint, FingerprintError, Tree
 from staging.identifiers import Identifier, IdentifierError
 from staging.index import Origin
 from staging.locks import LockFile
+from staging.objects import Stored, User, object_name
 from staging.plan import Kind
-from staging.store import ContentStore, Stored, User, object_name, remove_path
+from staging.removing import remove_path
+from staging.store import ContentStore
 
 _NAME_LENGTH = 64
 _PARTIAL_KEPT = 7 * 24 * 3600  # seconds
@@ -172,7 +174,7 @@ def collect(store: ContentStore, *, dry_run: bool = False) -> Collected:
             return Collected(removed=tuple(sorted({name[:_NAME_LENGTH] for name in doomed})), size=size)
         collected = _delete(store, doomed, unlearn=False)
         _drop(store, dead)
-    store.sweep()
+    store.workspace.sweep()
     _sweep_partial(store)
     remove_path(store.quarantine)
     return collected

@@ -29,10 +29,11 @@ from staging.locks import Held, LockFile
 from staging.nicknames import numbered, pick
 from staging.placing import sync, sync_tree, write_atomically
 from staging.plan import Plan
+from staging.removing import remove_path
 from staging.signatures import FILE as SIGNATURES
 from staging.signatures import Signatures, verify_items
 from staging.stager import StagedItem
-from staging.store import ContentStore, remove_path
+from staging.store import ContentStore
 
 WORKDIR_SCHEMA = "wfexs-like/workdir/1"
 LOCK = ".lock"

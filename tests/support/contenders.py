@@ -19,7 +19,8 @@ import pytest
 from staging.fetchers.base import FetchContext, Fetched, Pin
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
-from staging.obtaining import Obtainer, Request
+from staging.obtained import Request
+from staging.obtaining import Obtainer
 from staging.plan import Kind
 from tests.support.killing import start_child
 from tests.support.stages import Bench, plan_of, use_fetchers, wanted

@@ -17,7 +17,8 @@ from staging.errors import DefinitionError, DigestError, FetchError, PolicyError
 from staging.fetchers.base import FetchContext, Fetched, Pin, Unchanged
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
-from staging.obtaining import Obtainer, Request
+from staging.obtained import Request
+from staging.obtaining import Obtainer
 from staging.plan import Kind, Role, Trust
 from staging.stager import Stager, Wanted
 from tests.support.stages import Bench, plan_of, plan_with, source, use_fetchers, wanted
@@ -115,7 +116,7 @@ def test_staging_again_takes_everything_from_the_store_without_reading(
     settled(bench.file("a"))
     _, first = bench.stage(wanted("a"))
     monkeypatch.setattr("staging.fetchers.file.copy_hashed", lambda *_, **__: pytest.fail("the source was read"))
-    monkeypatch.setattr("staging.store._digest", lambda descriptor: pytest.fail("the store was read"))
+    monkeypatch.setattr("staging.store.read_digest", lambda descriptor: pytest.fail("the store was read"))
 
     _, second = bench.stage(wanted("a"))
 

@@ -16,9 +16,10 @@ import pytest
 from staging.errors import LockedError, NotFoundError, WfexsError
 from staging.fingerprints import Fingerprint, StatSignature, Tree
 from staging.index import Origin
+from staging.objects import MissingObjectError, User
 from staging.placing import open_regular
 from staging.plan import Kind
-from staging.store import ContentStore, MissingObjectError, User
+from staging.store import ContentStore
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def rot(store: ContentStore, digest: str) -> None:
 
 
 def commit_folder(store: ContentStore, **files: str) -> Tree:
-    with store.temporary() as folder:
+    with store.workspace.temporary() as folder:
         folder.mkdir()
         for name, content in files.items():
             (folder / name).write_text(content)
@@ -85,7 +86,7 @@ def test_an_intact_object_is_not_replaced_by_the_same_bytes(store: ContentStore)
 def test_nothing_temporary_is_left(store: ContentStore, tmp_path: Path) -> None:
     store.commit_bytes(b"hello")
     commit_folder(store, a="x")
-    with pytest.raises(RuntimeError), store.temporary() as path:
+    with pytest.raises(RuntimeError), store.workspace.temporary() as path:
         path.write_text("half")
         raise RuntimeError
     store.close()
@@ -156,7 +157,7 @@ def test_a_placed_file_is_not_read_again_although_its_link_changed_the_object(
     (tmp_path / "folder").mkdir()
     store.place({str(tmp_path / "folder" / "d"): fingerprint.digest})
     store.remove_tree(tmp_path / "folder")
-    monkeypatch.setattr("staging.store._digest", lambda descriptor: pytest.fail("it was read again"))
+    monkeypatch.setattr("staging.store.read_digest", lambda descriptor: pytest.fail("it was read again"))
 
     assert store.lookup(fingerprint) is not None
 
@@ -166,7 +167,7 @@ def test_several_links_of_one_object_at_once_are_carried_over(
 ) -> None:
     fingerprint = store.commit_bytes(b"hello")
     (tmp_path / "folder").mkdir()
-    monkeypatch.setattr("staging.store._digest", lambda descriptor: pytest.fail("it was read again"))
+    monkeypatch.setattr("staging.store.read_digest", lambda descriptor: pytest.fail("it was read again"))
 
     store.place({str(tmp_path / "folder" / name): fingerprint.digest for name in "abcdef"})
     assert store.lookup(fingerprint) is not None
@@ -197,7 +198,7 @@ def test_placing_what_is_not_there_says_what_is_missing(store: ContentStore, tmp
 def test_where_links_cannot_be_made_the_bytes_are_copied_and_checked(
     store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("staging.store.link", lambda source, target: False)
+    monkeypatch.setattr("staging.placing.link", lambda source, target: False)
     digest = store.commit_bytes(b"hello").digest
 
     store.place({str(tmp_path / "a"): digest})
@@ -210,7 +211,7 @@ def test_where_links_cannot_be_made_the_bytes_are_copied_and_checked(
 def test_a_copy_finds_bytes_that_changed_below_the_file_system(
     store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("staging.store.link", lambda source, target: False)
+    monkeypatch.setattr("staging.placing.link", lambda source, target: False)
     digest = store.commit_bytes(b"hello").digest
     rot(store, digest)
 

@@ -200,7 +200,7 @@ def test_it_cannot_be_used_while_it_is_removed(staged: StagedWorkdir) -> None:
 def test_removal_lets_go_of_the_objects_and_keeps_their_signatures(
     bench: Bench, staged: StagedWorkdir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("staging.store._digest", lambda descriptor: pytest.fail("it was read again"))
+    monkeypatch.setattr("staging.store.read_digest", lambda descriptor: pytest.fail("it was read again"))
     with bench.store() as store:
         Workdirs(bench.workdirs, store).remove(staged)
         assert store.index.users() == ()
