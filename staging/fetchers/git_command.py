@@ -99,7 +99,8 @@ class Git:
             GIT_CONFIG_GLOBAL=str(self.home / "config"),
             GIT_ATTR_NOSYSTEM="1",
             GIT_TERMINAL_PROMPT="0",
-            GIT_ALLOW_PROTOCOL=self.source.transport,
+            # A redirect may lead to a safer protocol, never to another kind or from https to http.
+            GIT_ALLOW_PROTOCOL={"http": "http:https"}.get(self.source.transport, self.source.transport),
             GIT_NO_LAZY_FETCH="1",
             GIT_LFS_SKIP_SMUDGE="1",
             GIT_SSH_COMMAND=f"ssh -oBatchMode=yes -oConnectTimeout={max(1, int(self.context.connect_timeout))} "

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from staging.errors import FetchError, PolicyError, WfexsError
 from staging.fetchers.base import FetchContext, Fetched, Unchanged
 from staging.fetchers.git import GitFetcher, split_git
+from staging.fetchers.git_command import Git
 from staging.fingerprints import Tree
 from staging.identifiers import Identifier, IdentifierError
 from tests.support.repositories import Repository, serve_repositories
@@ -418,14 +419,37 @@ def test_a_tree_made_by_hand_can_not_reach_out(place: Place, name: str) -> None:
 def test_a_tree_that_has_a_link_and_a_folder_of_one_name_is_refused(place: Place) -> None:
     repository = place.repository
     repository.commit()
-    (place.folder / "outside").mkdir()
-    link = repository.blob(str(place.folder / "outside").encode())
     inner = repository.git("mktree", data=b"100644 blob " + repository.blob(b"evil").hex().encode() + b"\tb\n")
-    repository.commit_tree(_entry("120000", "a", link) + _entry("40000", "a", bytes.fromhex(inner)))
+    folder = bytes.fromhex(inner)
+    link = repository.blob(b"c")
+    repository.commit_tree(_entry("120000", "a", link) + _entry("40000", "a", folder) + _entry("40000", "c", folder))
 
-    place.refused(place.identifier("@main"), "file and as a folder|points out", PolicyError)
+    place.refused(place.identifier("@main"), "as a file and as a folder")
 
-    assert not list((place.folder / "outside").iterdir())
+
+@pytest.mark.parametrize(
+    ("text", "allowed"),
+    [
+        ("git+https://h/b", "https"),
+        ("git+http://h/b", "http:https"),
+        ("git+file:///b", "file"),
+        ("git+ssh://h/b", "ssh"),
+        ("github:o/r", "https"),
+    ],
+)
+def test_git_may_speak_one_protocol_and_is_cut_off_from_settings(tmp_path: Path, text: str, allowed: str) -> None:
+    source = split_git(Identifier.parse(text))
+    context = FetchContext(
+        partial=tmp_path, environment={"HOME": "/root", "GIT_SSH_COMMAND": "evil", "https_proxy": "p"}
+    )
+
+    environment = Git(home=tmp_path, source=source, context=context).environment()
+
+    assert environment["GIT_ALLOW_PROTOCOL"] == allowed
+    assert environment["HOME"] == str(tmp_path)
+    assert environment["GIT_SSH_COMMAND"].startswith("ssh -oBatchMode=yes")
+    assert environment["https_proxy"] == "p"
+    assert (environment["GIT_CONFIG_NOSYSTEM"], environment["GIT_TERMINAL_PROMPT"]) == ("1", "0")
 
 
 def test_a_damaged_repository_is_a_sentence(place: Place) -> None:
