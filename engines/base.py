@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from engines.execution import Execution
 from staging.definition import Param
 from staging.errors import Fault
-from staging.plan import Json, Plan
+from staging.identifiers import Identifier
+from staging.plan import Json, Kind, Plan
 from staging.plugins import Registry
 
 
@@ -96,6 +97,16 @@ class WorkflowInterface:
     needs_javascript: bool = False
 
 
+class Reference(NamedTuple):
+    """What one document of a workflow says of another, as it is written, without a fragment.
+
+    ``optional``: the workflow is whole without it (a default that a parameter may replace, an ontology).
+    """
+
+    text: str
+    optional: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledEngine:
     """An engine that is ready to run: exact version, where, and what attests its bytes.
@@ -149,6 +160,7 @@ class RunRequest:
 
 
 Listener = Callable[[Mapping[str, Json]], None]
+Beside = Callable[[Identifier], Kind | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +191,8 @@ class Engine(Protocol):
             EngineError: there is no such version, or it can't be set up here.
         """
 
-    def references(self, document: bytes, name: str) -> tuple[str, ...]:
-        """Every reference of a workflow document to something outside it, as it is written, without fragments."""
+    def references(self, document: bytes, name: str) -> tuple[Reference, ...]:
+        """Every reference of a workflow document to something outside it."""
 
     def inspect(self, root: Path, entry: str | None, engine: InstalledEngine) -> WorkflowInterface:
         """Read the workflow: its inputs, outputs, steps and tools. Nothing is executed, no network is used.
@@ -189,8 +201,12 @@ class Engine(Protocol):
             DefinitionError: the workflow is not valid; the engine's own words, shortened.
         """
 
-    def bind(self, interface: WorkflowInterface, params: tuple[Param, ...]) -> Bound:
-        """Fit the asked parameters to the interface: unknown names, missing ones, wrong types are faults."""
+    def bind(self, interface: WorkflowInterface, params: tuple[Param, ...], beside: Beside | None = None) -> Bound:
+        """Fit the asked parameters to the interface: unknown names, missing ones, wrong types are faults.
+
+        ``beside`` says what lies at an identifier, where that can be seen for nothing (a local file): secondary files
+        that nobody named are taken from there.
+        """
 
     def bind_override(self, interface: WorkflowInterface, name: str, value: Json) -> Json:
         """The value that ``run --param name=value`` means, in the input's own type.

@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
 
+from engines.base import Reference
 from staging.definition import Source
-from staging.errors import DefinitionError, Fault, PolicyError
+from staging.errors import DefinitionError, Fault, FetchError, PolicyError
 from staging.identifiers import Identifier
 from staging.paths import safe_relative
 from staging.plan import Kind, Role
-from staging.stager import StagedItem, Wanted
+from staging.wanted import StagedItem, Wanted
 
 Fetch = Callable[[Sequence[Wanted]], tuple[StagedItem, ...]]
-References = Callable[[bytes, str], tuple[str, ...]]
+References = Callable[[bytes, str], tuple[Reference, ...]]
 
 MAX_DOCUMENTS = 10_000
 _HIERARCHICAL = ("file", "http", "https", "")
@@ -43,21 +44,33 @@ def gather(source: Source, *, top: str, content: Path, fetch: Fetch, references:
     found: dict[str, StagedItem] = {}
     main = source.mirrors[0].name
     lift = 0
-    pending = {main: source}
+    absent: set[str] = set()
+    pending = {main: (source, False)}
     while pending:
         lift = max(lift, *(_climb(relative) for relative in pending))
-        wanted = [_wanted(relative, one, top, lift, main) for relative, one in pending.items()]
-        staged = fetch(wanted)
-        found.update(zip(pending, staged, strict=True))
+        needed = [relative for relative, (_, optional) in pending.items() if not optional]
+        staged = dict(
+            zip(needed, fetch([_wanted(one, pending[one][0], top, lift, main) for one in needed]), strict=True)
+        )
+        for relative in [one for one in pending if one not in staged]:
+            try:
+                (staged[relative],) = fetch([_wanted(relative, pending[relative][0], top, lift, main)])
+            except FetchError as error:
+                if error.transient:
+                    raise
+                absent.add(relative)
+        found.update(staged)
         if len(found) > MAX_DOCUMENTS:
             raise PolicyError(f"the workflow refers to more than {MAX_DOCUMENTS} documents", where=main)
-        following: dict[str, Source] = {}
-        for relative, item in zip(list(pending), staged, strict=True):
-            if item.item.kind is Kind.FILE and item.item.path is not None:
-                for text in references((content / item.item.path).read_bytes(), relative):
-                    name = _relative(relative, text)
-                    if name not in found and name not in pending:
-                        following[name] = _beside(source, name, main)
+        following: dict[str, tuple[Source, bool]] = {}
+        for relative, item in staged.items():
+            if item.item.kind is not Kind.FILE or item.item.path is None:
+                continue
+            for text, optional in references((content / item.item.path).read_bytes(), relative):
+                name = _relative(relative, text)
+                if name not in found and (name not in absent or not optional):
+                    before = following.get(name)
+                    following[name] = (_beside(source, name, main), optional and (before is None or before[1]))
         pending = following
     return _settle(found, source, top=top, main=main, fetch=fetch)
 

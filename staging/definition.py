@@ -21,12 +21,14 @@ Scalar: TypeAlias = str | int | float | bool | None
 class Source:
     """One content and the places where it is to be had: ``mirrors`` are tried in turn.
 
-    ``size`` is in bytes. ``where`` is the path into the stage file, for messages.
+    ``size`` is in bytes. ``sha1`` is what a CWL job states; it is checked, but attests nothing. ``where`` is the path
+    into the stage file, for messages.
     """
 
     mirrors: tuple[Identifier, ...]
     sha256: Fingerprint | None = None
     size: int | None = None
+    sha1: str | None = None
     licences: tuple[str, ...] = ()
     attributions: tuple[Mapping[str, object], ...] = ()
     security_context: str | None = None

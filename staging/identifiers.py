@@ -166,7 +166,7 @@ def split_process(identifier: Identifier) -> tuple[Identifier, str | None]:
         return replace(identifier, fragment=""), unquote(identifier.fragment)
     path = identifier.local_path
     head, mark, process = identifier.body.rpartition("%23")
-    if not mark or not head or "/" in process or (path is not None and path.exists()):
+    if not mark or not head or "/" in process or (path is not None and os.path.lexists(path)):
         return identifier, None
     if identifier.scheme not in ("", "file"):
         return identifier, None

@@ -6,6 +6,8 @@ Besides CWL's own keys they may say ``sha256``, ``licences``, ``attributions``, 
 
 from __future__ import annotations
 
+import re
+
 from staging.definition import DirectoryValue, FileValue, Source
 from staging.errors import PolicyError
 from staging.fingerprints import Fingerprint, FingerprintError
@@ -39,6 +41,8 @@ _FILE = {
     "nameext": KEY,
 }
 _DIRECTORY = {**_COMMON, "listing": KEY}
+
+_SHA1 = re.compile(r"[0-9a-f]{40}")
 
 # An engine sets these itself, from the path and the base name: CWL v1.2, "File". What a job says there has no effect.
 _DERIVED = ("dirname", "nameroot", "nameext")
@@ -120,7 +124,7 @@ def _read_objects(cursor: Cursor) -> tuple[FileValue | DirectoryValue, ...]:
 
 def _read_source(fields: Fields) -> Source | None:
     sha256, size = fields.read("sha256", read_digest), fields.read("size", as_integer)
-    sha256 = _with_checksum(fields, sha256)
+    sha256, sha1 = _with_checksum(fields, sha256)
     licences, attributions = fields.read("licences", read_licences), fields.read("attributions", read_attributions)
     identifier = _read_place(fields)
     if identifier is None:
@@ -129,6 +133,7 @@ def _read_source(fields: Fields) -> Source | None:
         mirrors=(identifier,),
         sha256=sha256,
         size=size,
+        sha1=sha1,
         licences=licences or (),
         attributions=attributions or (),
         where=fields.cursor.where,
@@ -144,28 +149,30 @@ def _read_place(fields: Fields) -> Identifier | None:
     return location or path
 
 
-def _with_checksum(fields: Fields, sha256: Fingerprint | None) -> Fingerprint | None:
-    """CWL's own ``checksum`` is a SHA-1; only a SHA-256 attests bytes here."""
+def _with_checksum(fields: Fields, sha256: Fingerprint | None) -> tuple[Fingerprint | None, str | None]:
+    """The sha256, and the SHA-1 that CWL's own ``checksum`` usually is."""
     text = fields.text("checksum")
     if text is None:
-        return sha256
+        return sha256, None
     checksum = fields.cursor.child("checksum")
     algorithm, dollar, digest = text.partition("$")
+    if dollar and algorithm == "sha1" and _SHA1.fullmatch(digest.lower()):
+        return sha256, digest.lower()
     if not dollar or algorithm != "sha256":
         checksum.fault(
             f"a checksum by {shown(algorithm) if dollar else 'an unnamed algorithm'} can't be verified",
             "give the file's sha256 in a key 'sha256', or leave the checksum out",
             structural=False,
         )
-        return sha256
+        return sha256, None
     try:
         stated = Fingerprint.parse(digest)
     except FingerprintError as error:
         checksum.fault(error.message, error.hint, structural=False)
-        return sha256
+        return sha256, None
     if sha256 is not None and stated != sha256:
         checksum.fault("the checksum differs from the 'sha256' beside it", structural=False)
-    return stated
+    return stated, None
 
 
 def _read_contents(fields: Fields) -> str | None:

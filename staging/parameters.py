@@ -32,6 +32,7 @@ _NOT_PARAMETERS = {
     "cwltool:overrides": "leave it out to go on without it",
     "$schemas": "leave it out to go on without it",
 }
+_CWL_VERSION = re.compile(r"(v1\.|draft-)")
 _LITERAL = {CLASS: GIVEN, "value": GIVEN, "disclosable": KEY}
 
 
@@ -44,6 +45,10 @@ def read_parameters(cursor: Cursor) -> Parameters:
         origin = replace(cursor.origin, namespaces=known)
         entries = {key: Cursor(one.node, one.where, origin) for key, one in entries.items()}
     requirements = entries.pop("cwl:requirements", None)
+    version = entries.get("cwlVersion")
+    if version is not None and isinstance(version.node, ScalarNode) and _CWL_VERSION.match(version.node.text):
+        # A job may say for which CWL it was written (cwltool's do); the workflow's own word is what counts.
+        del entries["cwlVersion"]
     for key, hint in _NOT_PARAMETERS.items():
         refused = entries.pop(key, None)
         if refused is not None:

@@ -17,6 +17,7 @@ from typing import TypeAlias
 from staging.definition import ExpectedOutput, Limits, Scalar
 from staging.errors import DefinitionError, Fault
 from staging.fingerprints import Fingerprint, FingerprintError
+from staging.paths import safe_relative
 
 LOCK_SCHEMA = "wfexs-like/lock/1"
 
@@ -181,9 +182,10 @@ class Plan:
 
         Raises:
             DefinitionError: it is not one, or was changed by hand (its digest says so).
+            PolicyError: a path in it leads out of the working directory.
         """
         try:
-            record = json.loads(text)
+            record = json.loads(text, object_pairs_hook=_no_key_twice)
             if not isinstance(record, dict) or record.get("schema") != LOCK_SCHEMA:
                 raise ValueError(f"not a {LOCK_SCHEMA} document")
             plan = _plan_from(record)
@@ -195,7 +197,11 @@ class Plan:
                 message=f"{file} is not a lock file",
                 hint="stage again to make one",
             ) from error
-        if record.get("digest") != digest:
+        for path in (plan.workflow.path, *(item.path for item in plan.items if item.path is not None)):
+            safe_relative(str(path))
+        # What the plan has no place for, its digest can't cover: nothing of that kind may be there.
+        stated = {key: value for key, value in record.items() if key != "digest"}
+        if record.get("digest") != digest or canonical(stated) != canonical(plan.as_json()):
             raise DefinitionError(
                 (Fault(file=file, where="digest", message="the lock's digest is not that of its content"),),
                 message=f"{file} was damaged or changed by hand: its digest does not fit its content",
@@ -207,6 +213,13 @@ class Plan:
 def canonical(value: object) -> bytes:
     """JSON with sorted keys and no white space, in UTF-8: the text that digests are made of."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def _no_key_twice(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    record = dict(pairs)
+    if len(record) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return record
 
 
 def _compact(value: object) -> bytes:

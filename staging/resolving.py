@@ -18,7 +18,7 @@ from staging.fetchers.git import split_git
 from staging.identifiers import split_process
 from staging.paths import safe_join, safe_relative
 from staging.plan import Json, Kind, Role
-from staging.stager import Wanted
+from staging.wanted import Wanted
 
 GIT_SCHEMES = frozenset({"git", "git+file", "git+http", "git+https", "git+ssh", "github"})
 

@@ -12,7 +12,8 @@ from staging.fingerprints import Fingerprint
 from staging.obtained import Request
 from staging.obtaining import check_schemes
 from staging.plan import Plan, Role, Trust
-from staging.stager import Stager, Wanted, inline_identifier
+from staging.stager import Stager
+from staging.wanted import Wanted, inline_identifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

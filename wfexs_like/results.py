@@ -10,7 +10,7 @@ from engines.execution import Execution
 from staging.plan import PlanItem, Trust
 
 if TYPE_CHECKING:
-    from staging.stager import StagedItem
+    from staging.wanted import StagedItem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engines.base import Bound, InstalledEngine, Listener, RunRequest, WorkflowInterface
+from engines.base import Beside, Bound, InstalledEngine, Listener, Reference, RunRequest, WorkflowInterface
 from engines.execution import Execution
 from staging.definition import Param
 from staging.plan import Json
@@ -30,7 +30,7 @@ class CwltoolEngine:
 
         return replace(install(version, cache, say, os.environ), schemas=cache / "cwl-schemas")
 
-    def references(self, document: bytes, name: str) -> tuple[str, ...]:
+    def references(self, document: bytes, name: str) -> tuple[Reference, ...]:
         """Every reference of a CWL document to something outside it."""
         from engines.cwltool.references import references
 
@@ -42,11 +42,11 @@ class CwltoolEngine:
 
         return inspect(root, entry, engine)
 
-    def bind(self, interface: WorkflowInterface, params: tuple[Param, ...]) -> Bound:
+    def bind(self, interface: WorkflowInterface, params: tuple[Param, ...], beside: Beside | None = None) -> Bound:
         """Fit parameters to the interface."""
         from engines.cwltool.bind import bind
 
-        return bind(interface, params)
+        return bind(interface, params, beside)
 
     def bind_override(self, interface: WorkflowInterface, name: str, value: Json) -> Json:
         """The value of ``run --param``."""

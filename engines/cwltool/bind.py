@@ -9,14 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engines.base import Bound, FormalParameter, WorkflowInterface
+from engines.base import Beside, Bound, FormalParameter, WorkflowInterface
+from engines.cwltool.secondaries import with_secondaries
 from engines.cwltool.types import admits_record, describe, is_nullable, members, misfits
 from staging.definition import DirectoryValue, FileValue, Param, Value
 from staging.errors import DefinitionError, Fault
 from staging.plan import Json
 
 
-def bind(interface: WorkflowInterface, params: tuple[Param, ...]) -> Bound:
+def bind(interface: WorkflowInterface, params: tuple[Param, ...], beside: Beside | None = None) -> Bound:
     """Fit parameters to the workflow's inputs.
 
     A map stays a record where the input is one; otherwise it stands for several inputs with dotted names (``a.b``).
@@ -34,6 +35,9 @@ def bind(interface: WorkflowInterface, params: tuple[Param, ...]) -> Bound:
                 faults.append(_fault(one, "", f"the input {one.name!r} is given twice", None))
             else:
                 bound[one.name] = _unlisted(slot, one)
+                if beside is not None:
+                    completed = with_secondaries(slot.type, bound[one.name].value, slot.secondary, beside)
+                    bound[one.name] = replace(bound[one.name], value=completed)
                 faults += _misfits(slot, bound[one.name])
     for name, slot in slots.items():
         if slot.required and (name not in bound or bound[name].value is None):

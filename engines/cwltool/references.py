@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from engines.base import Reference
 from staging.errors import DefinitionError, Fault
 
 _DIRECTIVES = ("$import", "$include", "$mixin")
 MAX_DEPTH = 200
+_WEB = ("http://", "https://")
 _EXPRESSION = re.compile(r"\$[({]")
 
 
-def references(document: bytes, name: str) -> tuple[str, ...]:
-    """Every reference of a CWL document to something outside it, without fragments, in the order of first use.
+def references(document: bytes, name: str) -> tuple[Reference, ...]:
+    """Every reference of a CWL document to something outside it, in the order of first use.
 
     Absolute URIs are given as they are; references within the document (``#step``) are left out. A document that is not
     YAML at all refers to nothing: an included script is one.
@@ -39,11 +41,15 @@ def references(document: bytes, name: str) -> tuple[str, ...]:
         root = yaml.load(document, Loader=loader)  # noqa: S506 - a safe loader, the fast one where there is one
     except (yaml.YAMLError, ValueError):
         return ()
-    found = (text.partition("#")[0] for text in _walk(root))
-    return tuple(dict.fromkeys(text for text in found if text))
+    found: dict[str, bool] = {}
+    for text, optional in _walk(root):
+        plain = text.partition("#")[0]
+        if plain:
+            found[plain] = found.get(plain, True) and optional
+    return tuple(Reference(text, optional) for text, optional in found.items())
 
 
-def _walk(root: object) -> Iterator[str]:
+def _walk(root: object) -> Iterator[Reference]:
     seen: set[int] = set()
     pending = [root]
     while pending:
@@ -58,13 +64,17 @@ def _walk(root: object) -> Iterator[str]:
             pending.extend(node)
 
 
-def _of_map(node: dict[object, object]) -> Iterator[str]:
+def _of_map(node: dict[object, object]) -> Iterator[Reference]:
     for key in (*_DIRECTIVES, "run"):
         value = node.get(key)
         if isinstance(value, str):
-            yield value
+            yield Reference(value)
+    ontologies = node.get("$schemas")
+    for value in ontologies if isinstance(ontologies, list) else [ontologies]:
+        if isinstance(value, str) and not value.startswith(_WEB):
+            yield Reference(value, optional=True)
     if node.get("class") in ("File", "Directory"):
         place = node.get("location", node.get("path"))
         # A default on the web is no part of the workflow: as an input it is staged like one that was asked for.
-        if isinstance(place, str) and not place.startswith(("http://", "https://")) and not _EXPRESSION.search(place):
-            yield place
+        if isinstance(place, str) and not place.startswith(_WEB) and not _EXPRESSION.search(place):
+            yield Reference(place, optional=True)

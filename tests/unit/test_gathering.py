@@ -14,7 +14,7 @@ from staging.errors import DefinitionError
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
 from staging.plan import Kind, PlanItem, Trust
-from staging.stager import StagedItem, Wanted
+from staging.wanted import StagedItem, Wanted
 
 
 class Web:
@@ -95,7 +95,7 @@ def test_a_reference_that_climbs_lifts_the_root_and_still_resolves(tmp_path: Pat
 
     for one in gathered.items:
         path = tmp_path / str(one.item.path)
-        for reference in references(path.read_bytes(), ""):
+        for reference, _ in references(path.read_bytes(), ""):
             assert (path.parent / reference).resolve().is_file(), (one.item.path, reference)
         assert (tmp_path / "workflow").resolve() in path.resolve().parents
 

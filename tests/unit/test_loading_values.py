@@ -264,7 +264,7 @@ def test_records_with_files_in_lists_in_lists(tmp_path: Path) -> None:
         ("{class: File, location: x, path: y}", "p.path", "name different things"),
         ("{class: File, path: x, basename: a/b}", "p.basename", "without '/'"),
         ("{class: File, path: x, basename: ..}", "p.basename", "stays inside"),
-        ("{class: File, path: x, checksum: sha1$abc}", "p.checksum", "can't be verified"),
+        ("{class: File, path: x, checksum: md5$abc}", "p.checksum", "can't be verified"),
         (f"{{class: File, path: x, sha256: {SHA}, checksum: sha256${OTHER}}}", "p.checksum", "differs"),
         ("{class: File, contents: abc, size: 4}", "p.size", "3 bytes long"),
         ("{class: File, path: x, secondaryFiles: [y]}", "p.secondaryFiles[0]", "'class: File' or 'class: Directory'"),

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from staging.definition import ExpectedOutput, Limits
-from staging.errors import DefinitionError
+from staging.errors import DefinitionError, PolicyError
 from staging.fingerprints import Fingerprint
 from staging.plan import Kind, Plan, PlanItem, Role, Trust, WorkflowEntry
 
@@ -152,3 +152,28 @@ def test_a_damaged_lock_is_a_sentence_and_no_traceback(damaged: bytes) -> None:
 
     assert "stage.lock.json" in str(caught.value)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"container"', b'"more": 1, "container"'),
+        (b'"container"', b'"container": "docker", "container"'),
+        (b'"path": "workflow/main.cwl"', b'"path": "../main.cwl"'),
+    ],
+)
+def test_nothing_gets_into_a_lock_that_its_digest_does_not_cover(old: bytes, new: bytes) -> None:
+    plan = Plan(
+        workflow=WorkflowEntry(path=PurePosixPath("workflow/main.cwl"), language="cwl", language_version="v1.2"),
+        engine="cwltool",
+        engine_version="3",
+        items=(),
+        parameters={},
+        environment={},
+    )
+    text = plan.lock_bytes()
+    assert Plan.parse(text, file="lock") == plan
+    assert old in text
+
+    with pytest.raises((DefinitionError, PolicyError)):
+        Plan.parse(text.replace(old, new, 1), file="lock")

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from engines.base import ENGINES, Engine, InstalledEngine, WorkflowInterface
+from engines.base import ENGINES, Beside, Engine, InstalledEngine, WorkflowInterface
 from engines.expectations import unknown_outputs
 from engines.gathering import gather
 from engines.interface import interface_as_json, interface_from_json
+from staging.checksums import check_sha1
 from staging.definition import DirectoryValue, FileValue, Param, Source, StageDefinition
 from staging.errors import DefinitionError, DigestError, Fault
 from staging.fingerprints import Fingerprint, StatSignature, Tree
@@ -24,7 +25,8 @@ from staging.placing import write_atomically
 from staging.plan import Json, Kind, Plan, PlanItem, Role, Trust, WorkflowEntry, canonical
 from staging.progress import Progress
 from staging.resolving import GIT_SCHEMES, Layout, lay_out, workflow_pointer
-from staging.stager import PlacedFile, StagedItem, Stager, Wanted
+from staging.stager import Stager
+from staging.wanted import PlacedFile, StagedItem, Wanted
 
 WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
@@ -45,9 +47,11 @@ class StageWork:
 
     def fetch(self, wanted: Sequence[Wanted]) -> tuple[StagedItem, ...]:
         """Fetch and place; see ``Stager.fetch_all``."""
-        return self.stager.fetch_all(
+        staged = self.stager.fetch_all(
             wanted, self.content, self.definition.base, locked=self.locked, workdir_id=self.workdir_id
         )
+        check_sha1(wanted, self.content)
+        return staged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +83,10 @@ def prepare(work: StageWork) -> Prepared:
     definition = work.definition
     workflow = stage_workflow(work)
     interface = workflow.interface
-    bound = workflow.engine.bind(interface, definition.params)
+    bound = workflow.engine.bind(interface, definition.params, _local(definition.base))
     faults = (
         *(one if one.file else replace(one, file=definition.file) for one in bound.faults),
+        *_missing_defaults(work, workflow, bound.params),
         *unknown_outputs(interface, definition.outputs, definition.file),
     )
     if faults:
@@ -264,6 +269,38 @@ def engine_item(workflow: StagedWorkflow, definition: StageDefinition, locked: P
             )
         trust = Trust.LOCKED
     return StagedItem(item=item, source=installed.source, trust=trust)
+
+
+def _local(base: Path) -> Beside:
+    """What lies at an identifier, as far as the local file system tells."""
+
+    def look(identifier: Identifier) -> Kind | None:
+        path = identifier.against(base).local_path
+        if path is None or not path.exists():
+            return None
+        return Kind.DIRECTORY if path.is_dir() else Kind.FILE
+
+    return look
+
+
+def _missing_defaults(work: StageWork, workflow: StagedWorkflow, params: tuple[Param, ...]) -> tuple[Fault, ...]:
+    """Defaults of the workflow that are not there, and that no parameter replaces."""
+    given = {param.name for param in params if param.value is not None}
+    root = work.content / WORKFLOW_FOLDER
+    return tuple(
+        Fault(
+            file=work.definition.file,
+            where=f"params.{one.name}",
+            message=f"the workflow's default for {one.name!r}, {one.default['path']}, is not there",
+            hint="give it a value",
+        )
+        for one in workflow.interface.inputs
+        if one.name not in given
+        and isinstance(one.default, Mapping)
+        and one.default.get("class") in ("File", "Directory")
+        and isinstance(one.default.get("path"), str)
+        and not (root / str(one.default["path"])).exists()
+    )
 
 
 def _remote_defaults(interface: WorkflowInterface, params: tuple[Param, ...]) -> tuple[Param, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from staging import surveying
-from staging.stager import StagedItem
 from staging.surveying import Surveyed
+from staging.wanted import StagedItem
 from wfexs_like.flow.stage import StageWork, engine_item, prepare
 from wfexs_like.results import ItemReport, report_item
 
