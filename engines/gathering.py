@@ -35,12 +35,16 @@ class Gathered:
     entry: PurePosixPath
 
 
-def gather(source: Source, *, top: str, content: Path, fetch: Fetch, references: References) -> Gathered:
+def gather(source: Source, *, top: str, content: Path, fetch: Fetch, references: References, base: Path) -> Gathered:
     """Fetch the main document ``source`` and all that it refers to, below the folder ``top`` of ``content``.
 
+    A local workflow's references may not leave its repository, or the stage file's folder ``base`` when it lies in
+    there, or else its own folder: what is staged ends up in crates, and a workflow is somebody else's.
+
     Raises:
-        DefinitionError: a document refers to something by an absolute identifier, which no engine may follow.
+        DefinitionError: a document refers to something by an absolute identifier, or outside that folder.
     """
+    border = _border(source.mirrors[0].against(base), base)
     found: dict[str, StagedItem] = {}
     main = source.mirrors[0].name
     lift = 0
@@ -70,9 +74,58 @@ def gather(source: Source, *, top: str, content: Path, fetch: Fetch, references:
                 name = _relative(relative, text)
                 if name not in found and (name not in absent or not optional):
                     before = following.get(name)
-                    following[name] = (_beside(source, name, main), optional and (before is None or before[1]))
+                    neighbour = _beside(source, name, main)
+                    _refuse_outside(border, neighbour.mirrors[0].against(base), document=relative, text=text)
+                    following[name] = (neighbour, optional and (before is None or before[1]))
         pending = following
     return _settle(found, source, top=top, main=main, fetch=fetch)
+
+
+def check_contained(root: Path, entry: PurePosixPath, references: References) -> None:
+    """Refuse a workflow in a folder of its own whose documents refer to something outside that folder.
+
+    Raises:
+        DefinitionError: such a reference; it names the document.
+    """
+    seen = {str(entry)}
+    pending = [str(entry)]
+    while pending:
+        document = pending.pop()
+        path = root / document
+        if not path.is_file():
+            continue
+        for text, _ in references(path.read_bytes(), document):
+            name = _relative(document, text)
+            _refuse_outside(root, Identifier.of_path(root / name), document=document, text=text)
+            if name not in seen:
+                seen.add(name)
+                pending.append(name)
+
+
+def _border(main: Identifier, base: Path) -> Path | None:
+    """The folder that a local workflow's references may not leave; ``None`` when it is not local."""
+    path = main.local_path
+    if path is None:
+        return None
+    folder = path.resolve().parent
+    repository = next((one for one in (folder, *folder.parents) if (one / ".git").exists()), None)
+    return repository or (base.resolve() if folder.is_relative_to(base.resolve()) else folder)
+
+
+def _refuse_outside(border: Path | None, target: Identifier, *, document: str, text: str) -> None:
+    path = target.local_path
+    if border is None or path is None or path.resolve().is_relative_to(border.resolve()):
+        return
+    raise DefinitionError(
+        (
+            Fault(
+                file=document,
+                where=text,
+                message="the workflow refers to something outside its own folder",
+                hint="stage the folder that holds both: workflow_id: FOLDER#subdirectory=MAIN.cwl",
+            ),
+        )
+    )
 
 
 def _settle(found: dict[str, StagedItem], source: Source, *, top: str, main: str, fetch: Fetch) -> Gathered:

@@ -38,7 +38,10 @@ _RANDOM_FOLDER = re.compile(r"o?[a-z0-9_]{8}")
 # A second output of the same name gets a number; which of them is the second depends on what ends first.
 _NUMBERED = re.compile(r"_[0-9]+$")
 
-DIFFERENT: Mapping[str, str] = {}
+DIFFERENT: Mapping[str, str] = {
+    "binding-test": "the job's checksum is the text sha1$hash, which cwltool never looks at and we refuse",
+    "bwa-mem-tool": "the same",
+}
 """Where we differ, by the case's name. What agrees again has to leave this list: the tests say so."""
 
 

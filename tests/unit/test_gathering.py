@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from engines.cwltool.references import references
-from engines.gathering import Gathered, gather
+from engines.gathering import Gathered, check_contained, gather
 from staging.definition import Source
 from staging.errors import DefinitionError
 from staging.fingerprints import Fingerprint
@@ -52,7 +52,7 @@ class Web:
 
 def _gather(web: Web, main: str) -> Gathered:
     source = Source(mirrors=(Identifier.parse(main),))
-    return gather(source, top="workflow", content=web.content, fetch=web.fetch, references=references)
+    return gather(source, top="workflow", content=web.content, fetch=web.fetch, references=references, base=web.content)
 
 
 def _placed(gathered: Gathered) -> dict[str, str]:
@@ -126,6 +126,50 @@ def test_neighbours_are_asked_at_every_mirror(tmp_path: Path) -> None:
         return web.fetch(wanted)
 
     mirrors = tuple(Identifier.parse(one) for one in ("https://a.example/main.cwl", "https://b.example/m/main.cwl"))
-    gather(Source(mirrors=mirrors), top="workflow", content=tmp_path, fetch=fetch, references=references)
+    gather(Source(mirrors=mirrors), top="workflow", content=tmp_path, fetch=fetch, references=references, base=tmp_path)
 
     assert seen[1] == ("https://a.example/t.cwl", "https://b.example/m/t.cwl")
+
+
+def test_a_local_workflow_can_not_reach_beyond_the_folder_of_its_stage_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "asked" / "wf").mkdir(parents=True)
+    web = Web(tmp_path / "content", {"wf/main.cwl": "{$include: ../../secret}", "../secret": "secret"})
+    source = Source(mirrors=(Identifier.parse("wf/main.cwl"),))
+
+    with pytest.raises(DefinitionError) as caught:
+        gather(
+            source,
+            top="workflow",
+            content=web.content,
+            fetch=web.fetch,
+            references=references,
+            base=tmp_path / "asked",
+        )
+
+    assert caught.value.faults[0].where == "../../secret"
+    assert web.asked == ["wf/main.cwl"]
+
+
+def test_a_local_document_that_is_a_link_to_elsewhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret.cwl").write_text("{}")
+    asked = tmp_path / "asked"
+    asked.mkdir()
+    (asked / "step.cwl").symlink_to("../secret.cwl")
+    web = Web(tmp_path / "content", {"main.cwl": "{run: step.cwl}", "step.cwl": "{}"})
+    source = Source(mirrors=(Identifier.parse("main.cwl"),))
+
+    with pytest.raises(DefinitionError):
+        gather(source, top="workflow", content=web.content, fetch=web.fetch, references=references, base=asked)
+
+
+@pytest.mark.parametrize("reference", ["../../etc/hostname", "/etc/passwd", "file:///etc/passwd", "sub/../../../x"])
+def test_a_workflow_in_a_repository_can_not_name_files_outside_it(tmp_path: Path, reference: str) -> None:
+    (tmp_path / "tools").mkdir()
+    (tmp_path / "main.cwl").write_text("{steps: {a: {run: tools/a.cwl}}}")
+    (tmp_path / "tools" / "a.cwl").write_text(f"{{default: {{class: File, location: '{reference}'}}}}")
+
+    with pytest.raises(DefinitionError) as caught:
+        check_contained(tmp_path, PurePosixPath("main.cwl"), references)
+
+    assert caught.value.faults[0].file == "tools/a.cwl"

@@ -14,11 +14,11 @@ from typing import cast
 
 from engines.base import ENGINES, Beside, Engine, InstalledEngine, WorkflowInterface
 from engines.expectations import unknown_outputs
-from engines.gathering import gather
+from engines.gathering import check_contained, gather
 from engines.interface import interface_as_json, interface_from_json
 from staging.checksums import check_sha1
 from staging.definition import DirectoryValue, FileValue, Param, Source, StageDefinition
-from staging.errors import DefinitionError, DigestError, Fault
+from staging.errors import ContainerError, DefinitionError, DigestError, Fault
 from staging.fingerprints import Fingerprint, StatSignature, Tree
 from staging.identifiers import Identifier
 from staging.placing import write_atomically
@@ -83,6 +83,7 @@ def prepare(work: StageWork) -> Prepared:
     definition = work.definition
     workflow = stage_workflow(work)
     interface = workflow.interface
+    _check_containers(work, interface)
     bound = workflow.engine.bind(interface, definition.params, _local(definition.base))
     faults = (
         *(one if one.file else replace(one, file=definition.file) for one in bound.faults),
@@ -179,7 +180,14 @@ def _fetch_workflow(
         (item,) = work.fetch([_whole_wanted(source, archive, Kind.FILE)])
         tree = unpack_crate(work.content / archive, root)
         return (item, _unpacked_item(item, tree, root, whole)), root, entry or find_main_workflow(root)
-    gathered = gather(source, top=WORKFLOW_FOLDER, content=work.content, fetch=work.fetch, references=engine.references)
+    gathered = gather(
+        source,
+        top=WORKFLOW_FOLDER,
+        content=work.content,
+        fetch=work.fetch,
+        references=engine.references,
+        base=work.definition.base,
+    )
     return gathered.items, root, str(gathered.entry.relative_to(WORKFLOW_FOLDER))
 
 
@@ -228,6 +236,7 @@ def _inspect(
         return interface_from_json(json.loads(kept.read_bytes()))
     except (OSError, ValueError, KeyError, TypeError):
         interface = engine.inspect(root, entry, installed)
+    check_contained(root, interface.entry, engine.references)
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_json(kept, interface_as_json(interface))
     return interface
@@ -269,6 +278,26 @@ def engine_item(workflow: StagedWorkflow, definition: StageDefinition, locked: P
             )
         trust = Trust.LOCKED
     return StagedItem(item=item, source=installed.source, trust=trust)
+
+
+def _check_containers(work: StageWork, interface: WorkflowInterface) -> None:
+    """Say now, not when it runs, that a tool's container is not to be had.
+
+    Raises:
+        ContainerError: a tool requires one.
+    """
+    wanted = [tool for tool in interface.tools if tool.container is not None]
+    required = [tool for tool in wanted if tool.container_required]
+    if required:
+        raise ContainerError(
+            f"the tool {required[0].id} requires the container image {required[0].container}",
+            hint="containers are not built yet; a workflow runs here if its images are hints and its tools installed",
+            where=required[0].id,
+            images=sorted({str(tool.container) for tool in required}),
+        )
+    if wanted:
+        images = sorted({str(tool.container) for tool in wanted})
+        work.progress.say(f"no containers: tools made for {', '.join(images)} are taken from this machine")
 
 
 def _local(base: Path) -> Beside:
