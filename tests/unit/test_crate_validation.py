@@ -64,6 +64,35 @@ def test_a_crate_is_sound_as_a_folder_as_a_zip_and_with_parsed_queries_at_hand(c
     assert _checks(first, "recommended") == {KNOWN}
 
 
+@pytest.mark.parametrize("place", ["x/../odd", "a blank", "a%20b", "100%", "a#b?c", "ünï"])
+def test_where_a_crate_lies_and_how_it_is_named_makes_no_difference(crate: Path, tmp_path: Path, place: str) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / place).mkdir()
+    moved = tmp_path / place / "c r%20.crate"
+    crate.rename(moved)
+    zipped = tmp_path / place / "c r%20.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for path in moved.rglob("*"):
+            archive.write(path, path.relative_to(moved))
+    for one in (moved, zipped):
+        validation = validate_crate(one, cache=tmp_path / "cache")
+        assert (validation.passed, _checks(validation, "recommended")) == (True, {KNOWN})
+
+
+@pytest.mark.parametrize("place", ["x/../odd", "a b%20"])
+@pytest.mark.parametrize("ending", [".crate", ".zip"])
+def test_a_crate_is_written_to_a_place_of_any_name(tmp_path: Path, place: str, ending: str) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / place).mkdir()
+    destination = tmp_path / place / f"out%41 1{ending}"
+    report = export_crate(
+        usual_workdir(tmp_path, runs=1).subject(), destination, kind="retrospective", cache=tmp_path / "cache"
+    )
+    assert destination.exists()
+    assert report.validation is not None
+    assert report.validation.passed
+
+
 @pytest.mark.parametrize(
     "damage", ["", "[]", '{"schema": "wfexs-like/parsed-queries/1", "queries": {"a": 1}}', "broken"]
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -67,17 +68,32 @@ def main(profile: str, cache: Path) -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not get into the answer
     gc.set_threshold(100_000, 50, 100)
-    with tempfile.TemporaryDirectory(prefix="wfexs-like-") as name:
+    with tempfile.TemporaryDirectory(prefix="wfexs-like-", dir=_plain_folder()) as name:
         folder = Path(name)
         queries = ParsedQueries(cache / "validator")
         queries.install()
         validator = _prepared(profile, folder)
         crate = Path(json.loads(sys.stdin.buffer.read())["crate"])
-        result = validator.validate(crate if crate.is_dir() else _skeleton(crate, folder / "skeleton"))
+        result = validator.validate(_plainly_named(crate, folder))
     issues = sorted((_issue(one) for one in result.get_issues()), key=_order)
     answer.write(json.dumps({"passed": not any(one["severity"] == "required" for one in issues), "issues": issues}))
     answer.close()
     queries.save()
+
+
+def _plain_folder() -> str | None:
+    """Where temporary files go; ``/tmp`` when the usual place has a name that a URI would have to escape."""
+    usual = tempfile.gettempdir()
+    return None if re.fullmatch(r"[\w/.-]+", os.path.normpath(usual), re.ASCII) else "/tmp"  # noqa: S108
+
+
+def _plainly_named(crate: Path, folder: Path) -> Path:
+    """The crate under a name of ours: the validator takes ``..``, blanks and ``%`` in a path for parts of a URI."""
+    if not crate.is_dir():
+        return _skeleton(crate, folder / "skeleton")
+    name = folder / "crate"
+    name.symlink_to(crate.resolve(), target_is_directory=True)
+    return name
 
 
 def _prepared(profile: str, folder: Path) -> Any:
