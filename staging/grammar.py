@@ -36,6 +36,10 @@ _LONGEST_GUESSED = 40
 _LONGEST_MESSAGE = 400
 _PLACEHOLDER = re.compile(r"\{\{([^{}]+)\}\}|\{([^{}]+)\}")
 
+# Without some keys that are not built the stage is the same but for a comfort; without others it is another one.
+LEAVE_OUT = "leave it out to go on without it"
+NO_WAY_AROUND = "there is no way around it yet: without it the stage would mean something else"
+
 T = TypeVar("T")
 
 
@@ -106,7 +110,7 @@ class Cursor:
         assert isinstance(self.node, MapNode)
         self._note(message, hint, below(self.where, key), self.node.places[key], structural=structural)
 
-    def refuse(self, what: str, hint: str = "leave it out to go on without it") -> None:
+    def refuse(self, what: str, hint: str) -> None:
         """Note that ``what`` can't be done by this version."""
         self.fault(f"'{what}' is understood but not built yet", hint, structural=False)
 
@@ -240,20 +244,21 @@ class Key:
     """A key that a map may have.
 
     Where it is ``nullable``, ``null`` is as good as leaving it out. ``unbuilt`` reads the shape of a key that is part
-    of the grammar but has nothing behind it yet: it is refused unless what it asks for is nothing.
+    of the grammar but has nothing behind it yet: it is refused, with ``hint``, unless what it asks for is nothing.
     """
 
     nullable: bool = True
     unbuilt: Callable[[Cursor], object] | None = None
+    hint: str = NO_WAY_AROUND
 
 
 KEY = Key()
 GIVEN = Key(nullable=False)
 
 
-def unbuilt(shape: Callable[[Cursor], object]) -> Key:
-    """A key of that shape that is not built yet."""
-    return Key(unbuilt=shape)
+def unbuilt(shape: Callable[[Cursor], object], hint: str = NO_WAY_AROUND) -> Key:
+    """A key of that shape that is not built yet; ``hint`` says what to do instead."""
+    return Key(unbuilt=shape, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +328,7 @@ def read_fields(
         else:
             children[name] = child
             if key.unbuilt is not None:
-                _refuse_unbuilt(name, child, key.unbuilt)
+                _refuse_unbuilt(name, child, key.unbuilt, key.hint)
     for name in required:
         if name not in cursor.node.entries:
             cursor.fault(f"the key '{name}' is missing")
@@ -356,12 +361,12 @@ def _unknown_key(cursor: Cursor, key: str, table: Mapping[str, Key], elsewhere: 
     cursor.fault_at_key(key, message, hint)
 
 
-def _refuse_unbuilt(name: str, child: Cursor, shape: Callable[[Cursor], object]) -> None:
+def _refuse_unbuilt(name: str, child: Cursor, shape: Callable[[Cursor], object], hint: str) -> None:
     faults = child.origin.faults
     before = faults.structural
     shape(child)
     if faults.structural == before and not _asks_nothing(child.node):
-        child.refuse(name)
+        child.refuse(name, hint)
 
 
 def _asks_nothing(node: Node) -> bool:

@@ -7,6 +7,7 @@ Besides CWL's own keys they may say ``sha256``, ``licences``, ``attributions``, 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from staging.definition import DirectoryValue, FileValue, Source
 from staging.errors import PolicyError
@@ -78,13 +79,13 @@ def _read_file(cursor: Cursor) -> FileValue | None:
     _check_derived(fields)
     contents = _read_contents(fields)
     source = _read_source(fields)
-    secondary = fields.read("secondaryFiles", _read_objects)
+    secondary = _inherit(fields.read("secondaryFiles", _read_objects) or (), fields)
     return FileValue(
         source=source,
         contents=contents,
         basename=fields.read("basename", _read_basename),
         format=expand_format(cursor, fields.text("format")),
-        secondary=secondary or (),
+        secondary=secondary,
         disclosable=fields.flag("disclosable", default=True),
         cacheable=fields.flag("cacheable", default=True),
         clonable=fields.flag("clonable", default=True),
@@ -109,13 +110,33 @@ def _read_directory(cursor: Cursor) -> DirectoryValue | None:
         basename, source = basename or source.mirrors[0].name, None
     return DirectoryValue(
         source=source,
-        listing=listing,
+        listing=None if listing is None else _inherit(listing, fields),
         basename=basename,
         disclosable=fields.flag("disclosable", default=True),
         cacheable=fields.flag("cacheable", default=True),
         clonable=fields.flag("clonable", default=True),
         where=cursor.where,
     )
+
+
+def _inherit(parts: tuple[FileValue | DirectoryValue, ...], fields: Fields) -> tuple[FileValue | DirectoryValue, ...]:
+    """The parts of a file or folder, each as disclosable, cacheable and clonable as the whole at most."""
+    off = {key for key in ("disclosable", "cacheable", "clonable") if not fields.flag(key, default=True)}
+    return tuple(_without(one, off) for one in parts) if off else parts
+
+
+def _without(value: FileValue | DirectoryValue, off: set[str]) -> FileValue | DirectoryValue:
+    marked = replace(
+        value,
+        disclosable=value.disclosable and "disclosable" not in off,
+        cacheable=value.cacheable and "cacheable" not in off,
+        clonable=value.clonable and "clonable" not in off,
+    )
+    if isinstance(marked, FileValue):
+        return replace(marked, secondary=tuple(_without(one, off) for one in marked.secondary))
+    if marked.listing is None:
+        return marked
+    return replace(marked, listing=tuple(_without(one, off) for one in marked.listing))
 
 
 def _read_objects(cursor: Cursor) -> tuple[FileValue | DirectoryValue, ...]:

@@ -11,10 +11,23 @@ from pathlib import Path
 from staging.definition import Param, Value
 from staging.documents import read_document
 from staging.errors import DefinitionError, WfexsError
-from staging.grammar import GIVEN, KEY, Cursor, Fields, Origin, as_list, as_map, as_text, as_written, read_fields
+from staging.grammar import (
+    GIVEN,
+    KEY,
+    LEAVE_OUT,
+    NO_WAY_AROUND,
+    Cursor,
+    Fields,
+    Origin,
+    as_list,
+    as_map,
+    as_text,
+    as_written,
+    read_fields,
+)
 from staging.identifiers import Identifier
 from staging.nodes import Document, MapNode, ScalarNode, plain, shown
-from staging.values import CLASS, read_value
+from staging.values import CLASS, HIDE_IN_FILE, read_value
 
 _ENVIRONMENT_NAME = re.compile(r"^[^=\x00]+$")
 
@@ -29,8 +42,8 @@ class Parameters:
 
 _NOT_PARAMETERS = {
     "cwl:tool": "name the workflow in workflow_id",
-    "cwltool:overrides": "leave it out to go on without it",
-    "$schemas": "leave it out to go on without it",
+    "cwltool:overrides": NO_WAY_AROUND,
+    "$schemas": LEAVE_OUT,
 }
 _CWL_VERSION = re.compile(r"(v1\.|draft-)")
 _LITERAL = {CLASS: GIVEN, "value": GIVEN, "disclosable": KEY}
@@ -137,7 +150,8 @@ def _read_variable(cursor: Cursor, name: str) -> Value:
     if CLASS in node.entries and word == "Value":
         fields = read_fields(cursor, _LITERAL, required=("value",))
         assert fields is not None
-        fields.flag("disclosable", default=True)
+        if not fields.flag("disclosable", default=True):
+            cursor.child("disclosable").refuse("disclosable: false of a plain value", HIDE_IN_FILE)
         return fields.read("value", _read_variable_text)
     if CLASS in node.entries or word in ("File", "Directory"):
         return read_value(cursor, (name,))

@@ -14,6 +14,7 @@ from staging.definition import ExpectedOutput, Limits, Source, StageDefinition
 from staging.grammar import (
     GIVEN,
     KEY,
+    LEAVE_OUT,
     Cursor,
     Fields,
     Origin,
@@ -45,26 +46,26 @@ _STAGE = {
     "workflow_config": KEY,
     "trs_endpoint": unbuilt(as_text),
     "version": KEY,
-    "prefer_upstream_source": KEY,
+    "prefer_upstream_source": unbuilt(as_flag, "leave it out: what the workflow's address says is what is taken"),
     "nickname": KEY,
-    "paranoid_mode": unbuilt(as_flag),
+    "paranoid_mode": unbuilt(as_flag, LEAVE_OUT),
     "engine": KEY,
     "limits": KEY,
-    "seal": unbuilt(as_map),
+    "seal": unbuilt(as_map, LEAVE_OUT),
     "placeholders": KEY,
     "params": KEY,
     "params-from": KEY,
     "profile": unbuilt(read_profile),
     "environment": KEY,
     "outputs": KEY,
-    "default_actions": unbuilt(as_list),
+    "default_actions": unbuilt(as_list, LEAVE_OUT),
     "title": KEY,
     "description": KEY,
     "licence": KEY,
     "authors": KEY,
 }
 _CONFIG = {
-    "secure": unbuilt(as_flag),
+    "secure": unbuilt(as_flag, "write false to stage into a plain working directory, which is not encrypted"),
     "containerType": KEY,
     "writable_containers": unbuilt(as_flag),
     "nextflow": unbuilt(read_nextflow),
@@ -75,7 +76,7 @@ _AUTHOR = {"name": GIVEN, "orcid": KEY, "affiliation": KEY}
 _OUTPUT = {
     CLASS: GIVEN,
     "cardinality": KEY,
-    "preferredName": KEY,
+    "preferredName": unbuilt(as_text, "leave it out: the output keeps the name that the workflow gives it"),
     "glob": KEY,
     "fillFrom": unbuilt(as_text),
     "syntheticOutput": unbuilt(as_flag),
@@ -120,7 +121,6 @@ def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinitio
         job_file=None if job_document is None else job_document.file,
         job_text=None if job_document is None else job_document.text,
     )
-    fields.read("prefer_upstream_source", as_flag)  # only ever a preference: what the address says is what is taken
     return definition if wanted is not None else None
 
 
@@ -137,14 +137,13 @@ def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
             continue
         kind = fields.read(CLASS, lambda child: as_choice(child, ("File", "Directory", "Value")))
         minimum, maximum = fields.read("cardinality", _read_cardinality) or (1, 1)
-        preferred, glob = fields.text("preferredName"), fields.text("glob")
+        glob = fields.text("glob")
         outputs.append(
             ExpectedOutput(
                 name=name,
                 kind="Directory" if kind == "Directory" else "Value" if kind == "Value" else "File",
                 minimum=minimum,
                 maximum=maximum,
-                preferred_name=None if preferred is None else one.origin.fill(preferred),
                 glob=None if glob is None else one.origin.fill(glob),
                 where=one.where,
             )

@@ -33,6 +33,8 @@ from staging.sources import read_urls, with_stated
 CLASS = "c-l-a-s-s"
 CLASSES = ("File", "Directory", "Value", "ContentWithURIs")
 
+HIDE_IN_FILE = "put the value into a file, and say it of that"
+
 _FLAGS = {"disclosable": KEY, "cacheable": KEY, "clonable": KEY}
 _FETCHED = {
     CLASS: GIVEN,
@@ -117,6 +119,13 @@ def _read_directory(cursor: Cursor, names: tuple[str, ...]) -> Value:
     assert fields is not None
     _check_together(fields)
     relative_dir, basename = _read_names(fields, names)
+    if "url" not in fields and relative_dir is not None:
+        fields.cursor.fault_at_key(
+            "relative-dir" if "relative-dir" in fields else "preferred-name",
+            "a folder without a 'url' has no place of its own that could lie in another folder",
+            "give it a plain 'preferred-name'",
+            structural=False,
+        )
     template = DirectoryValue(
         basename=basename,
         relative_dir=relative_dir,
@@ -145,7 +154,7 @@ def _read_literal(cursor: Cursor) -> Value:
     fields = read_fields(cursor, _VALUE, required=("value",))
     assert fields is not None
     if not fields.flag("disclosable", default=True):
-        cursor.child("disclosable").refuse("disclosable: false of a plain value")
+        cursor.child("disclosable").refuse("disclosable: false of a plain value", HIDE_IN_FILE)
     value = fields.get("value")
     return None if value is None else _read_scalars(value)
 

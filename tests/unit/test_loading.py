@@ -62,10 +62,10 @@ authors:
   - {name: Josiah Carberry, orcid: 0000-0002-1825-0097, affiliation: Brown}
 workflow_config: {secure: false, containerType: none, writable_containers: false, cwl: {}, nextflow: {}}
 paranoid_mode: false
-prefer_upstream_source: true
+prefer_upstream_source: false
 limits: {cores: 2, memory: 4 GiB, time: 1h 30m}
 outputs:
-  bam: {c-l-a-s-s: File, preferredName: sample.bam}
+  bam: {c-l-a-s-s: File}
   logs: {c-l-a-s-s: File, cardinality: "*", glob: "*.log"}
   more: {c-l-a-s-s: Directory, cardinality: [2, 5]}
   some: {c-l-a-s-s: Value, cardinality: "+"}
@@ -93,7 +93,6 @@ environment:
         ("maybe", "File", 0, 1),
         ("three", "File", 3, 3),
     ]
-    assert definition.outputs[0].preferred_name == "sample.bam"
     assert definition.outputs[1].glob == "*.log"
     token, reference = definition.environment
     assert (token.name, token.value) == ("TOKEN_COUNT", "1.10")
@@ -162,6 +161,9 @@ def test_every_fault_comes_at_once_in_the_order_of_the_text(folder: Path) -> Non
         ("params: {cwl:tool: x.cwl}", "cwl:tool"),
         ("outputs: {a: {c-l-a-s-s: File, fillFrom: b}}", "fillFrom"),
         ("outputs: {a: {c-l-a-s-s: File, syntheticOutput: true}}", "syntheticOutput"),
+        ("outputs: {a: {c-l-a-s-s: File, preferredName: a.bam}}", "preferredName"),
+        ("prefer_upstream_source: true", "prefer_upstream_source"),
+        ("environment: {A: {c-l-a-s-s: Value, value: x, disclosable: false}}", "disclosable: false of a plain value"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name_never_ignored(folder: Path, text: str, name: str) -> None:
@@ -170,6 +172,19 @@ def test_what_is_not_built_yet_is_refused_by_name_never_ignored(folder: Path, te
     assert one.message.endswith("is understood but not built yet")
     assert one.hint
     assert one.line == 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "trs_endpoint: https://example.org/trs",
+        "profile: docker",
+        "params: {a: {c-l-a-s-s: Directory, autoFill: true}}",
+        "params: {a: {c-l-a-s-s: File, url: {uri: x, member: [{name: y}]}}}",
+    ],
+)
+def test_nobody_is_told_to_leave_out_what_changes_the_stages_meaning(folder: Path, text: str) -> None:
+    assert "would mean something else" in str(fault(folder, WORKFLOW + text + "\n").hint)
 
 
 @pytest.mark.parametrize(

@@ -287,3 +287,29 @@ def test_what_an_engine_fills_in_has_no_source(tmp_path: Path, second: str) -> N
         value(tmp_path, f"{{c-l-a-s-s: File, autoFill: true, {second}: x}}")
     assert [one.message.split()[0] for one in caught.value.faults] == ["'autoFill'", "'autoFill'"]
     assert f"'autoFill' and '{second}' can't go together" in caught.value.faults[1].message
+
+
+def test_what_is_said_of_a_whole_folder_holds_for_everything_in_it(tmp_path: Path) -> None:
+    found = value(
+        tmp_path,
+        "{class: Directory, disclosable: false, clonable: false, listing: [{class: File, contents: x, cacheable: false,"
+        " secondaryFiles: [{class: File, contents: y}]}, {class: Directory, listing: [{class: File, contents: z}]}]}",
+    )
+    assert isinstance(found, DirectoryValue)
+    assert found.listing is not None
+    first, folder = found.listing
+    assert isinstance(first, FileValue)
+    assert isinstance(folder, DirectoryValue)
+    (deep,) = folder.listing or ()
+    for one in (first, *first.secondary, folder, deep):
+        assert (one.disclosable, one.clonable) == (False, False)
+    assert [one.cacheable for one in (first, *first.secondary, deep)] == [False, False, True]
+
+
+def test_an_empty_folder_can_have_a_name_but_no_place_in_another_folder(tmp_path: Path) -> None:
+    named = value(tmp_path, "{c-l-a-s-s: Directory, preferred-name: out}")
+    assert isinstance(named, DirectoryValue)
+    assert named.basename == "out"
+    with pytest.raises(DefinitionError, match="1 fault") as caught:
+        value(tmp_path, "{c-l-a-s-s: Directory, relative-dir: deep}")
+    assert caught.value.faults[0].where.endswith("relative-dir")
