@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Container
 
 _ADJECTIVES = (
@@ -26,6 +27,16 @@ _NOUNS = (
     "river robin rose saffron sage salmon seal shore sparrow spring spruce squirrel star stone stream summit sunrise "
     "swallow swan thicket thistle thrush tiger trout tulip tundra turtle valley violet walnut wave willow wolf wren yew"
 )
+
+
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+RULE = "letters, digits, '.', '-', '_', '+', '@' and spaces, 100 at most, a letter or digit first; not 'last'"
+_NICKNAME = re.compile(r"[^\W_][\w .+@-]{0,99}")
+
+
+def is_nickname(text: str) -> bool:
+    """Whether a working directory may be called that; see ``RULE``. An id is no nickname."""
+    return bool(_NICKNAME.fullmatch(text)) and text != "last" and not ID.fullmatch(text)
 
 
 def pick(taken: Container[str], randomness: random.Random) -> str:

@@ -309,16 +309,15 @@ def check_schemes(requests: Sequence[Request]) -> None:
         DefinitionError: a fault for each.
     """
     known = FETCHERS.names()
-    faults = tuple(
-        Fault(
-            file="stage file",
-            where=request.where or request.label,
-            message=f"nothing can fetch {str(mirror)!r}: the scheme {mirror.scheme!r} is not known",
-            hint=f"known schemes: {', '.join(known)}",
-        )
-        for request in requests
-        for mirror in request.mirrors
-        if mirror.scheme not in known
+    unknown = [(one, mirror) for one in requests for mirror in one.mirrors if mirror.scheme not in known]
+    if not unknown:
+        return
+    schemes = ", ".join(dict.fromkeys(repr(mirror.scheme) for _, mirror in unknown))
+    raise DefinitionError(
+        tuple(
+            Fault(file="stage file", where=one.where or one.label, message=f"nothing can fetch {str(mirror)!r}")
+            for one, mirror in unknown
+        ),
+        message=f"nothing can fetch the scheme {schemes}",
+        hint=f"known schemes: {', '.join(known)}",
     )
-    if faults:
-        raise DefinitionError(faults, message=faults[0].message, hint=faults[0].hint)

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from staging.definition import Source
 from staging.errors import WfexsError
+from staging.fetchers.base import FETCHERS
 from staging.fingerprints import Fingerprint
 from staging.grammar import (
     GIVEN,
@@ -24,7 +25,7 @@ from staging.grammar import (
     unbuilt,
 )
 from staging.identifiers import Identifier
-from staging.nodes import ListNode, MapNode, plain
+from staging.nodes import ListNode, MapNode, plain, shown
 
 # CRediT, https://credit.niso.org/contributor-roles-defined/
 CREDIT_ROLES = (
@@ -66,11 +67,24 @@ def read_identifier(cursor: Cursor, text: str) -> Identifier | None:
     except WfexsError as error:
         cursor.fault(error.message, error.hint, structural=False)
         return None
+    if identifier.scheme and not _is_fetchable(cursor, identifier.scheme):
+        return None
     folder = cursor.origin.folder
     if not identifier.is_relative or not folder:
         return identifier
     moved = Identifier.parse(posixpath.join("/" if folder.startswith("/") else ".", folder, unquote(identifier.body)))
     return replace(moved, fragment=identifier.fragment)
+
+
+def _is_fetchable(cursor: Cursor, scheme: str) -> bool:
+    """Whether a fetcher knows the scheme; a fault where none does, the first of which lists those that are known."""
+    known = FETCHERS.names()
+    if scheme in known:
+        return True
+    hint = f"known schemes: {', '.join(known)}"
+    told = any(one.hint == hint for one in cursor.origin.faults.found)
+    cursor.fault(f"nothing can fetch the scheme {shown(scheme)}", None if told else hint, structural=False)
+    return False
 
 
 def read_location(cursor: Cursor) -> Identifier | None:

@@ -29,6 +29,8 @@ from staging.grammar import (
     read_fields,
     unbuilt,
 )
+from staging.nicknames import RULE as NICKNAME_RULE
+from staging.nicknames import is_nickname
 from staging.nodes import Document, ListNode, ScalarNode, shown
 from staging.parameters import Parameters, read_environment, read_job, read_parameters
 from staging.quantities import parse_memory, parse_time
@@ -105,7 +107,7 @@ def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinitio
         base=base,
         file=document.file,
         text=document.text,
-        nickname=fields.text("nickname"),
+        nickname=fields.read("nickname", _read_nickname),
         engine=read_engine(fields, config),
         container=None if config is None else config.read("containerType", read_container),
         secure=False if config is not None and "secure" in config else None,
@@ -127,6 +129,16 @@ def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinitio
 def _read_placeholders(cursor: Cursor) -> dict[str, str]:
     placeholders = {key: as_written(one) for key, one in as_map(cursor).items()}
     return {key: text for key, text in placeholders.items() if text is not None}
+
+
+def _read_nickname(cursor: Cursor) -> str | None:
+    text = as_text(cursor)
+    if text is None:
+        return None
+    nickname = cursor.origin.fill(text)
+    if not is_nickname(nickname):
+        cursor.fault(f"{shown(nickname)} can't be a nickname", NICKNAME_RULE, structural=False)
+    return nickname
 
 
 def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:

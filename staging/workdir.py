@@ -16,7 +16,6 @@ import contextlib
 import json
 import os
 import random
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,7 +25,7 @@ from typing import TypeAlias
 
 from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError, from_os_error
 from staging.locks import Held, LockFile
-from staging.nicknames import numbered, pick
+from staging.nicknames import ID, RULE, is_nickname, numbered, pick
 from staging.placing import sync, sync_tree, write_atomically
 from staging.plan import Plan
 from staging.removing import remove_path
@@ -39,8 +38,6 @@ WORKDIR_SCHEMA = "wfexs-like/workdir/1"
 LOCK = ".lock"
 _PARTIAL = ".partial-"
 _DOOMED = ".doomed-"
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NICKNAME = re.compile(r"[^\W_][\w .+@-]{0,99}")
 _PREFIX_LENGTH = 2
 
 # ``Workdirs.list`` hides the type of that name inside its class.
@@ -267,10 +264,10 @@ class Workdirs:
             UsageError: the nickname has characters that one can't have.
             DiskError: the disk is full.
         """
-        if nickname is not None and not _is_nickname(nickname):
+        if nickname is not None and not is_nickname(nickname):
             raise UsageError(
                 f"{nickname!r} can't be a nickname",
-                hint="letters, digits, '.', '-', '_', '+', '@' and spaces, 100 at most, a letter or digit first",
+                hint=RULE,
             )
         randomness = randomness or random.SystemRandom()
         taken = {one.nickname for one in self.list()}
@@ -394,7 +391,7 @@ class Workdirs:
             if not isinstance(record, dict) or record.get("schema") != WORKDIR_SCHEMA:
                 raise ValueError(f"not a {WORKDIR_SCHEMA} document")
             fields = {key: record[key] for key in ("id", "nickname", "created", "vault")}
-            if not all(isinstance(value, str) for value in fields.values()) or not _ID.fullmatch(fields["id"]):
+            if not all(isinstance(value, str) for value in fields.values()) or not ID.fullmatch(fields["id"]):
                 raise ValueError("a value is of the wrong form")
         except (ValueError, KeyError, RecursionError) as error:
             reason = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
@@ -409,7 +406,7 @@ class Workdirs:
         known: _Known = []
         damaged: _Damaged = []
         try:
-            folders = [Path(one.path) for one in os.scandir(self.root) if _ID.fullmatch(one.name) and one.is_dir()]
+            folders = [Path(one.path) for one in os.scandir(self.root) if ID.fullmatch(one.name) and one.is_dir()]
         except FileNotFoundError:
             return [], []
         except OSError as error:
@@ -437,10 +434,6 @@ def _remove(folder: Path, store: ContentStore | None) -> None:
         store.remove_tree(folder)
     else:
         remove_path(folder)
-
-
-def _is_nickname(text: str) -> bool:
-    return bool(_NICKNAME.fullmatch(text)) and text != "last" and not _ID.fullmatch(text)
 
 
 def _new_id(randomness: random.Random) -> str:

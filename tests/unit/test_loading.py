@@ -223,6 +223,36 @@ def test_a_workflow_is_an_address_or_a_path_beside_the_stage_file(folder: Path, 
     assert found == Identifier.parse(identifier)
 
 
+def test_a_scheme_that_nothing_can_fetch_has_its_place_and_the_known_ones_are_listed_once(folder: Path) -> None:
+    first, second, third = faults(
+        folder,
+        """
+workflow_id: ftp://example.org/main.cwl
+params:
+  a: {c-l-a-s-s: File, url: ["gopher://example.org/a", "https://example.org/b"]}
+  b: {class: File, location: "s3://bucket/b"}
+""",
+    )
+    assert [(one.line, one.column) for one in (first, second, third)] == [(2, 14), (4, 30), (5, 29)]
+    assert ["'ftp'" in first.message, "'gopher'" in second.message, "'s3'" in third.message] == [True] * 3
+    hints = [one.hint for one in (first, second, third) if one.hint]
+    assert len(hints) == 1
+    assert "git+https" in hints[0]
+
+
+@pytest.mark.parametrize("text", ["nickname: a/b", "nickname: last", "placeholders: {p: ../x}\nnickname: 'n{p}'"])
+def test_a_nickname_that_nothing_can_bear_is_a_fault_of_the_stage_file(folder: Path, text: str) -> None:
+    one = fault(folder, WORKFLOW + text + "\n")
+    assert one.where == "nickname"
+    assert one.line == 2 + text.count("\n")
+    assert "can't be a nickname" in one.message
+    assert "letters" in str(one.hint)
+
+
+def test_placeholders_are_filled_into_the_nickname(folder: Path) -> None:
+    assert load(folder, WORKFLOW + "placeholders: {n: 7}\nnickname: run-{n}\n").nickname == "run-7"
+
+
 @pytest.mark.parametrize("text", ["106", "'106'", "someid", "'#workflow/github.com/x/y'"])
 def test_an_id_in_a_registry_is_refused_as_not_built(folder: Path, text: str) -> None:
     one = fault(folder, f"workflow_id: {text}\n")

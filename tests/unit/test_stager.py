@@ -351,6 +351,7 @@ def test_an_unknown_scheme_is_refused_before_anything_is_fetched(bench: Bench, r
 
     assert remote.pins == 0
     assert "file" in (caught.value.hint or "")
+    assert [one.hint for one in caught.value.faults] == [None]  # the list is told once
     assert caught.value.exit_code == 3
 
 
