@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from engines.execution import Execution, Status
 from engines.journal import replay
 from engines.stopping import tidy
-from staging.errors import NotFoundError
+from staging.errors import DigestError, NotFoundError
 from staging.plan import Plan
 from staging.workdir import StagedWorkdir
 from wfexs_like import __version__
@@ -50,13 +51,50 @@ def _execution(workdir: StagedWorkdir, number: int) -> Execution:
     return execution
 
 
+def _check_plan(workdir: StagedWorkdir, plan: Plan, executions: tuple[Execution, ...]) -> None:
+    """Each run is of this plan: otherwise the crate would attest inputs that the run never saw."""
+    now = str(plan.digest)
+    for one in executions:
+        if one.plan_digest and one.plan_digest != now:
+            raise DigestError(
+                f"run {one.run} of {workdir.nickname} was made with another plan than its lock has now",
+                where=f"run {one.run}",
+                hint="the lock was replaced after the run: run again, or bring back the lock that was there",
+                path="stage.lock.json",
+                expected=one.plan_digest,
+                actual=now,
+            )
+
+
+def _about(workdir: StagedWorkdir) -> dict[str, Any]:
+    """What the stage file says of itself (title, description, licence, authors)."""
+    hint = f"stage again: {workdir.id} was damaged after it was staged"
+    where = str(workdir.content / "about.json")
+    try:
+        about = json.loads(Path(where).read_bytes())
+    except FileNotFoundError as error:
+        raise NotFoundError(f"{workdir.nickname} has no about.json any more", where=where, hint=hint) from error
+    except (ValueError, RecursionError, OSError) as error:
+        raise NotFoundError(f"about.json of {workdir.nickname} can't be read", where=where, hint=hint) from error
+    texts = ("title", "description", "licence")
+    if (
+        not isinstance(about, dict)
+        or not all(isinstance(about.get(key), str | None) for key in texts)
+        or not isinstance(about.get("authors"), list)
+        or not all(isinstance(one, dict) for one in about["authors"])
+    ):
+        raise NotFoundError(f"about.json of {workdir.nickname} is not what was written there", where=where, hint=hint)
+    return {key: about.get(key) for key in (*texts, "authors")}
+
+
 def subject_of(
     workdir: StagedWorkdir, plan: Plan, *, person: Person | None, run: int | None, licence: str | None
 ) -> CrateSubject:
     """What a crate is about: all runs, or the one numbered ``run``.
 
     Raises:
-        NotFoundError: there is no such run.
+        NotFoundError: there is no such run, or what was staged is not told any more.
+        DigestError: a run was made with another plan than the one that is there now.
     """
     from wfexs_like.crate.export import CrateSubject
 
@@ -67,8 +105,9 @@ def subject_of(
             raise NotFoundError(
                 f"{workdir.nickname} has no run {run}", hint=f'"wfexs-like show {workdir.id}" lists its runs'
             )
+    _check_plan(workdir, plan, executions)
     interface = read_interface(workdir)
-    about = json.loads((workdir.content / "about.json").read_bytes())
+    about = _about(workdir)
     return CrateSubject(
         content=workdir.content,
         plan=plan,
