@@ -48,8 +48,29 @@ def test_a_users_own_value_keeps_all_but_the_names_of_this_machine(discretion: D
     assert discretion.value("nothing special") == "nothing special"
 
 
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    [
+        ("http://ada:pw@h/x and ftp://ada@h/y", "http://h/x and ftp://h/y"),
+        ("get https://h/x?X-Amz-Signature=abc&a=1 now", "get https://h/x?… now"),
+        ("get https://h/x?a=0123456789abcdef0123456789abcdef", "get https://h/x?…"),
+        ("https://h/x?page=2&sort=name#part", "https://h/x?page=2&sort=name#part"),
+        ("file:///mnt/ada/x.txt", "…/x.txt"),
+        ("git+file:///mnt/ada/repo", "…/repo"),
+        ("file:/mnt/ada/", "…/ada"),
+        ("see file://node17.example.net/share/x", "see …/x"),
+        ("/data/canary/workdirs/0a1b/workdir.json", "…/workdir.json"),
+        ("a keyboard: and/or // 1/2 s/x/y/", "a keyboard: and/or // 1/2 s/x/y/"),
+    ],
+)
+def test_credentials_and_file_uris_are_in_no_text(discretion: Discretion, told: str, shown: str) -> None:
+    assert discretion.value(told) == shown
+    assert discretion.text(told) == shown
+
+
 def test_a_folder_whose_name_begins_alike_is_not_taken_for_the_working_directory(discretion: Discretion) -> None:
-    assert discretion.value("/data/canary/workdirs/0a1b/work2/x") == "/data/canary/workdirs/0a1b/work2/x"
+    assert discretion.value("/data/canary/workdirs/0a1b2/work/x") == "/data/canary/workdirs/0a1b2/work/x"
+    assert discretion.value("/data/canary/workdirs/0a1b/work2/x") == "…/work2/x"
 
 
 def test_a_command_line_is_quoted_where_it_needs_it(discretion: Discretion) -> None:
@@ -61,7 +82,17 @@ def test_a_command_line_is_quoted_where_it_needs_it(discretion: Discretion) -> N
 @pytest.mark.parametrize(
     ("identifier", "shown", "address"),
     [
-        ("https://example.org/x?y=1", "https://example.org/x?y=1", "https://example.org/x?y=1"),
+        ("https://example.org/x?y=1", "https://example.org/x", "https://example.org/x"),
+        ("https://example.org/x?download=1", "https://example.org/x?download=1", "https://example.org/x?download=1"),
+        ("https://example.org/x?download=1&X-Amz-Signature=abc", "https://example.org/x", "https://example.org/x"),
+        ("https://example.org/x#access_token=abc", "https://example.org/x", "https://example.org/x"),
+        ("https://example.org/token=abc/x", None, None),
+        ("s3://bucket/x?versionId=3", "s3://bucket/x?versionId=3", None),
+        (
+            "git+https://e.org/r.git?token=s@abc#subdirectory=x",
+            "git+https://e.org/r.git#subdirectory=x",
+            "https://e.org/r.git",
+        ),
         ("https://ada:secret@example.org/x", None, None),
         ("file:///home/canary/x", None, None),
         ("data:,secret", None, None),

@@ -2,22 +2,39 @@
 
 Texts that engines write (errors, command lines, logs) name local paths, the host and the user. In a crate a path below
 the working directory becomes relative to it, any other absolute path is cut down to its last part (``…/samtools``), and
-the host's and the home folder's names are taken out.
+the host's and the home folder's names are taken out. A user's own values keep their absolute paths, which are what the
+workflow was given, unless they name the working directory or the home folder, or are ``file:`` URIs.
+
+Of a URL, the user's name and password are always taken out. A published identifier has no query but one of well-known
+harmless words: a query is where tokens and signatures are. In other texts only a query that looks like one is cut.
 """
 
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import socket
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 _SHOWN_SCHEMES = frozenset(
     {"http", "https", "ftp", "ftps", "github", "doi", "trs", "drs", "swh", "urn", "pkg", "s3", "gs"}
 )
 _GIT_SCHEMES = frozenset({"git+http", "git+https", "git+ssh"})
+# What a query may ask for and be told to everybody, with a short plain value.
+_HARMLESS = frozenset(
+    {"accession", "db", "download", "dl", "format", "raw", "ref", "retmode", "rettype", "rev", "version", "versionid"}
+)
+_HARMLESS_VALUE = re.compile(r"[\w.,:/-]{0,40}", re.ASCII)
+_SECRET = re.compile(
+    r"token|secret|passw|pwd|sig(?:nature|ned)?(?![a-z])|credential|api-?_?key|(?<![a-z])key(?![a-z])|auth|session|jwt|x-amz|x-goog",
+    re.IGNORECASE,
+)
+_OPAQUE = re.compile(r"(?=[^&=]*\d)(?=[^&=]*[A-Za-z])[\w+/%.~-]{24,}={0,2}", re.ASCII)
+_URL = re.compile(r"""\b(?P<scheme>(?!file:)[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s'"<>`]+)""")
+_FILE_URI = re.compile(r"""\b(?:[A-Za-z]+\+)?file:/+(?P<rest>[^\s'"<>`|;,()\[\]{}]*)""", re.IGNORECASE)
 # A URL of the net is taken whole and kept; an absolute path of two parts or more is cut down. The look-behind keeps
 # "runs/1/outputs" (a word before the slash), "./a/b", "</b>" and the like as they are; "-I/usr/include" is a path.
 _PATHS = re.compile(
@@ -31,14 +48,58 @@ _PATHS = re.compile(
 
 
 def public_identifier(text: str) -> str | None:
-    """The identifier when anybody may be told it: not a local path, not content in itself, no user's name in it."""
+    """What of an identifier anybody may be told, ``None`` if nothing.
+
+    Nothing is told of a local path, of content in itself, or of an address with a user's name in it. Of any other a
+    query that isn't harmless is dropped, and so is a fragment that may be more than a place in the document.
+    """
     scheme = text.partition(":")[0].lower()
-    if scheme in _SHOWN_SCHEMES:
-        return None if "@" in urlsplit(text).netloc else text
-    if scheme in _GIT_SCHEMES:
-        user, at, _ = urlsplit(text).netloc.rpartition("@")
-        return text if not at or user == "git" else None
-    return None
+    if scheme not in _SHOWN_SCHEMES | _GIT_SCHEMES:
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    user, at, _ = parts.netloc.rpartition("@")
+    if at and not (scheme in _GIT_SCHEMES and user == "git"):
+        return None
+    if any(_SECRET.search(one) for one in re.findall(r"[^/;,?#]+(?==)", unquote(parts.path))):
+        return None
+    query = parts.query if _is_harmless(parts.query) else ""
+    keep = scheme in _GIT_SCHEMES or scheme == "github" or not re.search(r"[=&]", parts.fragment)
+    fragment = parts.fragment if keep and not _SECRET.search(parts.fragment) else ""
+    if (query, fragment) == (parts.query, parts.fragment):
+        return text
+    head, question, _ = text.partition("#")[0].partition("?")
+    return head + (question + query if query else "") + (f"#{fragment}" if fragment else "")
+
+
+def is_told_in_part(identifier: str) -> bool:
+    """Whether a published identifier lacks its query or fragment."""
+    shown = public_identifier(identifier)
+    return shown is not None and shown != identifier
+
+
+def _is_harmless(query: str) -> bool:
+    pairs = (one.partition("=") for one in query.split("&"))
+    return all(key.lower() in _HARMLESS and _HARMLESS_VALUE.fullmatch(value) is not None for key, _, value in pairs)
+
+
+def _without_secrets(match: re.Match[str]) -> str:
+    """A URL in a text, without its user's name and password, and without a query that looks like a token."""
+    url = match[0]
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return f"{match['scheme']}://…"
+    netloc = parts.netloc.rpartition("@")[2]
+    shown = {}
+    for name in ("query", "fragment"):
+        words = str(getattr(parts, name))
+        shown[name] = "…" if _SECRET.search(unquote(words)) or _OPAQUE.search(words) else words
+    if netloc == parts.netloc and all(shown[name] == getattr(parts, name) for name in shown):
+        return url
+    return urlunsplit(parts._replace(netloc=netloc, **shown))
 
 
 def web_address(identifier: str | None) -> str | None:
@@ -63,25 +124,36 @@ class Discretion:
     def __init__(self, content: Path, *, hosts: Iterable[str] = ()) -> None:
         self._roots = _spellings(content)
         home = os.path.expanduser("~")  # noqa: PTH111 - the text, also when HOME is odd
-        self._homes = _spellings(Path(home)) if home not in ("/", "~") else ()
+        homes = {home, _home_of_record()} - {"/", "~", ""}
+        self._homes = tuple(sorted({one for path in homes for one in _spellings(Path(path))}, key=len, reverse=True))
+        self._around = _spellings(content.parent) if len(content.parent.parts) > 2 else ()  # noqa: PLR2004
         names = {socket.gethostname(), socket.gethostname().partition(".")[0], *hosts}
         told = sorted((name for name in names if len(name) > 3 and name != "localhost"), key=len, reverse=True)  # noqa: PLR2004
         self._hosts = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, told))})(?![\w-])") if told else None
 
     def value(self, text: str) -> str:
-        """A text of the user's own: only what names the working directory, the home folder or the host is changed."""
+        """A text of the user's own: what names the working directory, the home folder or the host is changed.
+
+        So are ``file:`` URIs, users and passwords in URLs, and queries that look like tokens.
+        """
         for root in self._roots:
             if root in text:
-                place = rf"(?:file://)?{re.escape(root)}"
+                place = rf"(?:(?:[A-Za-z]+\+)?file://(?:localhost)?)?{re.escape(root)}"
                 text = re.sub(rf"{place}/(?=[^\s'\"])", "", text)
                 text = re.sub(rf"{place}(?:/|(?![\w.-]))", ".", text)
+        for folder in self._around:
+            if folder in text:
+                text = re.sub(rf"(?:file://)?{re.escape(folder)}(?![\w.-])", "…", text)
         for home in self._homes:
             if home in text:
-                text = re.sub(rf"(?:file://)?{re.escape(home)}(?![\w.-])", "~", text)
+                text = re.sub(rf"(?:file://)?(?<![\w.]){re.escape(home)}(?![\w.-])", "~", text)
+        if ":/" in text:
+            text = _FILE_URI.sub(_cut_uri, text)
+            text = _URL.sub(_without_secrets, text)
         return self._hosts.sub("[host]", text) if self._hosts else text
 
     def text(self, text: str) -> str:
-        """A text that a program wrote."""
+        """A text that a program wrote, or one for people (a title, a description): no absolute path is left."""
         return _PATHS.sub(_cut, self.value(text)) if "/" in text else self.value(text)
 
     def command(self, argv: Sequence[str]) -> str:
@@ -93,10 +165,22 @@ class Discretion:
         )
 
 
+def _cut_uri(match: re.Match[str]) -> str:
+    return f"…/{match['rest'].rstrip('/').rpartition('/')[2]}"
+
+
 def _cut(match: re.Match[str]) -> str:
     if match["url"]:
         return match["url"]
     return f"…/{match['last']}" if match["last"] else "…/"
+
+
+def _home_of_record() -> str:
+    """The home folder that the system has for the user, whatever ``HOME`` says."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def _spellings(path: Path) -> tuple[str, ...]:
