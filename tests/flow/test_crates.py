@@ -442,6 +442,40 @@ def test_what_must_not_be_disclosed_is_nowhere_in_the_crate(tmp_path: Path, cach
     assert "patient" in readme
 
 
+@pytest.mark.parametrize("shape", ["copy in a folder", "member of a folder", "member in a folder", "member, no digest"])
+def test_undisclosed_bytes_are_found_again_in_whatever_a_run_made_of_them(tmp_path: Path, shape: str) -> None:
+    workdir = usual_workdir(tmp_path, runs=0)
+    workdir.file_input("patient", b"SECRET-ONE", disclosable=False)
+    workdir.folder_input("cohort", {"a/b": b"SECRET-TWO"}, identifier="https://example.org/c", disclosable=False)
+    secret = b"SECRET-ONE" if shape == "copy in a folder" else b"SECRET-TWO"
+    if shape.startswith("member of") or shape.endswith("digest"):
+        passed = workdir.made(1, "passed.txt", secret)
+        if shape.endswith("digest"):
+            del passed["sha256"]
+    else:
+        workdir.made(1, "made/fine.txt", b"fine")
+        workdir.made(1, "made/sub/passed.txt", secret)
+        tree = Tree.of_directory(workdir.content / "runs/1/outputs/made").fingerprint.digest
+        passed = {"class": "Directory", "path": "runs/1/outputs/made", "basename": "made", "sha256": tree}
+    workdir.output("passed", "Any")
+    workdir.ran({"sorted": workdir.made(1, "sorted.txt", b"sorted"), "passed": passed})
+    export(workdir.subject(), tmp_path / "crate", include=frozenset({"all"}))
+    for name, text in texts_of(tmp_path / "crate"):
+        assert "SECRET" not in text, name
+        assert sha256(secret) not in text, name
+    assert (tmp_path / "crate/runs/1/outputs/sorted.txt").exists()
+    assert re.search(r"Not disclosed.*passed", (tmp_path / "crate" / "README.md").read_text())
+
+
+def test_an_undisclosed_folder_that_was_changed_cannot_be_kept_out_and_is_refused(tmp_path: Path) -> None:
+    workdir = usual_workdir(tmp_path, runs=0)
+    workdir.folder_input("cohort", {"a": b"x"}, identifier="https://example.org/c", disclosable=False)
+    workdir.ran({"sorted": workdir.made(1, "sorted.txt", b"sorted")})
+    workdir.write("inputs/cohort/folder/a", b"changed")
+    with pytest.raises(DigestError, match="cohort"):
+        export(workdir.subject(), tmp_path / "crate")
+
+
 def test_what_must_not_be_cloned_is_told_of_but_not_in_the_crate(tmp_path: Path) -> None:
     workdir = usual_workdir(tmp_path, runs=0)
     workdir.file_input("model", b"MODEL", basename="model.bin", clonable=False)
@@ -511,6 +545,23 @@ def test_an_input_that_stays_out_is_read_when_asked_for(tmp_path: Path) -> None:
         export(workdir.subject(), tmp_path / "crate", rehash=True)
     with pytest.raises(DigestError):
         export(workdir.subject(), tmp_path / "crate", include=frozenset({"inputs"}))
+
+
+def test_an_output_that_stays_out_is_read_all_the_same(tmp_path: Path) -> None:
+    workdir = usual_workdir(tmp_path)
+    only = frozenset({"inputs"})
+    recorded = workdir.executions[1].outputs["sorted"]
+    assert isinstance(recorded, dict)
+    lying = replace(workdir.executions[1], outputs={"sorted": {**recorded, "size": 999}})
+    with pytest.raises(DigestError, match="999"):
+        export(workdir.subject(executions=(lying,)), tmp_path / "crate", include=only)
+    workdir.write("runs/2/outputs/sorted.txt", b"changed")
+    with pytest.raises(DigestError, match=r"sorted\.txt"):
+        export(workdir.subject(), tmp_path / "crate", include=only)
+    (workdir.content / "runs/2/outputs/sorted.txt").unlink()
+    with pytest.raises(NotFoundError, match=r"sorted\.txt"):
+        export(workdir.subject(), tmp_path / "crate", include=only)
+    _nothing_left(tmp_path)
 
 
 def test_an_output_that_is_gone_is_said_to_be(tmp_path: Path) -> None:

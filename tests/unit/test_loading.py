@@ -233,11 +233,24 @@ params:
   b: {class: File, location: "s3://bucket/b"}
 """,
     )
-    assert [(one.line, one.column) for one in (first, second, third)] == [(2, 14), (4, 30), (5, 29)]
+    assert [(one.line, one.column) for one in (first, second, third)] == [(2, 14), (4, 30), (5, 30)]
     assert ["'ftp'" in first.message, "'gopher'" in second.message, "'s3'" in third.message] == [True] * 3
     hints = [one.hint for one in (first, second, third) if one.hint]
     assert len(hints) == 1
     assert "git+https" in hints[0]
+
+
+def test_an_expected_output_knows_its_place(folder: Path) -> None:
+    (output,) = load(folder, WORKFLOW + "outputs:\n  bam: {c-l-a-s-s: File}\n").outputs
+    assert (output.where, output.line, output.column) == ("outputs.bam", 3, 3)
+
+
+def test_faults_are_told_document_by_document_in_the_order_of_the_text() -> None:
+    def at(file: str, line: int | None, column: int | None = None) -> Fault:
+        return Fault(file=file, where="", message="m", line=line, column=column)
+
+    given = (at("b", None), at("a", 2, 1), at("b", 7, 3), at("b", 7, 2), at("a", 1))
+    assert DefinitionError(given).faults == (given[3], given[2], given[0], given[4], given[1])
 
 
 @pytest.mark.parametrize("text", ["nickname: a/b", "nickname: last", "placeholders: {p: ../x}\nnickname: 'n{p}'"])

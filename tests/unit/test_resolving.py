@@ -43,6 +43,15 @@ def test_files_of_an_array_with_equal_names_lie_apart_and_secondaries_beside_the
     }
 
 
+def test_two_files_for_one_place_are_a_fault_at_their_parameter() -> None:
+    value = FileValue(source=_source("a/x"), secondary=(FileValue(source=_source("b/x"), where="p"),))
+
+    with pytest.raises(DefinitionError) as caught:
+        _lay_out(Param(name="q", value=1, line=1), Param(name="p", value=value, file="job.yml", line=7, column=2))
+
+    assert [(one.file, one.line, one.column) for one in caught.value.faults] == [("job.yml", 7, 2)]
+
+
 def test_a_secondary_file_with_the_name_of_its_primary_is_a_fault() -> None:
     value = FileValue(source=_source("a/x"), secondary=(FileValue(source=_source("b/x"), where="params.p"),))
 

@@ -33,6 +33,7 @@ class Content:
 
     ``path`` is below the working directory's content, ``None`` if it lies elsewhere or nowhere. ``sha256`` and ``size``
     are what the record says. ``item`` is its item of the plan. ``slot`` names the parameter that it is for.
+    ``verified`` things are read even when they stay out: the crate attests them.
     """
 
     slot: str
@@ -45,6 +46,7 @@ class Content:
     format: str | None = None
     hidden: bool = False
     include: bool = False
+    verified: bool = False
 
 
 class DataEntities:
@@ -60,6 +62,7 @@ class DataEntities:
         self.accessed = accessed
         self.rehash = rehash
         self.withheld: set[str] = set()
+        self.not_copied: set[str] = set()
         self._checked: set[str] = set()
 
     def describe(self, content: Content) -> tuple[Ref, Thing]:
@@ -158,9 +161,10 @@ class DataEntities:
         if content.sha256 is None and not content.folder:
             measured = measure(self.payload.content, str(content.path))
             return measured.sha256, measured.size
-        if self.rehash and content.sha256 is not None and str(content.path) not in self._checked:
+        if (self.rehash or content.verified) and content.sha256 is not None and str(content.path) not in self._checked:
             self._checked.add(str(content.path))
-            verify_outside(self.payload.content, content.path, content.sha256, folder=content.folder)
+            size = None if content.folder else content.size
+            verify_outside(self.payload.content, content.path, content.sha256, folder=content.folder, size=size)
         return content.sha256, content.size
 
     def _undisclosed(self, content: Content) -> tuple[Ref, Thing]:

@@ -275,6 +275,11 @@ def _remarks(ground: Prospective) -> list[str]:
     if ground.data.withheld:
         remarks.append(
             f"Not disclosed, because whoever staged it said so: {', '.join(sorted(ground.data.withheld))}. "
-            "Logs are left out for the same reason."
+            "Logs are left out for the same reason, and so is every output in which any of it was found again."
+        )
+    if ground.data.not_copied:
+        remarks.append(
+            "Not in this crate, because whoever staged it said that what is in them must not be copied: "
+            f"{', '.join(sorted(ground.data.not_copied))}."
         )
     return remarks

@@ -245,8 +245,12 @@ class Payload:
         return path in self._copied or path in self._trees
 
 
-def verify_outside(content: Path, path: PurePosixPath | str, expected: str, *, folder: bool) -> None:
+def verify_outside(
+    content: Path, path: PurePosixPath | str, expected: str, *, folder: bool, size: int | None = None
+) -> None:
     """Read something that stays out of the crate, to be sure that what the crate says of it is so.
+
+    ``size`` is what a file's is said to be, in bytes.
 
     Raises:
         DigestError: it isn't what ``expected`` says.
@@ -258,7 +262,17 @@ def verify_outside(content: Path, path: PurePosixPath | str, expected: str, *, f
             raise NotFoundError(f"the folder {str(path)!r} is no longer in the working directory", where=str(path))
         actual = Tree.of_directory(root).fingerprint.digest
     else:
-        actual = measure(content, str(path)).sha256
+        measured = measure(content, str(path))
+        actual = measured.sha256
+        if size is not None and actual == expected and measured.size != size:
+            raise DigestError(
+                f"{path} has {measured.size} bytes, the record says {size}",
+                where=str(path),
+                hint="the record was changed after it was written: stage or run again",
+                path=str(path),
+                expected=f"{size} bytes",
+                actual=f"{measured.size} bytes",
+            )
     if actual != expected:
         raise _wrong(str(path), expected, actual)
 

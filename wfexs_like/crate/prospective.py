@@ -19,13 +19,12 @@ from wfexs_like.crate.contextual import Contextual
 from wfexs_like.crate.data import Content, DataEntities, basename_of
 from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
 from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, path_id
+from wfexs_like.crate.kept_back import KeptBack
 from wfexs_like.crate.payload import Payload, verify_outside
 from wfexs_like.crate.story import Slot, Thing
 from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.values import Formal, Values, default_text, formal_parameter
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW
-
-_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 _READ_ANYWAY = 64 << 20
 
@@ -61,8 +60,7 @@ class Prospective:
         self._items = {item.name: item for item in self.plan.of_role(Role.INPUT)}
         staged = (*self.plan.of_role(Role.INPUT), *self.plan.of_role(Role.ENVIRONMENT))
         self._by_path = {str(item.path): item for item in staged if item.path is not None}
-        kept_back = [item for item in staged if not (item.disclosable and item.clonable)]
-        self.kept_back = {item.fingerprint.digest: item for item in kept_back if item.fingerprint.digest != _EMPTY}
+        self.kept_back = KeptBack(subject.content, staged)
         self.secretive = bool(subject.hidden) or any(not item.disclosable for item in staged)
 
     # -- the workflow ----------------------------------------------------------------------------------------------

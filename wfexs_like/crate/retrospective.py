@@ -18,7 +18,7 @@ from staging.errors import NotFoundError
 from staging.plan import Json
 from wfexs_like.crate.data import Content, basename_of
 from wfexs_like.crate.graph import ROOT, Entity, Ref
-from wfexs_like.crate.payload import open_inside
+from wfexs_like.crate.payload import measure, open_inside
 from wfexs_like.crate.prospective import Prospective, kind_of, relative_path
 from wfexs_like.crate.story import RunStory, Slot, Thing
 from wfexs_like.crate.vocabulary import COMPLETED, FAILED
@@ -151,13 +151,20 @@ class Retrospective:
         path = relative_path(self.subject.content, value)
         digest = str(value["sha256"]) if isinstance(value.get("sha256"), str) else None
         size = value.get("size")
-        kept = self.ground.kept_back.get(digest or "")
+        folder = value.get("class") == "Directory"
+        if digest is None and not folder and path is not None and self.ground.kept_back.items:
+            digest = measure(self.subject.content, str(path)).sha256
+        kept_back = self.ground.kept_back
+        kept = kept_back.folder(path, digest) if folder else kept_back.file(digest)
+        if kept is not None and kept.disclosable:
+            self.ground.data.not_copied.add(slot)
         form = value.get("format")
         return Content(
             slot=slot,
             basename=basename_of(value, path),
-            folder=value.get("class") == "Directory",
+            folder=folder,
             path=path,
+            verified=True,
             sha256=digest,
             size=size if isinstance(size, int) else None,
             format=form if isinstance(form, str) else None,
