@@ -11,20 +11,35 @@ from staging.definition import ExpectedOutput
 from staging.errors import Fault
 from staging.plan import Json
 
+_CLASSES = {"File": "File", "stdout": "File", "stderr": "File", "Directory": "Directory"}
+_CLASSES |= dict.fromkeys(("boolean", "int", "long", "float", "double", "string", "enum", "record"), "Value")
+
 
 def unknown_outputs(
     interface: WorkflowInterface, expected: Sequence[ExpectedOutput], file: str = ""
 ) -> tuple[Fault, ...]:
-    """A fault for each expected output that the workflow does not have at all. ``file`` is the stage file's name."""
-    names = [one.name for one in interface.outputs]
+    """A fault for each expected output that the workflow can't have: no such name, or never of that class.
+
+    ``file`` is the stage file's name.
+    """
+    types = {one.name: one.type for one in interface.outputs}
+    names = list(types)
     faults = []
     for one in expected:
-        if one.name in names:
+        where = one.where or f"outputs.{one.name}"
+        if one.name in types:
+            possible = _kinds_of(types[one.name])
+            if one.kind != "Value" and possible and one.kind not in possible:
+                message = f"the workflow's output {one.name!r} is never a {one.kind}"
+                hint = f"write c-l-a-s-s: {' or '.join(sorted(possible))}"
+                faults.append(
+                    Fault(file=file, where=where, message=message, line=one.line, column=one.column, hint=hint)
+                )
             continue
         near = difflib.get_close_matches(one.name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
-        where = one.where or f"outputs.{one.name}"
-        faults.append(Fault(file=file, where=where, message=f"the workflow has no output {one.name!r}", hint=hint))
+        message = f"the workflow has no output {one.name!r}"
+        faults.append(Fault(file=file, where=where, message=message, line=one.line, column=one.column, hint=hint))
     return tuple(faults)
 
 
@@ -42,6 +57,17 @@ def check(expected: Sequence[ExpectedOutput], outputs: Mapping[str, Json]) -> st
         if one.maximum is not None and len(found) > one.maximum:
             return f"the output {one.name!r} has {_count(len(found))}, the stage file expects {_range(one)}"
     return None
+
+
+def _kinds_of(kind: Json) -> set[str]:
+    """The classes that a value of a CWL type may have; none when anything is possible."""
+    if isinstance(kind, Sequence) and not isinstance(kind, str):
+        found = [_kinds_of(one) for one in kind if one != "null"]
+        return set().union(*found) if all(found) else set()
+    if isinstance(kind, Mapping):
+        return _kinds_of(kind.get("items") if kind.get("type") == "array" else kind.get("type"))
+    known = _CLASSES.get(kind.rstrip("?").removesuffix("[]")) if isinstance(kind, str) else None
+    return {known} if known is not None else set()
 
 
 def _items(value: Json) -> Iterator[Json]:

@@ -86,7 +86,11 @@ class Param:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedOutput:
-    """An output the user counts on. ``minimum`` and ``maximum`` (``None``: no limit) bound how many there must be."""
+    """An output the user counts on. ``minimum`` and ``maximum`` (``None``: no limit) bound how many there must be.
+
+    ``where``, ``line`` and ``column`` are its place in the stage file; a lock doesn't hold them. ``preferred_name`` has
+    a place in the lock, but nothing sets it yet.
+    """
 
     name: str
     kind: Literal["File", "Directory", "Value"] = "File"
@@ -95,6 +99,8 @@ class ExpectedOutput:
     preferred_name: str | None = None
     glob: str | None = None
     where: str = ""
+    line: int | None = None
+    column: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

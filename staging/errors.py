@@ -25,6 +25,7 @@ An error speaks twice: fields for a program (``as_json``), a sentence and a hint
 from __future__ import annotations
 
 import errno
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -97,13 +98,23 @@ class Fault:
         return f"{place}: {self.where}: {self.message}{hint}" if self.where else f"{place}: {self.message}{hint}"
 
 
+def _in_order(faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """The faults by document (in the order in which those are first named), line and column."""
+    documents = {file: place for place, file in enumerate(dict.fromkeys(one.file for one in faults))}
+    return tuple(sorted(faults, key=lambda one: (documents[one.file], one.line or sys.maxsize, one.column or 0)))
+
+
 class DefinitionError(WfexsError):
-    """A stage file, config or parameter set is wrong. Carries *all* faults that were found."""
+    """A stage file, config or parameter set is wrong. Carries *all* faults that were found.
+
+    They are told document by document, in the order of each text; those without a place in it come last.
+    """
 
     kind = "definition"
     exit_code = 3
 
     def __init__(self, faults: tuple[Fault, ...], *, message: str | None = None, hint: str | None = None) -> None:
+        faults = _in_order(faults)
         first = faults[0] if faults else None
         if message is None:
             count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"

@@ -37,7 +37,8 @@ def define(document: Document, path: Path) -> StageDefinition:
     faults = FaultList(list(document.faults))
     definition = read_stage(document, path, Origin(file=document.file, faults=faults))
     if faults.found or definition is None:
-        raise DefinitionError(_in_order(faults.found, document.file))
+        # Those of the stage file come before those of its job.
+        raise DefinitionError(tuple(sorted(faults.found, key=lambda one: one.file != document.file)))
     return definition
 
 
@@ -110,8 +111,3 @@ def _holds_file(value: Value) -> bool:
 def _refuse(where: str, message: str, hint: str | None) -> NoReturn:
     fault = Fault(file=_COMMAND_LINE, where=where, message=message, hint=hint)
     raise DefinitionError((fault,), message=f"{where}: {message}", hint=hint)
-
-
-def _in_order(faults: list[Fault], first: str) -> tuple[Fault, ...]:
-    """The faults in the order of the text, those of the stage file first."""
-    return tuple(sorted(faults, key=lambda one: (one.file != first, one.file, one.line or 0, one.column or 0)))

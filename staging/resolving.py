@@ -35,6 +35,7 @@ class Layout:
 class _Collector:
     role: Role
     file: str
+    param: Param | None = None
     wanted: list[Wanted] = field(default_factory=list)
     places: dict[PurePosixPath, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
@@ -44,8 +45,16 @@ class _Collector:
         other = self.places.setdefault(wanted.path, wanted.name)
         if other != wanted.name:
             message = f"{wanted.name} and {other} would both be staged as {wanted.path.name!r} in the same folder"
+            param = self.param
             self.faults.append(
-                Fault(file=self.file, where=where, message=message, hint="give one of them another preferred-name")
+                Fault(
+                    file=(param.file if param is not None else "") or self.file,
+                    where=where,
+                    message=message,
+                    line=None if param is None else param.line,
+                    column=None if param is None else param.column,
+                    hint="give one of them another preferred-name",
+                )
             )
             return
         self.wanted.append(wanted)
@@ -58,10 +67,10 @@ def lay_out(params: Sequence[Param], *, role: Role, top: str, file: str) -> Layo
         DefinitionError: two files of one parameter would have the same place.
     """
     collector = _Collector(role=role, file=file)
-    values = {
-        param.name: _place(param.value, param.name, PurePosixPath(top) / _part(param.name), collector)
-        for param in params
-    }
+    values: dict[str, Json] = {}
+    for param in params:
+        collector.param = param
+        values[param.name] = _place(param.value, param.name, PurePosixPath(top) / _part(param.name), collector)
     if collector.faults:
         raise DefinitionError(tuple(collector.faults))
     return Layout(wanted=tuple(collector.wanted), values=values)

@@ -31,7 +31,7 @@ from staging.grammar import (
 )
 from staging.nicknames import RULE as NICKNAME_RULE
 from staging.nicknames import is_nickname
-from staging.nodes import Document, ListNode, ScalarNode, shown
+from staging.nodes import Document, ListNode, MapNode, ScalarNode, shown
 from staging.parameters import Parameters, read_environment, read_job, read_parameters
 from staging.quantities import parse_memory, parse_time
 from staging.values import CLASS
@@ -150,6 +150,8 @@ def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
         kind = fields.read(CLASS, lambda child: as_choice(child, ("File", "Directory", "Value")))
         minimum, maximum = fields.read("cardinality", _read_cardinality) or (1, 1)
         glob = fields.text("glob")
+        assert isinstance(cursor.node, MapNode)
+        line, column = cursor.node.places[name]
         outputs.append(
             ExpectedOutput(
                 name=name,
@@ -158,6 +160,8 @@ def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
                 maximum=maximum,
                 glob=None if glob is None else one.origin.fill(glob),
                 where=one.where,
+                line=line,
+                column=column,
             )
         )
     return tuple(outputs)

@@ -1,0 +1,59 @@
+"""The outputs that a stage file counts on, held against those a workflow has."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from engines.base import FormalParameter, WorkflowInterface
+from engines.expectations import unknown_outputs
+from staging.definition import ExpectedOutput
+from staging.errors import Fault
+from staging.plan import Json
+
+
+def _faults(kind: Json, expected: ExpectedOutput) -> tuple[Fault, ...]:
+    interface = WorkflowInterface(
+        entry=PurePosixPath("main.cwl"),
+        process=None,
+        language="cwl",
+        language_version="v1.2",
+        kind="Workflow",
+        inputs=(),
+        outputs=(FormalParameter(name="o", type=kind, required=True),),
+    )
+    return unknown_outputs(interface, (expected,), "a.stage")
+
+
+@pytest.mark.parametrize(
+    ("kind", "hint"),
+    [
+        ("int", "Value"),
+        ("File", "File"),
+        (["null", "File"], "File"),
+        ({"type": "array", "items": "File"}, "File"),
+        ({"type": "array", "items": ["string", {"type": "array", "items": "File"}]}, "File or Value"),
+        ({"type": "record", "fields": []}, "Value"),
+        ({"type": "enum", "symbols": ["a"]}, "Value"),
+    ],
+)
+def test_an_output_that_is_never_of_the_class_expected_is_a_fault_with_a_place(kind: Json, hint: str) -> None:
+    (fault,) = _faults(kind, ExpectedOutput(name="o", kind="Directory", where="outputs.o", line=4, column=3))
+
+    assert fault.message == "the workflow's output 'o' is never a Directory"
+    assert str(fault.hint).endswith(hint)
+    assert (fault.file, fault.where, fault.line, fault.column) == ("a.stage", "outputs.o", 4, 3)
+
+
+@pytest.mark.parametrize(
+    "kind", ["Any", "Directory", ["null", "Any"], ["File", "Directory"], {"type": "array", "items": "Any"}]
+)
+def test_an_output_that_may_be_of_the_class_expected_is_well(kind: Json) -> None:
+    assert _faults(kind, ExpectedOutput(name="o", kind="Directory")) == ()
+
+
+def test_an_output_that_the_workflow_has_not_is_a_fault_with_a_place() -> None:
+    (fault,) = _faults("File", ExpectedOutput(name="out", line=4, column=3))
+
+    assert (fault.line, fault.column) == (4, 3)
