@@ -16,16 +16,25 @@ from staging.plan import Kind
 # Schemes whose pin costs no more than a look at a local file.
 LOCAL = frozenset({"file", "data"})
 
+BY_STAGE_FILE = "the stage file"
+BY_LOCK = "the lock"
+BY_COMMAND_LINE = "the command line"
+_HINTS = {
+    BY_STAGE_FILE: "if the change is expected, state the new sha256 in the stage file",
+    BY_LOCK: 'if the change is expected, renew the lock: run "wfexs-like stage STAGE --locked LOCK --update"',
+    BY_COMMAND_LINE: "if the change is expected, give the new digest with --sha256",
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One content that is wanted: ``mirrors`` are absolute. ``promise`` says who stated ``sha256`` (for messages)."""
+    """One content that is wanted: ``mirrors`` are absolute. ``promise`` is who stated ``sha256``: one of ``BY_...``."""
 
     key: str
     label: str
     mirrors: tuple[Identifier, ...]
     sha256: Fingerprint | None = None
-    promise: str = "the stage file"
+    promise: str = BY_STAGE_FILE
     size: int | None = None
     kind: Kind | None = None
     licences: tuple[str, ...] = ()
@@ -123,7 +132,7 @@ def check_fetched(request: Request, fetched: Fetched, mirror: Identifier) -> Non
     if expected is not None and expected != actual:
         raise DigestError(
             f"sha256 of {mirror} is {actual.digest}, {request.promise} says {expected.digest}",
-            hint='if the change is expected, state the new sha256, or run "wfexs-like stage --update"',
+            hint=_HINTS.get(request.promise),
             where=request.where or None,
             identifier=str(mirror),
             expected=expected.digest,
@@ -141,7 +150,9 @@ def check_size(request: Request, size: int, identifier: str) -> None:
     if request.size is not None and request.size != size:
         raise DigestError(
             f"{identifier} has {size} bytes, {request.promise} says {request.size}",
-            hint="check that the identifier is the right one, or correct the size",
+            hint="check that the identifier is the right one, or correct the size"
+            if request.promise != BY_LOCK
+            else _HINTS[BY_LOCK],
             where=request.where or None,
             identifier=identifier,
             expected=request.size,

@@ -16,7 +16,7 @@ from staging.errors import WfexsError
 from staging.fingerprints import Fingerprint, StatSignature
 from staging.laying import Ground, LaidFile
 from staging.objects import MissingObjectError, User
-from staging.obtained import Obtained, most_telling
+from staging.obtained import BY_COMMAND_LINE, Obtained, most_telling
 from staging.obtaining import Obtainer, check_schemes
 from staging.paths import safe_join
 from staging.placing import write_atomically
@@ -118,7 +118,7 @@ class Stager:
         wanted = [
             Wanted(role=Role.INPUT, name=str(one.mirrors[0]), path=PurePosixPath("x"), source=one) for one in sources
         ]
-        jobs = jobs_of(wanted, base, {})
+        jobs = jobs_of(wanted, base, {}, promise=BY_COMMAND_LINE)
         check_schemes([job.request for job in jobs])
         user = User(home=str(self.store.root.absolute()), workdir=f"guest-{os.urandom(8).hex()}")
         with self._at_work(user, keep=False):

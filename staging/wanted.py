@@ -10,7 +10,7 @@ from urllib.parse import quote
 from staging.definition import Source
 from staging.errors import DigestError
 from staging.fingerprints import Fingerprint, StatSignature
-from staging.obtained import Obtained, Request
+from staging.obtained import BY_LOCK, BY_STAGE_FILE, Obtained, Request
 from staging.plan import Kind, Plan, PlanItem, Role, Trust
 
 
@@ -108,8 +108,13 @@ def _asked(one: Wanted) -> str:
     return str(one.source.mirrors[0]) if one.source is not None else inline_identifier(one.name)
 
 
-def jobs_of(wanted: Sequence[Wanted], base: Path, pinned: Mapping[int, PlanItem]) -> list[Job]:
-    """What is to be obtained, each content once. ``pinned`` are the lock's items, by place in ``wanted``."""
+def jobs_of(
+    wanted: Sequence[Wanted], base: Path, pinned: Mapping[int, PlanItem], *, promise: str = BY_STAGE_FILE
+) -> list[Job]:
+    """What is to be obtained, each content once. ``pinned`` are the lock's items, by place in ``wanted``.
+
+    ``promise`` is who stated the digests that no lock holds.
+    """
     jobs: dict[tuple[object, ...], Job] = {}
     for index, one in enumerate(wanted):
         source = one.source
@@ -128,7 +133,7 @@ def jobs_of(wanted: Sequence[Wanted], base: Path, pinned: Mapping[int, PlanItem]
                     label=one.name,
                     mirrors=mirrors,
                     sha256=sha256,
-                    promise="the lock" if locked is not None else "the stage file",
+                    promise=BY_LOCK if locked is not None else promise,
                     size=size,
                     kind=one.kind or (locked.kind if locked is not None else None),
                     licences=source.licences,

@@ -322,12 +322,17 @@ class Workdirs:
         return tuple(self._read_all()[1])
 
     def find(self, reference: str) -> StagedWorkdir:
-        """The one that is meant: ``last``, an id, a nickname, a unique beginning of an id, or a path.
+        """The one that is meant: ``last``, an id, a nickname, a unique beginning of an id, or a path in it.
 
         Raises:
+            UsageError: nothing was named.
             NotFoundError: there is none, or more than one (then it names them).
             DefinitionError: its ``workdir.json`` is damaged.
         """
+        if not reference.strip():
+            raise UsageError(
+                "the name of the working directory is empty", hint="give its id, its nickname, or last for the newest"
+            )
         known, damaged = self._read_all()
         if reference == "last":
             if not known:
@@ -343,17 +348,28 @@ class Workdirs:
             return named[0]
         if named:
             raise NotFoundError(
-                f"{reference!r} means {len(named)} working directories: "
-                + ", ".join(f"{one.id} ({one.nickname})" for one in sorted(named, key=lambda one: one.created)),
+                f"{reference!r} means {len(named)} working directories: " + _names(named),
                 hint="use the id, or a longer beginning of it",
                 candidates=[one.id for one in named],
             )
         for path, error in damaged:
             if path.name == reference:
                 raise error
+        return self._find_by_path(reference, known)
+
+    def _find_by_path(self, reference: str, known: _Known) -> StagedWorkdir:
+        """The one that a folder is, or is in."""
         path = Path(reference)
         if path.is_dir():
-            return self.read(path.resolve())
+            full = path.resolve()
+            return self.read(next((one for one in (full, *full.parents) if (one / "workdir.json").is_file()), full))
+        begun = [one for one in known if one.id.startswith(reference)]
+        if begun:
+            raise NotFoundError(
+                f"{reference!r} is too short for the beginning of an id: " + _names(begun),
+                hint=f"give {_PREFIX_LENGTH} characters of it at least",
+                candidates=[one.id for one in begun],
+            )
         raise NotFoundError(
             f"there is no working directory {reference!r}", hint="wfexs-like list shows what there is", where=reference
         )
@@ -418,6 +434,10 @@ class Workdirs:
                 if folder.is_dir():
                     damaged.append((folder, error))
         return known, damaged
+
+
+def _names(workdirs: Iterable[StagedWorkdir]) -> str:
+    return ", ".join(f"{one.id} ({one.nickname})" for one in sorted(workdirs, key=lambda one: one.created))
 
 
 def _rename_away(folder: Path) -> Path:

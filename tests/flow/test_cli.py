@@ -373,6 +373,17 @@ def test_working_directories_are_completed(staged: str) -> None:
     assert done.stdout == f"plain,{staged}\n"
 
 
+def test_a_part_of_a_working_directory_names_it_but_does_not_remove_it(staged: str, wfexs: Command) -> None:
+    shown = wfexs.ok("show", staged)
+    part = Path(shown["path"]) / "work" / "workflow"
+    assert wfexs.ok("show", part)["id"] == staged
+    refused = wfexs("rm", part)
+    assert refused.code == 2
+    assert staged in refused.object["error"]["hint"]
+    assert wfexs.ok("show", staged)["id"] == staged
+    wfexs.ok("rm", shown["path"])
+
+
 def test_at_a_terminal_a_run_shows_moving_lines_and_cleans_up_after_itself(staged: str, wfexs: Command) -> None:
     import pty
 

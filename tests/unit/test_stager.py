@@ -570,6 +570,25 @@ def test_a_local_file_that_is_no_longer_what_the_lock_says_is_refused(bench: Ben
     assert caught.value.fields["expected"] == first[0].item.fingerprint.digest
 
 
+def test_the_hint_of_a_wrong_digest_leads_to_who_stated_it(bench: Bench) -> None:
+    bench.file("a", "one")
+    _, first = bench.stage(wanted("a"))
+    bench.file("a", "two")
+    stated = replace(source("a"), sha256=Fingerprint(digest=sha("one")))
+
+    with pytest.raises(DigestError, match="the lock says") as by_lock:
+        bench.stage(wanted("a"), locked=plan_of(first))
+    with pytest.raises(DigestError, match="the stage file says") as by_stage_file:
+        bench.stage(replace(wanted("a"), source=stated))
+    with bench.store() as store, pytest.raises(DigestError, match="the command line says") as by_command:
+        Stager(store).add([stated], bench.sources)
+
+    assert "--locked LOCK --update" in str(by_lock.value.hint)
+    assert "in the stage file" in str(by_stage_file.value.hint)
+    assert "--update" not in str(by_stage_file.value.hint)
+    assert "--sha256" in str(by_command.value.hint)
+
+
 def test_a_lock_is_served_by_the_store_when_the_source_is_gone(bench: Bench) -> None:
     path = bench.file("a", "one")
     _, first = bench.stage(wanted("a"))

@@ -86,7 +86,7 @@ def test_last_is_the_newest(bench: Bench) -> None:
     assert [one.nickname for one in workdirs.list()] == ["n0", "n1", "n2", "n3"]
 
 
-@pytest.mark.parametrize("reference", ["unknown", "", "/", "a", "../..", "last"])
+@pytest.mark.parametrize("reference", ["unknown", "/", "a", "../..", "last"])
 def test_what_is_not_there_is_not_found(bench: Bench, reference: str) -> None:
     with pytest.raises(NotFoundError) as caught:
         Workdirs(bench.workdirs).find(reference)
@@ -261,6 +261,28 @@ def test_strange_things_beside_the_runs_are_no_runs(staged: StagedWorkdir) -> No
 
     assert staged.runs() == ()
     assert staged.new_run()[0] == 1
+
+
+@pytest.mark.parametrize("below", ["", "work", "work/inputs/data"])
+def test_a_working_directory_is_found_by_any_folder_in_it(bench: Bench, staged: StagedWorkdir, below: str) -> None:
+    assert Workdirs(bench.workdirs).find(str(staged.root / below)).id == staged.id
+
+
+def test_one_character_of_an_id_is_too_little_and_the_candidates_are_named(bench: Bench, staged: StagedWorkdir) -> None:
+    with pytest.raises(NotFoundError, match="too short") as caught:
+        Workdirs(bench.workdirs).find(staged.id[0])
+
+    assert staged.id in caught.value.message
+    assert caught.value.fields["candidates"] == [staged.id]
+
+
+@pytest.mark.parametrize("reference", ["", " "])
+def test_an_empty_name_is_no_working_directory_not_even_the_one_we_are_in(
+    bench: Bench, staged: StagedWorkdir, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(staged.root)
+    with pytest.raises(UsageError, match="empty"):
+        Workdirs(bench.workdirs).find(reference)
 
 
 # --- verification -----------------------------------------------------------------------------------------------------

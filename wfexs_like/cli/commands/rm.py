@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from staging.errors import UsageError
@@ -19,6 +21,10 @@ from wfexs_like.cli.render import counted, plain
 def command(app: App, workdir: str, *, yes: bool, force: bool) -> int:
     """Asks first when a person is there to answer. Crates that were exported elsewhere stay."""
     found = app.session.locate(workdir)
+    path = Path(workdir)
+    if workdir != found.nickname and path.is_dir() and found.root.resolve() in path.resolve().parents:
+        # Who names a part of it hardly means to remove it all.
+        raise UsageError(f"{workdir} is a part of {found.nickname}", hint=f'"wfexs-like rm {found.id}" removes it all')
     if app.may_ask and not (yes or force) and not _agreed(app, found.id):
         app.say("nothing was removed")
         return 1
