@@ -19,6 +19,8 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _SCP_LIKE = re.compile(r"^[\w.-]+@[\w.-]+:")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _SSH = ("git+ssh", "ssh", "sftp")
+_WITH_HOST = frozenset({"http", "https", "ftp", "ftps", "git", "git+http", "git+https", *_SSH})
+_BURIED_SECRET = re.compile(r"/*[^/?@]*(:|%3a)[^/?@]*(@|%40)", re.IGNORECASE)
 
 
 class IdentifierError(WfexsError):
@@ -50,7 +52,7 @@ class Identifier:
         (``file:my%20reads.fq``), percent-encoding and fragments mean what they mean in any URI.
 
         Raises:
-            IdentifierError: empty, control characters, or a user name and password inside.
+            IdentifierError: empty, control characters, no host where one belongs, or a user name and password inside.
         """
         text = text.strip()
         if not text:
@@ -64,6 +66,8 @@ class Identifier:
         body, _, fragment = (_ascii(part) for part in rest.partition("#"))
         if scheme != "data":
             body = _with_plain_authority(scheme, body)
+        if body and scheme in _WITH_HOST and not _names_host(body):
+            raise IdentifierError(f"the {scheme} identifier names no host", hint=f"as in {scheme}://host/path")
         if scheme != "data" and _FORBIDDEN.search(rest):
             raise IdentifierError(
                 f"{_short(text)} has white space or a control character in it",
@@ -175,17 +179,23 @@ def split_process(identifier: Identifier) -> tuple[Identifier, str | None]:
 
 def _with_plain_authority(scheme: str, body: str) -> str:
     """The body with its host in lower case; refused when it carries a secret or what only confuses parsers."""
-    if not body.startswith("//"):
+    if not body.startswith("//") or body.startswith("///"):
+        if scheme in _WITH_HOST and _BURIED_SECRET.match(body):
+            raise _secret(scheme)
         return body
     end = re.search(r"[/?]", body[2:])
     cut = len(body) if end is None else 2 + end.start()
     authority, rest = body[2:cut], body[cut:]
     userinfo, at, host = authority.rpartition("@")
     # An ssh user name is an address, not a secret; a password never is one.
-    if at and (":" in userinfo or "@" in userinfo or scheme not in _SSH):
+    if at and (scheme not in _SSH or set(":@") & set(unquote(userinfo))):
+        raise _secret(scheme)
+    if scheme in _WITH_HOST and "@" in unquote(host):
+        raise _secret(scheme)
+    if scheme in _WITH_HOST and "%" in host and not host.startswith("["):
         raise IdentifierError(
-            f"the {scheme} identifier has a user name or password in it",
-            hint="put it in the credentials file (WFEXS_LIKE_CREDENTIALS), bound to the host",
+            f"the {scheme} identifier has a host with more than ASCII letters, digits, '-' and '.'",
+            hint="write an international name in its ASCII form, which begins with xn--",
         )
     if "\\" in authority:
         raise IdentifierError(f"the {scheme} identifier has a backslash in its host")
@@ -194,6 +204,19 @@ def _with_plain_authority(scheme: str, body: str) -> str:
         host = host.removesuffix(_DEFAULT_PORTS[scheme])
         rest = rest if rest.startswith("/") else f"/{rest}"
     return f"//{userinfo}{at}{host}{rest}"
+
+
+def _names_host(body: str) -> bool:
+    """Whether a body begins with ``//host``."""
+    authority = re.split(r"[/?]", body[2:], maxsplit=1)[0] if body.startswith("//") else ""
+    return bool(re.sub(r":[0-9]*$", "", authority.rpartition("@")[2]))
+
+
+def _secret(scheme: str) -> IdentifierError:
+    return IdentifierError(
+        f"the {scheme} identifier has a user name or password in it",
+        hint="put it in the credentials file (WFEXS_LIKE_CREDENTIALS), bound to the host",
+    )
 
 
 def _ascii(text: str) -> str:
