@@ -21,7 +21,7 @@ from engines.base import FormalParameter
 from engines.execution import Status
 from staging.errors import CrateError, DigestError, NotFoundError, PolicyError, UsageError
 from staging.fingerprints import Tree
-from staging.plan import Kind, Role
+from staging.plan import Json, Kind, Role
 from tests.support.crates import Workdir, empty_workdir, entities_of, ids, many, metadata_of, sha256, usual_workdir
 from wfexs_like.crate.contexts import CONTEXT_FILES
 from wfexs_like.crate.export import CrateKind, export_crate
@@ -491,6 +491,119 @@ def test_a_workflow_that_must_not_be_disclosed_makes_no_crate(tmp_path: Path) ->
     with pytest.raises(PolicyError):
         export(workdir.subject(), tmp_path / "crate")
     assert not (tmp_path / "crate").exists()
+
+
+def test_no_token_password_or_local_path_of_a_text_or_address_is_in_any_file_of_a_crate(tmp_path: Path) -> None:
+    workdir = usual_workdir(tmp_path, runs=0)
+    signed = "https://example.org/data/in.gz?X-Amz-Signature=CANARY&download=1"
+    workdir.file_input("signed", b"signed", identifier=signed)
+    workdir.value("address", "http://ada:CANARY@example.org/x?token=CANARY", "string", doc="see file:///mnt/CANARY/doc")
+    workdir.value("place", "/usr/share/dict/words", "string", default="file:///mnt/CANARY/x", has_default=True)
+    workdir.value("given", None, "string", default="file:///mnt/CANARY/x", has_default=True)
+    workdir.outputs.append(FormalParameter(name="said", type="string", required=True, label="/mnt/CANARY/label/x"))
+    workdir.write("runs/1/logs/engine.log", b"GET http://ada:CANARY@example.org/ and file:///mnt/CANARY/x\n")
+    workdir.ran({"sorted": workdir.made(1, "sorted.txt", b"x"), "said": "https://ada:CANARY@h/ file:///mnt/CANARY/y"})
+    texts = {"title": "Of /mnt/CANARY/lab/x", "description": "and/or http://CANARY:b@h/ at /mnt/CANARY/y, 1/2"}
+    for kind in ("prospective", "retrospective"):
+        export(workdir.subject(**texts), tmp_path / kind, kind)
+        for name, text in texts_of(tmp_path / kind):
+            assert "CANARY" not in text, name
+    entities = entities_of(tmp_path / "retrospective")
+    assert entities["./"]["description"] == "and/or http://h/ at …/y, 1/2"
+    assert "/usr/share/dict/words" in [one.get("value") for one in entities.values()]
+    assert entities[f"#sha256-{sha256(b'signed')}"]["contentUrl"] == "https://example.org/data/in.gz"
+    assert "without their query" in (tmp_path / "retrospective" / "README.md").read_text()
+
+
+def test_the_lock_is_in_the_crate_unless_it_names_what_is_local_or_secret(tmp_path: Path) -> None:
+    workdir = usual_workdir(tmp_path)
+    workdir.items = [
+        replace(one, identifier="wf.cwl", pinned="wf.cwl") if "wf" in str(one.path) else one for one in workdir.items
+    ]
+    subject = workdir.subject()
+    for kind in ("prospective", "retrospective"):
+        export(subject, tmp_path / kind, kind)
+        assert (tmp_path / kind / "stage.lock.json").read_bytes() == subject.plan.lock_bytes()
+        assert "stage.lock.json" in ids(entities_of(tmp_path / kind)["./"]["hasPart"])
+    text = workdir.items[-1]
+    for number, item in enumerate(
+        (
+            replace(text, pinned="file:///mnt/ada/in.txt"),
+            replace(text, hops=("https://mirror.example.org/in.txt?download=1",)),
+            replace(text, identifier="/mnt/ada/in.txt"),
+            replace(text, disclosable=False),
+        )
+    ):
+        workdir.items[-1] = item
+        export(workdir.subject(), tmp_path / str(number))
+        assert not (tmp_path / str(number) / "stage.lock.json").exists()
+        assert "is not in this crate" in (tmp_path / str(number) / "README.md").read_text()
+
+
+@pytest.mark.parametrize("include", ["workflow", "all"])
+@pytest.mark.parametrize("kind", [Kind.FILE, Kind.DIRECTORY])
+def test_the_workflow_has_one_name_whatever_is_included(tmp_path: Path, include: str, kind: Kind) -> None:
+    workdir = usual_workdir(tmp_path)
+    if kind is Kind.DIRECTORY:
+        tree = Tree.of_directory(workdir.content / "workflow")
+        place = {"path": PurePosixPath("workflow"), "fingerprint": tree.fingerprint, "size": tree.size}
+        workdir.items[0] = replace(workdir.items[0], kind=kind, **place)  # type: ignore[arg-type]
+    export(workdir.subject(), tmp_path / "crate", include=frozenset({include}))
+    entities = entities_of(tmp_path / "crate")
+    assert entities["workflow/wf.cwl"]["name"] == "Upper and sort"
+    assert entities["workflow/wf.cwl"]["encodingFormat"] == "application/cwl+yaml"
+    actions = actions_of(tmp_path / "crate")
+    assert sorted(one["name"] for one in actions) == ["Run 1 of Upper and sort", "Run 2 of Upper and sort"]
+    assert {one["description"] for one in actions} == {"cwltool 3.3 on Upper and sort"}
+
+
+def test_files_in_the_environment_are_told_as_inputs_are(tmp_path: Path, cache: Path) -> None:
+    workdir = usual_workdir(tmp_path, runs=0)
+    for index in (0, 1):
+        workdir.item(Role.ENVIRONMENT, f"CONFIG[{index}]", f"environment/CONFIG/{index}.ini", b"%d" % index)
+    workdir.item(Role.ENVIRONMENT, "text", "environment/text/t.ini", b"named like an input")
+    workdir.environment["CONFIG"] = [{"class": "File", "item": f"CONFIG[{index}]"} for index in (0, 1)]
+    workdir.environment["text"] = {"class": "File", "item": "text"}
+    workdir.environment["LEVEL"] = "high"
+    paths = ":".join(f"{workdir.content}/environment/CONFIG/{index}.ini" for index in (0, 1))
+    workdir.ran({"sorted": workdir.made(1, "s.txt", b"s")}, environment={"LEVEL": "high", "CONFIG": paths})
+    sound(export(workdir.subject(), tmp_path / "crate", include=frozenset({"inputs"}), cache=cache))
+    entities = entities_of(tmp_path / "crate")
+    (action,) = actions_of(tmp_path / "crate")
+    for index in (0, 1):
+        path = f"environment/CONFIG/{index}.ini"
+        assert entities[path]["sha256"] == sha256(b"%d" % index)
+        assert (tmp_path / "crate" / path).read_bytes() == b"%d" % index
+        assert path in ids(action["object"])
+    assert entities["environment/text/t.ini"]["name"] == "t.ini"
+    export(workdir.subject(), tmp_path / "staged", "prospective")
+    for page in ("README.md", "ro-crate-preview.html"):
+        for name in ("crate", "staged"):
+            told = (tmp_path / name / page).read_text()
+            assert "Environment" in told
+            assert "1.ini" in told
+            assert "LEVEL" in told
+
+
+def test_people_read_where_to_get_what_is_missing_and_which_tools_ran(tmp_path: Path) -> None:
+    workdir = tour(tmp_path)
+    host: dict[str, Json] = {"operating_system": "Debian 12", "architecture": "x86_64", "hostname": "canary-host"}
+    workdir.executions[0] = replace(workdir.executions[0], host=host)
+    workdir.folder_input("single", {"x": b"1"}, identifier="https://example.org/s")
+    workdir.ran()
+    export(workdir.subject(), tmp_path / "crate", include=frozenset({"inputs"}))
+    preview = (tmp_path / "crate" / "ro-crate-preview.html").read_text()
+    assert '<a href="inputs/bam/a.bam.bai">a.bam.bai</a>' in preview
+    assert "setpriv" not in preview + (tmp_path / "crate" / "README.md").read_text()
+    assert "(Debian 12, x86_64): their versions are not pinned" in preview
+    assert "folder of 1 entry," in preview
+    export(workdir.subject(), tmp_path / "bare", "prospective")
+    for page in ("README.md", "ro-crate-preview.html"):
+        told = (tmp_path / "bare" / page).read_text()
+        assert "its source was local: ask for it" in told
+        for untrue in ("had the engine run", "Run it again", "here it was"):
+            assert untrue not in told
+    assert "Nothing was run" in entities_of(tmp_path / "bare")["#wfexs-like"]["description"]
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------

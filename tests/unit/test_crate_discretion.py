@@ -73,12 +73,6 @@ def test_a_folder_whose_name_begins_alike_is_not_taken_for_the_working_directory
     assert discretion.value("/data/canary/workdirs/0a1b/work2/x") == "…/work2/x"
 
 
-def test_a_command_line_is_quoted_where_it_needs_it(discretion: Discretion) -> None:
-    assert discretion.command(("/opt/bin/cwltool", f"{CONTENT}/wf.cwl", "a b", "it's")) == (
-        "…/cwltool wf.cwl 'a b' 'it'\\''s'"
-    )
-
-
 @pytest.mark.parametrize(
     ("identifier", "shown", "address"),
     [

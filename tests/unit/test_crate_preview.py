@@ -27,7 +27,7 @@ def _story(text: str) -> Story:
         seconds=None,
         exit_code=3,
         error=text,
-        command=text,
+        ran=text,
         network="none",
         inputs=(slot,),
         outputs=(slot,),

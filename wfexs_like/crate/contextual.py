@@ -51,6 +51,7 @@ class Contextual:
             return Ref("#licence-not-stated")
         words = self.discretion.text(stated.strip())
         address = licence_url(stated)
+        address = public_identifier(address) if address else None
         if address is None:
             self.graph.add(fragment("licence", words), "CreativeWork", name=words)
             return Ref(fragment("licence", words))
@@ -85,7 +86,7 @@ class Contextual:
         if orcid:
             person_id = f"https://orcid.org/{orcid[1]}"
         elif identifier and re.match(r"^https?://", identifier) and public_identifier(identifier):
-            person_id = identifier
+            person_id = public_identifier(identifier) or identifier
         else:
             person_id = fragment("person", name)
         person = self.graph.add(person_id, "Person", name=name)
@@ -124,14 +125,16 @@ class Contextual:
             engine.add("sha256", sha256)
         return Ref(engine_id)
 
-    def ourselves(self, version: str) -> Ref:
+    def ourselves(self, version: str, *, ran: bool) -> Ref:
         """The software that makes the crate; the README tells how."""
         self.graph.add(
             "#wfexs-like",
             "SoftwareApplication",
             name="wfexs-like",
             softwareVersion=version,
-            description="Staged the workflow and its inputs, had the engine run it, wrote this crate.",
+            description="Staged the workflow and its inputs, had the engine run it, wrote this crate."
+            if ran
+            else "Staged the workflow and its inputs, wrote this crate. Nothing was run.",
             url="README.md",
         )
         return Ref("#wfexs-like")

@@ -24,6 +24,7 @@ from wfexs_like.crate.vocabulary import UNKNOWN_MEDIA_TYPE, media_type
 
 LISTED_FILES = 1000
 """A folder's files are listed one by one up to this many; its tree digest stands for all of them in any case."""
+UNDISCLOSED = "not disclosed"
 TREE_RULE = "sha256 of the folder's tree text (see README.md)"
 
 
@@ -107,7 +108,7 @@ class DataEntities:
 
     def _file_inside(self, content: Content, path: PurePosixPath) -> tuple[Ref, Thing]:
         copied = self.payload.file(path, content.sha256)
-        entity = self.graph.add(path_id(str(path)), "File", name=content.basename)
+        entity = _named(self.graph.add(path_id(str(path)), "File"), content.basename)
         entity.set("sha256", copied.sha256).set("contentSize", str(copied.size))
         self._about(entity, content)
         self.graph.add(ROOT).add("hasPart", Ref(entity.id))
@@ -115,21 +116,23 @@ class DataEntities:
 
     def _folder_inside(self, content: Content, path: PurePosixPath) -> tuple[Ref, Thing]:
         tree = self.payload.tree(path, content.sha256)
-        entity = self.graph.add(path_id(str(path), folder=True), "Dataset", name=content.basename)
-        self._tree(entity, tree.fingerprint.digest, len(tree.entries))
+        entity = _named(self.graph.add(path_id(str(path), folder=True), "Dataset"), content.basename)
+        self.tree_digest(entity, tree.fingerprint.digest, len(tree.entries))
         files = [entry for entry in tree.entries if entry.kind in "fx"]
         if len(files) <= LISTED_FILES:
             for entry in files:
-                inner = self.graph.add(path_id(f"{path}/{entry.path}"), "File", name=PurePosixPath(entry.path).name)
+                inner = self.graph.add(path_id(f"{path}/{entry.path}"), "File")
+                if not inner.has("encodingFormat"):
+                    inner.set("encodingFormat", media_type(entry.path))
+                _named(inner, PurePosixPath(entry.path).name)
                 inner.set("sha256", entry.digest).set("contentSize", str(entry.size))
-                inner.set("encodingFormat", media_type(entry.path))
                 entity.add("hasPart", Ref(inner.id))
         self._about(entity, content)
         self.graph.add(ROOT).add("hasPart", Ref(entity.id))
         return Ref(entity.id), self._folder_thing(content, entity.id, tree)
 
     def _folder_thing(self, content: Content, href: str, tree: Tree) -> Thing:
-        note = f"folder of {len(tree.entries)} entries, sha256 by the tree rule"
+        note = f"{folder_of(len(tree.entries))}, sha256 by the tree rule"
         return Thing(text=f"{content.basename}/", href=href, sha256=tree.fingerprint.digest, size=tree.size, note=note)
 
     def _outside(self, content: Content) -> tuple[Ref, Thing]:
@@ -144,13 +147,15 @@ class DataEntities:
         else:
             entity.set("name", content.basename)
         if digest is not None and content.folder:
-            self._tree(entity, digest, None)
+            self.tree_digest(entity, digest, None)
         elif digest is not None:
             entity.set("sha256", digest)
         if size is not None:
             entity.set("contentSize", str(size))
         self._about(entity, content)
         note = "not in this crate" + (", sha256 by the tree rule" if content.folder else "")
+        if content.item is not None and public_identifier(content.item.pinned) is None:
+            note += ", its source was local: ask for it"
         href = next((str(value) for key in ("contentUrl", "url") for _, value in entity.properties.get(key, {})), None)
         return Ref(entity_id), Thing(text=content.basename, href=href, sha256=digest, size=size, note=note)
 
@@ -178,19 +183,21 @@ class DataEntities:
         )
         if not content.folder:
             entity.set("encodingFormat", UNKNOWN_MEDIA_TYPE)
-        return Ref(entity_id), Thing(text="not disclosed")
+        return Ref(entity_id), Thing(text=UNDISCLOSED)
 
-    def _tree(self, entity: Entity, digest: str, entries: int | None) -> None:
+    def tree_digest(self, entity: Entity, digest: str, entries: int | None) -> None:
+        """Say a folder's digest, and how many entries it has where that is known."""
         identifier = self.graph.add(
             f"#tree-sha256-{digest}-digest", "PropertyValue", name="sha256", value=digest, propertyID=TREE_RULE
         )
         if entries is not None:
-            identifier.set("description", f"the folder holds {entries} files, links and empty folders")
+            identifier.set("description", f"a {folder_of(entries)}: files, links and empty folders count")
         entity.add("identifier", Ref(identifier.id))
 
     def _about(self, entity: Entity, content: Content) -> None:
         if not content.folder:
-            entity.set("encodingFormat", media_type(content.basename))
+            if "SoftwareSourceCode" not in entity.types:
+                entity.set("encodingFormat", media_type(content.basename))
             if content.format and content.format.startswith(("http://", "https://")):
                 entity.add("encodingFormat", self.contextual.encoding(content.format))
         item = content.item
@@ -209,6 +216,16 @@ class DataEntities:
             entity.add("contentUrl", shown)
         else:
             entity.add("url", web_address(shown))
+
+
+def folder_of(entries: int) -> str:
+    """A folder and how much is in it."""
+    return f"folder of {entries} entr{'y' if entries == 1 else 'ies'}"
+
+
+def _named(entity: Entity, name: str) -> Entity:
+    """The entity with that name, unless it has one: a workflow's is its title."""
+    return entity if entity.has("name") else entity.set("name", name)
 
 
 def basename_of(value: Mapping[str, object], path: PurePosixPath | None) -> str:

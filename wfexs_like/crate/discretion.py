@@ -1,6 +1,6 @@
 """Discretion: what a crate may say of this machine, which is nothing.
 
-Texts that engines write (errors, command lines, logs) name local paths, the host and the user. In a crate a path below
+Texts that engines write (errors, logs) name local paths, the host and the user. In a crate a path below
 the working directory becomes relative to it, any other absolute path is cut down to its last part (``…/samtools``), and
 the host's and the home folder's names are taken out. A user's own values keep their absolute paths, which are what the
 workflow was given, unless they name the working directory or the home folder, or are ``file:`` URIs.
@@ -15,7 +15,7 @@ import os
 import pwd
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -156,13 +156,15 @@ class Discretion:
         """A text that a program wrote, or one for people (a title, a description): no absolute path is left."""
         return _PATHS.sub(_cut, self.value(text)) if "/" in text else self.value(text)
 
-    def command(self, argv: Sequence[str]) -> str:
-        """A command line as one line, programs and files by their names."""
-        words = [self.text(word) for word in argv]
-        return " ".join(
-            word if re.fullmatch(r"[\w@%+=:,./~…-]+", word) else "'" + word.replace("'", "'\\''") + "'"
-            for word in words
-        )
+    def is_tellable(self, text: str, identifiers: Iterable[str]) -> bool:
+        """Whether a document may be told as it is: every identifier in it, and nothing of this machine besides."""
+        for one in identifiers:
+            relative = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|/|~", one) is None and ".." not in one.split("/")
+            if not relative and not one.startswith("data:") and public_identifier(one) != one:
+                return False
+            if "?" in one and not one.startswith("data:"):
+                return False
+        return self.value(text) == text
 
 
 def _cut_uri(match: re.Match[str]) -> str:

@@ -26,7 +26,7 @@ from engines.execution import Status
 from staging.errors import CrateError, NotFoundError, UsageError, from_os_error
 from staging.plan import Kind, Role
 from wfexs_like.crate.data import Content
-from wfexs_like.crate.discretion import Discretion, web_address
+from wfexs_like.crate.discretion import Discretion, is_told_in_part, web_address
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
 from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter, discard
 from wfexs_like.crate.preview import render_preview
@@ -46,6 +46,7 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "retrospective": (PROCESS_RUN, WORKFLOW_RUN, WORKFLOW_RO_CRATE),
 }
 PREVIEW = "ro-crate-preview.html"
+LOCK = "stage.lock.json"
 
 __all__ = ["CrateSubject", "export_crate", "validate_crate"]
 
@@ -164,8 +165,8 @@ def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: froz
     payload = Payload(subject.content, writer)
     ground = Prospective(subject, graph, payload, discretion, include, rehash=rehash)
     published = datetime.now(UTC).date().isoformat()
-    title = discretion.value(subject.title or subject.interface.label or subject.plan.workflow.path.name)
-    description = discretion.value(subject.description or subject.interface.doc or f"The workflow {title}.")
+    title = discretion.text(subject.title or subject.interface.label or subject.plan.workflow.path.name)
+    description = discretion.text(subject.description or subject.interface.doc or f"The workflow {title}.")
     main, documents = ground.workflow()
     ground.parameters(main)
     licence, people = _root(ground, kind, title, description, published)
@@ -189,16 +190,17 @@ def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: froz
         _runs(ground, main, story)
     else:
         story.inputs = ground.staged_values()
-        ground.variable_values({})
+        story.environment = ground.variable_values({})[2]
         story.outputs = tuple(
-            Slot(name=one.name, kind=kind_of(one.type), things=(), description=one.doc or one.label)
+            Slot(name=one.name, kind=kind_of(one.type), things=(), description=ground.words(one.doc or one.label))
             for one in subject.interface.outputs
         )
     if "containers" in include:
         _containers(ground)
     ground.settle()
-    story.remarks += _remarks(ground)
-    graph.add(ROOT).add("mentions", ground.contextual.ourselves(subject.software_version))
+    story.lock = _lock(ground)
+    story.remarks += _remarks(ground, story)
+    graph.add(ROOT).add("mentions", ground.contextual.ourselves(subject.software_version, ran=kind == "retrospective"))
     readme = ground.data.made("README.md", render_readme(story).encode(), name="README", encoding="text/markdown")
     readme.set("about", Ref(ROOT))
     graph.add(PREVIEW, "CreativeWork", name="preview of this crate", about=Ref(ROOT), encodingFormat="text/html")
@@ -270,8 +272,33 @@ def _language(subject: CrateSubject) -> str:
     return f"{name} {version}".strip()
 
 
-def _remarks(ground: Prospective) -> list[str]:
+def _lock(ground: Prospective) -> Thing | None:
+    """Put the lock into the crate, unless it says what a crate must not."""
+    text = ground.plan.lock_bytes()
+    if ground.secretive or not ground.discretion.is_tellable(text.decode(), _identifiers(ground)):
+        return None
+    entity = ground.data.made(LOCK, text, name="the lock", encoding="application/json")
+    entity.set("description", "Every thing that was staged, with its exact identifier, size and sha256.")
+    entity.set("about", Ref(ROOT))
+    return Thing(text=LOCK, href=LOCK, sha256=str(entity.as_json()["sha256"]), size=len(text))
+
+
+def _identifiers(ground: Prospective) -> list[str]:
+    return [one for item in ground.plan.items for one in (item.identifier, item.pinned, *item.hops)]
+
+
+def _remarks(ground: Prospective, story: Story) -> list[str]:
     remarks = []
+    if story.lock is None:
+        remarks.append(
+            f"The lock ({LOCK}) is not in this crate: it names local places or addresses with a query, or what must "
+            "not be disclosed. Ask for it; it has the digest of the plan above."
+        )
+    if any(is_told_in_part(item.pinned) for item in ground.plan.items):
+        remarks.append(
+            "Some addresses are told without their query, which may have been a key: by themselves they may not be "
+            "enough to fetch from. Check what you get by its sha256."
+        )
     if ground.data.withheld:
         remarks.append(
             f"Not disclosed, because whoever staged it said so: {', '.join(sorted(ground.data.withheld))}. "

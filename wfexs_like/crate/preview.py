@@ -45,6 +45,8 @@ pre.bad { background: var(--badbg); color: var(--bad); }
 footer { color: var(--soft); font-size: .88rem; }
 """
 
+_BESIDE = 20
+
 
 def render_preview(story: Story) -> str:
     """The page."""
@@ -62,6 +64,7 @@ def render_preview(story: Story) -> str:
                 "Ready to run",
                 "<h3>Inputs</h3>",
                 _slots(story.inputs),
+                *(("<h3>Environment</h3>", _slots(story.environment)) if story.environment else ()),
                 "<h3>Outputs to be made</h3>",
                 _declared(story.outputs),
             )
@@ -99,11 +102,15 @@ def _overview(story: Story) -> str:
         ("Runs", _tally(story) if story.kind == "retrospective" else "none yet: this is what was prepared"),
         ("By", _text(", ".join(story.people))),
         ("Licence", _thing(story.licence)),
-        ("Digest of the plan", f"<code>{_text(story.plan_digest)}</code>"),
+        ("Digest of the plan", f"<code>{_text(story.plan_digest)}</code>" + _lock(story)),
     ]
     return _section(
         "At a glance", "<dl>", *(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows if value), "</dl>"
     )
+
+
+def _lock(story: Story) -> str:
+    return f" ({_thing(story.lock)})" if story.lock is not None else ""
 
 
 def _tally(story: Story) -> str:
@@ -124,7 +131,8 @@ def _run(run: RunStory) -> str:
         ("Started", _time(run.started)),
         ("Ended", _time(run.ended) + took if run.ended else "not known"),
         ("Exit code", "" if run.exit_code is None else str(run.exit_code)),
-        ("Process", f"<code>{_text(run.command)}</code>" if run.command else ""),
+        ("Ran", _text(run.ran)),
+        ("Tools", _text(run.tools)),
         ("Network", "none: cut off by a network namespace" if run.network == "namespace" else "not cut off from it"),
         ("Logs", ", ".join(_thing(log) for log in run.logs)),
         ("Identifier", f"<code>{_text(run.uuid)}</code>"),
@@ -136,6 +144,7 @@ def _run(run: RunStory) -> str:
         _slots(run.outputs),
         "<h3>Inputs</h3>",
         _slots(run.inputs),
+        *(("<h3>Environment</h3>", _slots(run.environment)) if run.environment else ()),
         "<h3>Circumstances</h3><dl>",
         *(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows if value),
         "</dl>",
@@ -185,11 +194,13 @@ def _documents(story: Story) -> str:
 
 
 def _again(story: Story) -> str:
+    ran = story.kind == "retrospective"
     remarks = "".join(f"<p>{_text(remark)}</p>" for remark in story.remarks)
     return _section(
-        "Run it again",
+        "Run it again" if ran else "Run it",
         f"<p>Any engine for {_text(story.language)} can run {_thing(story.workflow)} with the inputs above; "
-        f"here it was {_text(story.engine)}. Check the sha256 of each input first. Inputs that are not in this crate "
+        f"{'here it was' if ran else 'it was prepared for'} {_text(story.engine)}. "
+        "Check the sha256 of each input first. Inputs that are not in this crate "
         "have to be fetched from where they are said to be, or asked for. "
         '<a href="README.md">README.md</a> says how the digests are made.</p>',
         remarks,
@@ -204,7 +215,12 @@ def _section(title: str, *parts: str, anchor: str = "") -> str:
 def _thing(thing: Thing) -> str:
     text = _text(_short(thing.text)) or "<span class=soft>(empty)</span>"
     shown = f'<a href="{_text(thing.href)}">{text}</a>' if thing.href and _safe(thing.href) else text
-    return f"{shown} <span class=soft>{_text(thing.note)}</span>" if thing.note else shown
+    shown = f"{shown} <span class=soft>{_text(thing.note)}</span>" if thing.note else shown
+    if not thing.beside:
+        return shown
+    more = len(thing.beside) - _BESIDE
+    others = ", ".join(_thing(one) for one in thing.beside[:_BESIDE]) + (f" and {more} more" if more > 0 else "")
+    return f"{shown} <span class=soft>with</span> {others}"
 
 
 def _safe(href: str) -> bool:

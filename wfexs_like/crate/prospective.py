@@ -23,7 +23,7 @@ from wfexs_like.crate.kept_back import KeptBack
 from wfexs_like.crate.payload import Payload, verify_outside
 from wfexs_like.crate.story import Slot, Thing
 from wfexs_like.crate.subject import CrateSubject
-from wfexs_like.crate.values import Formal, Values, default_text, formal_parameter
+from wfexs_like.crate.values import Formal, Values, default_text, formal_parameter, has_files
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW
 
 _READ_ANYWAY = 64 << 20
@@ -57,7 +57,7 @@ class Prospective:
         self.inputs: dict[str, Formal] = {}
         self.outputs: dict[str, Formal] = {}
         self.variables: dict[str, Formal] = {}
-        self._items = {item.name: item for item in self.plan.of_role(Role.INPUT)}
+        self._items = {role: {item.name: item for item in self.plan.of_role(role)} for role in Role}
         staged = (*self.plan.of_role(Role.INPUT), *self.plan.of_role(Role.ENVIRONMENT))
         self._by_path = {str(item.path): item for item in staged if item.path is not None}
         self.kept_back = KeptBack(subject.content, staged)
@@ -82,7 +82,7 @@ class Prospective:
         main.add(
             "programmingLanguage", self.contextual.language(plan.workflow.language, plan.workflow.language_version)
         )
-        main.add("description", interface.doc or self.subject.description)
+        main.add("description", self.words(interface.doc or self.subject.description))
         main.add("license", self._workflow_licence(items))
         for author in interface.authors:
             main.add("author", self.contextual.author(author))
@@ -106,7 +106,11 @@ class Prospective:
 
     def _title(self) -> str:
         stated = self.subject.title or self.subject.interface.label
-        return self.discretion.value(stated) if stated else self.plan.workflow.path.name
+        return self.discretion.text(stated) if stated else self.plan.workflow.path.name
+
+    def words(self, text: str | None) -> str | None:
+        """A text for people, with nothing local in it."""
+        return self.discretion.text(text) if text else None
 
     def _top(self) -> PurePosixPath:
         """The folder that the interface's document names are relative to, below the content."""
@@ -206,7 +210,7 @@ class Prospective:
                 f"{self.main_id}#output/{quote(local, safe='/~')}", "FormalParameter", name=formal.name
             )
         entity.add("conformsTo", self.contextual.profile(BIOSCHEMAS_PARAMETER))
-        entity.add("description", formal.doc or formal.label)
+        entity.add("description", self.words(formal.doc or formal.label))
         for one in formal.format:
             if one.startswith(("http://", "https://")):
                 entity.add("encodingFormat", self.contextual.encoding(one))
@@ -249,10 +253,15 @@ class Prospective:
             else:
                 found, slot = self.values.describe(name, value, formal, self.locate)
             kind = kind_of(stated.type) if stated is not None else ""
-            slots.append(Slot(name=name, kind=kind, things=slot.things, many=slot.many, description=_about(stated)))
+            slots.append(
+                Slot(name=name, kind=kind, things=slot.things, many=slot.many, description=self._about(stated))
+            )
             refs += found
             refs += [inner for one in found for inner in self.values.files_of(one)]
         return list(dict.fromkeys(refs)), tuple(slots)
+
+    def _about(self, formal: FormalParameter | None) -> str | None:
+        return self.words(formal.doc or formal.label) if formal is not None else None
 
     def _default(self, name: str, stated: FormalParameter, formal: Formal | None) -> tuple[list[Ref], Slot]:
         """A value that the workflow itself gives; a file's is told by its name."""
@@ -264,28 +273,41 @@ class Prospective:
             value = text
         return self.values.describe(name, value, formal, self.locate, note="the workflow's default")
 
-    def variable_values(self, values: Mapping[str, Json]) -> list[Ref]:
-        """Describe the environment variables that the stage file asks for."""
+    def variable_values(self, values: Mapping[str, Json]) -> tuple[list[Ref], list[Ref], tuple[Slot, ...]]:
+        """Describe the environment variables that the stage file asks for: their values, the files in them, in words.
+
+        ``values`` are those of a run. A variable with files in it has the values of the plan, which name their items.
+        """
         refs: list[Ref] = []
+        files: list[Ref] = []
+        slots: list[Slot] = []
         for name, formal in self.variables.items():
             if name in self.subject.hidden or self._undisclosed_variable(name):
                 self.data.withheld.add(name)
-                refs += self.values.undisclosed(name, formal)[0]
-                continue
-            value = values.get(name, self.plan.environment.get(name))
-            shown = value if isinstance(value, str | int | float | bool) else default_text(value, self.discretion)
-            entity = self.values.describe(name, str(shown) if shown is not None else "", formal, self.locate)[0]
-            refs += entity
-        return refs
+                found, slot = self.values.undisclosed(name, formal)
+            elif has_files(self.plan.environment.get(name)):
+                found, slot = self.values.holding(name, self.plan.environment[name], formal, self._locate_variable)
+                files += [inner for one in found for inner in self.values.files_of(one)]
+            else:
+                value = values.get(name, self.plan.environment.get(name))
+                shown = value if isinstance(value, str | int | float | bool) else default_text(value, self.discretion)
+                text = str(shown) if shown is not None else ""
+                found, slot = self.values.describe(name, text, formal, self.locate)
+            refs += found
+            slots.append(slot)
+        return refs, list(dict.fromkeys(files)), tuple(slots)
 
     def _undisclosed_variable(self, name: str) -> bool:
         items = (item for item in self.plan.of_role(Role.ENVIRONMENT) if re.split(r"[.\[]", item.name)[0] == name)
         return any(not item.disclosable for item in items)
 
-    def locate(self, slot: str, value: Mapping[str, Json]) -> Content:
-        """Which file or folder a CWL object among the inputs means."""
+    def _locate_variable(self, slot: str, value: Mapping[str, Json]) -> Content:
+        return self.locate(slot, value, role=Role.ENVIRONMENT)
+
+    def locate(self, slot: str, value: Mapping[str, Json], *, role: Role = Role.INPUT) -> Content:
+        """Which file or folder a CWL object among the inputs, or in the environment, means."""
         folder = value.get("class") == "Directory"
-        item = self._items.get(str(value["item"])) if "item" in value else None
+        item = self._items[role].get(str(value["item"])) if "item" in value else None
         path = item.path if item is not None else None
         member = value.get("member")
         if item is None:
@@ -345,10 +367,6 @@ def kind_of(cwl_type: Json) -> str:
         text = " or ".join(dict.fromkeys(some))
         return text if len(some) == len(cwl_type) else f"{text}?" if len(some) == 1 else f"{text} or nothing"
     return str(cwl_type)
-
-
-def _about(formal: FormalParameter | None) -> str | None:
-    return (formal.doc or formal.label) if formal is not None else None
 
 
 def _thing(entity: Entity) -> Thing:

@@ -10,16 +10,20 @@ _INTRODUCTION = """\
 This folder is an [RO-Crate](https://w3id.org/ro/crate): data with a description that programs can read
 (`ro-crate-metadata.json`) and people too (`ro-crate-preview.html`: open it in a browser)."""
 _AGAIN = """\
-With any engine for {language}: run `{main}` with the inputs above, after checking their sha256. Here it was {engine}.
+With any engine for {language}: run `{main}` with the inputs above, after checking their sha256. {here} {engine}.
 Inputs that are not in this crate have to be fetched from where they are said to be, or asked for."""
 _HOW = """\
-{software} fetched the workflow and its inputs, wrote down the sha256 of each, had the engine run the workflow on
-them, and wrote this crate. Every sha256 of a file in this crate was computed from the very bytes that were written."""
+{software} fetched the workflow and its inputs, wrote down the sha256 of each{ran}, and
+wrote this crate. Every sha256 of a file in this crate was computed from the very bytes that were written."""
+_LOCK = """\
+[{lock}](<{lock}>) is the plan: what was staged, item by item. The *digest of the plan* is the sha256 of that file's
+JSON without its `digest`, without white space, with sorted keys (but those inside `parameters` keep their order)."""
 _TREE_RULE = """\
 The sha256 of a *folder* is that of a text with one line for each file, symbolic link and empty folder in it, sorted by
 the UTF-8 bytes of its path: `kind TAB digest TAB size TAB path NEWLINE`. The kind is `f` (file), `x` (executable file),
 `l` (link; its digest field is the target) or `d` (empty folder); paths and targets are percent-encoded, `/` is not."""
 _LONGEST = 2000
+_BESIDE = 20
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
@@ -36,8 +40,24 @@ def render_readme(story: Story) -> str:
             lines += _run(run)
     else:
         lines += ["## Inputs", "", *_slots(story.inputs), "## Outputs to be made", "", *_declared(story.outputs)]
-    again = _AGAIN.format(language=_plain(story.language), main=story.workflow.href, engine=_plain(story.engine))
-    lines += ["## Run it again", "", again, "", "## How this crate was made", "", *_how(story), ""]
+        if story.environment:
+            lines += ["## Environment variables of a run", "", *_slots(story.environment)]
+    again = _AGAIN.format(
+        language=_plain(story.language),
+        main=story.workflow.href,
+        engine=_plain(story.engine),
+        here="Here it was" if ran else "It was prepared for",
+    )
+    lines += [
+        "## Run it again" if ran else "## Run it",
+        "",
+        again,
+        "",
+        "## How this crate was made",
+        "",
+        *_how(story),
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -56,7 +76,7 @@ def _overview(story: Story) -> list[str]:
         f"| Licence | {_thing(story.licence)} |",
         f"| By | {_plain(', '.join(story.people))} |",
         f"| Crate made | {story.published} |",
-        f"| Digest of the plan | `{story.plan_digest}` |",
+        f"| Digest of the plan | `{story.plan_digest}`{f' ({_thing(story.lock)})' if story.lock else ''} |",
         "",
     ]
 
@@ -69,7 +89,13 @@ def _run(run: RunStory) -> list[str]:
     if run.error:
         # An indented block is shown as it is, markup and all.
         lines += [*(f"    {line[:_LONGEST]}" for line in run.error.splitlines()[:100]), ""]
-    lines += ["### Inputs", "", *_slots(run.inputs), "### Outputs", "", *_slots(run.outputs)]
+    lines += [f"Ran: {_plain(run.ran)}.", ""]
+    if run.tools:
+        lines += [f"Tools: {_plain(run.tools)}.", ""]
+    lines += ["### Inputs", "", *_slots(run.inputs)]
+    if run.environment:
+        lines += ["### Environment", "", *_slots(run.environment)]
+    lines += ["### Outputs", "", *_slots(run.outputs)]
     if run.logs:
         lines += ["Logs: " + ", ".join(_thing(log) for log in run.logs), ""]
     return lines
@@ -101,7 +127,10 @@ def _declared(slots: tuple[Slot, ...]) -> list[str]:
 
 
 def _how(story: Story) -> list[str]:
-    lines = [_HOW.format(software=_plain(story.software)), "", _TREE_RULE]
+    ran = ", had the engine run the workflow on them" if story.kind == "retrospective" else ""
+    lines = [_HOW.format(software=_plain(story.software), ran=ran), "", _TREE_RULE]
+    if story.lock is not None:
+        lines += ["", _LOCK.format(lock=story.lock.href)]
     for remark in story.remarks:
         lines += ["", _plain(remark)]
     return lines
@@ -110,7 +139,13 @@ def _how(story: Story) -> list[str]:
 def _thing(thing: Thing) -> str:
     text = _plain(thing.text) or "(empty)"
     shown = f"[{text}](<{thing.href}>)" if thing.href else text
-    return f"{shown} ({_plain(thing.note)})" if thing.note else shown
+    shown = f"{shown} ({_plain(thing.note)})" if thing.note else shown
+    return shown + (f", with {_beside(thing)}" if thing.beside else "")
+
+
+def _beside(thing: Thing) -> str:
+    more = len(thing.beside) - _BESIDE
+    return ", ".join(_thing(one) for one in thing.beside[:_BESIDE]) + (f" and {more} more" if more > 0 else "")
 
 
 def _plain(text: str) -> str:

@@ -51,14 +51,14 @@ class Retrospective:
         action.set("instrument", Ref(self.main.id))
         agent = self.ground.contextual.person(self.subject.person) if self.subject.person else None
         action.set("agent", agent or self.ground.contextual.not_stated())
-        command = self._command(execution)
-        ran = f"{execution.engine} {execution.engine_version} ran {self.main.id}"
-        action.set("description", f"{ran}, started as: {command}" if command else ran)
+        ran = self._ran(execution)
+        action.set("description", ran)
         action.add("startTime", _time(execution.started))
         action.add("endTime", _time(execution.ended))
         taken, inputs = self.ground.slots(self._parameters(execution))
-        action.add("object", *taken)
-        action.add("environment", *self.ground.variable_values(dict(execution.environment)))
+        variables, files, environment = self.ground.variable_values(dict(execution.environment))
+        action.add("object", *taken, *files)
+        action.add("environment", *variables)
         made, outputs = self._outputs(execution)
         action.add("result", *made)
         error = self._status(action, execution)
@@ -76,18 +76,28 @@ class Retrospective:
             seconds=_seconds(execution),
             exit_code=execution.exit_code,
             error=error,
-            command=command,
+            ran=ran,
             network=execution.network,
             inputs=inputs,
             outputs=outputs,
             logs=tuple(logs),
+            environment=environment,
+            tools=self._tools(execution),
         )
 
-    def _command(self, execution: Execution) -> str:
-        if not execution.argv or self.ground.secretive:
-            return ""
-        program = PurePosixPath(execution.argv[0]).name or execution.argv[0]
-        return self.discretion.command((program, *execution.argv[1:]))
+    def _ran(self, execution: Execution) -> str:
+        """What ran, in words: the command line that an engine is started by is no use elsewhere."""
+        steps = len(execution.steps)
+        told = f", {steps} step{'' if steps == 1 else 's'}" if steps else ""
+        return f"{execution.engine} {execution.engine_version} on {self.main.as_json()['name']}{told}"
+
+    def _tools(self, execution: Execution) -> str:
+        """Where the tools came from that the steps called."""
+        if self.subject.plan.container != "none":
+            return f"from containers ({self.subject.plan.container})"
+        facts = [str(execution.host[key]) for key in ("operating_system", "architecture") if execution.host.get(key)]
+        machine = f" ({self.discretion.text(', '.join(facts))})" if facts else ""
+        return f"those that the host had{machine}: their versions are not pinned"
 
     def _parameters(self, execution: Execution) -> Mapping[str, Json]:
         """What it ran with. The plan's values stand for those that were not overridden: they name their items."""
@@ -133,7 +143,7 @@ class Retrospective:
             refs += found
             refs += [inner for one in found for inner in self.ground.values.files_of(one)]
             kind = kind_of(stated.type) if stated is not None else ""
-            about = (stated.doc or stated.label) if stated is not None else None
+            about = self.ground.words(stated.doc or stated.label) if stated is not None else None
             slots.append(Slot(name=name, kind=kind, things=slot.things, many=slot.many, description=about))
         return list(dict.fromkeys(refs)), tuple(slots)
 

@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thing:
-    """One value in a slot: ``text`` to show, ``href`` where it is (in the crate or on the web), digest and bytes."""
+    """One value in a slot: ``text`` to show, ``href`` where it is (in the crate or on the web), digest and bytes.
+
+    ``beside`` are its secondary files, or what is in a folder that is only a list.
+    """
 
     text: str
     href: str | None = None
     sha256: str | None = None
     size: int | None = None
     note: str | None = None
+    beside: tuple[Thing, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +43,13 @@ class RunStory:
     seconds: float | None
     exit_code: int | None
     error: str | None
-    command: str
+    ran: str
     network: str
     inputs: tuple[Slot, ...]
     outputs: tuple[Slot, ...]
     logs: tuple[Thing, ...] = ()
+    environment: tuple[Slot, ...] = ()
+    tools: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,7 +70,9 @@ class Story:
     software: str
     plan_digest: str
     documents: tuple[Thing, ...] = ()
+    lock: Thing | None = None
     inputs: tuple[Slot, ...] = ()
+    environment: tuple[Slot, ...] = ()
     outputs: tuple[Slot, ...] = ()
     runs: tuple[RunStory, ...] = ()
     still_running: int = 0

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from staging.plan import Json, canonical
-from wfexs_like.crate.data import Content, DataEntities
+from wfexs_like.crate.data import UNDISCLOSED, Content, DataEntities, folder_of
 from wfexs_like.crate.discretion import Discretion
 from wfexs_like.crate.graph import Entity, Graph, Literal, Ref, fragment
 from wfexs_like.crate.story import Slot, Thing
@@ -83,6 +83,18 @@ class Values:
                 formal.entity.add("workExample", ref)
         return refs, Slot(name=slot, kind=kind, things=tuple(things[:SHOWN]), many=max(0, len(things) - SHOWN))
 
+    def holding(self, slot: str, value: Json, formal: Formal, locate: Locate) -> tuple[list[Ref], Slot]:
+        """A PropertyValue that has files or folders for its value, as an environment variable has."""
+        members = list(self._members(slot, value, locate))
+        refs = [ref for _, ref, _ in members]
+        mark = hashlib.sha256("\n".join(refs).encode()).hexdigest()[:16]
+        entity = self.graph.add(fragment("value", slot, mark), "PropertyValue", name=slot)
+        entity.add("value", *refs)
+        entity.add("exampleOfWork", Ref(formal.entity.id))
+        formal.entity.add("workExample", Ref(entity.id))
+        formal.observed.add("PropertyValue")
+        return [Ref(entity.id)], Slot(name=slot, kind="", things=tuple(thing for _, _, thing in members))
+
     def undisclosed(self, slot: str, formal: Formal | None) -> tuple[list[Ref], Slot]:
         """A value that must not be told."""
         return self._plain(slot, "undisclosed", formal, "not disclosed", name=f"{slot} (not disclosed)", value=None)
@@ -122,7 +134,7 @@ class Values:
         """What fills a slot: one entity for a value, one for each file of an array (however nested)."""
         if isinstance(value, Mapping) and value.get("class") in ("File", "Directory"):
             yield self._file(slot, value, locate, grouped=grouped)
-        elif isinstance(value, Sequence) and not isinstance(value, str) and _has_files(value):
+        elif isinstance(value, Sequence) and not isinstance(value, str) and has_files(value):
             for one in value:
                 yield from self._members(slot, one, locate, grouped=grouped)
         else:
@@ -141,26 +153,38 @@ class Values:
         beside = [one for one in secondary if isinstance(one, Mapping)] if isinstance(secondary, list | tuple) else []
         if content.folder or not (beside or grouped):
             return "Dataset" if content.folder else "File", ref, thing
-        parts = list(dict.fromkeys([ref, *(self._file(slot, one, locate)[1] for one in beside)]))
+        others = [self._file(slot, one, locate) for one in beside]
+        parts = list(dict.fromkeys([ref, *(one for _, one, _ in others)]))
         name = f"{slot} (not disclosed)" if content.hidden else content.basename
         collection = self.data.collection(slot, parts, f"{name} with its secondary files")
-        more = f"with {len(parts) - 1} secondary file{'' if len(parts) == 2 else 's'}"  # noqa: PLR2004
-        return "Collection", collection, replace(thing, note=f"{thing.note}, {more}" if thing.note else more)
+        return "Collection", collection, replace(thing, beside=tuple(told for _, _, told in others))
 
     def _listing(
         self, slot: str, value: Mapping[str, Json], content: Content, locate: Locate
     ) -> tuple[str, Ref, Thing]:
         """A Directory that is only a list of files: a Dataset with a local identifier, which has them as parts."""
         listing = value["listing"]
-        parts = [
-            self._file(slot, one, locate)[1]
+        found = [
+            self._file(slot, one, locate)
             for one in (listing if isinstance(listing, Sequence) else ())
             if isinstance(one, Mapping)
         ]
+        parts = [ref for _, ref, _ in found]
+        sizes = [thing.size for _, _, thing in found]
+        size = sum(one for one in sizes if one is not None) if None not in sizes else None
         mark = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
         entity = self.graph.add(fragment("folder", slot, mark), "Dataset", name=content.basename)
         entity.add("hasPart", *parts)
-        return "Dataset", Ref(entity.id), Thing(text=f"{content.basename}/", note=f"folder of {len(parts)} entries")
+        if size is not None:
+            entity.set("contentSize", str(size))
+        if content.sha256 is not None and not any(thing.text == UNDISCLOSED for _, _, thing in found):
+            self.data.tree_digest(entity, content.sha256, None)
+        else:
+            content = replace(content, sha256=None)
+        things = tuple(thing for _, _, thing in found)
+        note = folder_of(len(parts)) + (", sha256 by the tree rule" if content.sha256 else "")
+        told = Thing(text=f"{content.basename}/", note=note, sha256=content.sha256, size=size, beside=things)
+        return "Dataset", Ref(entity.id), told
 
     def _property(self, slot: str, name: str, value: Json, locate: Locate) -> tuple[Ref, str]:
         shown = self._shown(slot, value, locate)
@@ -180,7 +204,7 @@ class Values:
 
     def _field(self, slot: str, name: str, key: str, value: Json, locate: Locate) -> list[Ref]:
         """A record's field: a PropertyValue of its own; its files are data entities below it."""
-        if not _has_files(value) or (isinstance(value, Mapping) and "class" not in value):
+        if not has_files(value) or (isinstance(value, Mapping) and "class" not in value):
             return [self._property(slot, name, value, locate)[0]]
         refs = [ref for _, ref, _ in self._members(slot, value, locate)]
         mark = hashlib.sha256("\n".join(refs).encode()).hexdigest()[:16]
@@ -254,9 +278,10 @@ def _text(value: Json) -> str:
     return value if isinstance(value, str) else canonical(value).decode()
 
 
-def _has_files(value: Json) -> bool:
+def has_files(value: Json) -> bool:
+    """Whether a File or a Directory is in the value."""
     if isinstance(value, Mapping):
-        return value.get("class") in ("File", "Directory") or any(_has_files(one) for one in value.values())
+        return value.get("class") in ("File", "Directory") or any(has_files(one) for one in value.values())
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return any(_has_files(one) for one in value)
+        return any(has_files(one) for one in value)
     return False
