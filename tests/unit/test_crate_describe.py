@@ -10,7 +10,7 @@ import pytest
 
 from engines.execution import Execution
 from engines.interface import interface_as_json
-from staging.errors import DigestError, NotFoundError
+from staging.errors import DigestError, NotFoundError, UsageError
 from staging.workdir import StagedWorkdir
 from tests.support.crates import Workdir, usual_workdir
 from wfexs_like.crate.subject import CrateSubject
@@ -54,3 +54,11 @@ def test_a_damaged_about_is_said_to_be_that(made: Workdir, monkeypatch: pytest.M
         _subject(made, monkeypatch, "", "")
     assert caught.value.hint is not None
     assert "stage again" in caught.value.hint
+
+
+def test_a_licence_that_does_not_exist_is_refused_before_anything_is_read(made: Workdir) -> None:
+    workdir = StagedWorkdir(
+        id="0a1b2c", nickname="tidy-otter", root=made.content.parent, created="2026-11-01T09:00:00Z"
+    )
+    with pytest.raises(UsageError, match="bogus"):
+        describe.subject_of(workdir, made.subject().plan, person=None, run=None, licence="bogus")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from wfexs_like.crate.graph import METADATA, ROOT, Graph, Ref, fragment, path_id
-from wfexs_like.crate.vocabulary import EXTRA_TERMS, RO_CRATE_CONTEXT, additional_types, licence_url, media_type
+from wfexs_like.crate.licences import licence_url
+from wfexs_like.crate.vocabulary import EXTRA_TERMS, RO_CRATE_CONTEXT, additional_types, media_type
 
 
 def test_the_descriptor_and_the_root_come_first_and_the_rest_by_identifier_whatever_the_order_of_making() -> None:

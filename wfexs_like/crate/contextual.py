@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
 from wfexs_like.crate.graph import Graph, Ref, fragment
-from wfexs_like.crate.vocabulary import ENGINE_PAGES, LANGUAGES, PROFILE_NAMES, licence_url
+from wfexs_like.crate.licences import licence_url
+from wfexs_like.crate.vocabulary import ENGINE_PAGES, LANGUAGES, PROFILE_NAMES
 from wfexs_like.settings import Person
 
 _ORCID = re.compile(r"^(?:https?://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])/?$")

@@ -5,7 +5,6 @@ Sources: RO-Crate 1.1, Workflow RO-Crate 1.0, Workflow Run RO-Crate 0.5 (Process
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -171,14 +170,3 @@ UNKNOWN_MEDIA_TYPE: Final = "application/octet-stream"
 def media_type(name: str) -> str:
     """The media type that a file's name lets expect; the same on every machine."""
     return _MEDIA_TYPES.get(PurePosixPath(name).suffix.lower().lstrip("."), UNKNOWN_MEDIA_TYPE)
-
-
-_SPDX_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9.+-]*$")
-
-
-def licence_url(text: str) -> str | None:
-    """The address of a licence given as an address or as an SPDX identifier, ``None`` for any other text."""
-    text = text.strip()
-    if re.match(r"^https?://[^\s]+$", text):
-        return text
-    return f"https://spdx.org/licenses/{text}" if _SPDX_ID.match(text) else None

@@ -93,11 +93,14 @@ def subject_of(
     """What a crate is about: all runs, or the one numbered ``run``.
 
     Raises:
+        UsageError: ``licence`` is neither an SPDX identifier nor an address.
         NotFoundError: there is no such run, or what was staged is not told any more.
         DigestError: a run was made with another plan than the one that is there now.
     """
     from wfexs_like.crate.export import CrateSubject
+    from wfexs_like.crate.licences import check_licence
 
+    licence = check_licence(licence) if licence else None
     executions = executions_of(workdir)
     if run is not None:
         executions = tuple(one for one in executions if one.run == run)
