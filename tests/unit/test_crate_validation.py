@@ -10,9 +10,10 @@ import pytest
 
 from staging.errors import CrateError, NotFoundError, UsageError
 from tests.support.crates import metadata_of, usual_workdir
+from wfexs_like.cli.views import validation_view
 from wfexs_like.crate.export import export_crate
 from wfexs_like.crate.graph import METADATA
-from wfexs_like.crate.report_types import Validation
+from wfexs_like.crate.report_types import Validation, ValidationIssue
 from wfexs_like.crate.validation import KNOWN, detect_profile, validate_crate
 
 
@@ -62,6 +63,19 @@ def test_a_crate_is_sound_as_a_folder_as_a_zip_and_with_parsed_queries_at_hand(c
     assert first == again
     assert first.passed
     assert _checks(first, "recommended") == {KNOWN}
+    assert set(first.known) == {KNOWN}
+    assert validation_view(first).splitlines() == [
+        "workflow-run-crate-0.5: passed (no required and 1 recommended checks failed, "
+        + "1 of them known and unavoidable: tools in the crate have no absolute URI)"
+    ]
+
+
+def test_what_one_check_says_of_many_entities_is_one_line() -> None:
+    issues = tuple(
+        ValidationIssue(severity="recommended", check="x_1", entity=f"#{number}", message="no name") for number in "abc"
+    )
+    told = validation_view(Validation(profile="p", passed=True, required=0, recommended=1, issues=issues))
+    assert told.splitlines()[0] == "recommended: x_1: no name (#a and 2 more)"
 
 
 @pytest.mark.parametrize("place", ["x/../odd", "a blank", "a%20b", "100%", "a#b?c", "ünï"])

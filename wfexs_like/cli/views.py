@@ -62,7 +62,7 @@ def stage_words(report: StageReport) -> list[str]:
     words = [f"staged {counted(len(report.items), 'item')} ({size(total)}), {fetched} of them fetched"]
     if first_use:
         words.append(f"trusted on first use: {counted(first_use, 'item')}, whose digests are in the lock now")
-    words += [f"changed: {change}" for change in report.changes]
+    words += [f"since the old lock: {change}" for change in report.changes]
     if report.path is not None:
         words.append(f"{report.nickname} is in {shown_path(report.path)}")
     if report.lock_path is not None:
@@ -94,23 +94,31 @@ def crate_view(report: CrateReport) -> str:
 
 
 def validation_view(validation: Validation, *, colour: bool = False) -> str:
-    """Each issue, then the verdict."""
+    """Each check that failed with what it says, several times the same once, then the verdict."""
     lines = []
-    for issue in validation.issues[:SHOWN_ISSUES]:
-        style = "red" if issue.severity.lower() == "required" else "yellow"
-        entity = f" ({issue.entity})" if issue.entity else ""
-        lines.append(
-            styled(issue.severity.lower(), style, colour=colour) + plain(f": {issue.check}: {issue.message}{entity}")
-        )
-    if len(validation.issues) > SHOWN_ISSUES:
-        lines.append(f"and {len(validation.issues) - SHOWN_ISSUES} more")
+    folded: dict[tuple[str, str, str], list[str]] = {}
+    for issue in validation.issues:
+        if issue.check not in validation.known:
+            about = folded.setdefault((issue.severity.lower(), issue.check, issue.message), [])
+            about += [issue.entity] if issue.entity else []
+    for (severity, check, message), entities in list(folded.items())[:SHOWN_ISSUES]:
+        more = f" and {len(entities) - 1} more" if len(entities) > 1 else ""
+        entity = f" ({entities[0]}{more})" if entities else ""
+        style = "red" if severity == "required" else "yellow"
+        lines.append(styled(severity, style, colour=colour) + plain(f": {check}: {message}{entity}"))
+    if len(folded) > SHOWN_ISSUES:
+        lines.append(f"and {len(folded) - SHOWN_ISSUES} more")
     verdict = status("completed" if validation.passed else "failed", colour=colour).replace("completed", "passed")
     lines.append(f"{plain(validation.profile)}: {verdict} ({_checks(validation)})")
     return "\n".join(lines)
 
 
 def _checks(validation: Validation) -> str:
-    return f"{validation.required or 'no'} required and {validation.recommended or 'no'} recommended checks failed"
+    known = "; ".join(dict.fromkeys(validation.known.values()))
+    which = f", {len(validation.known)} of them known and unavoidable: {known}" if known else ""
+    return (
+        f"{validation.required or 'no'} required and {validation.recommended or 'no'} recommended checks failed{which}"
+    )
 
 
 def list_view(reports: Sequence[WorkdirReport], *, colour: bool = False) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -24,7 +25,8 @@ class ValidationIssue:
 class Validation:
     """The outcome of validating a crate against ``profile``: counts of failed checks by severity, and each issue.
 
-    One check may have several issues. ``passed`` means that no required check failed.
+    One check may have several issues. ``passed`` means that no required check failed. ``known`` are failed checks that
+    no crate of this kind can meet, with the reason.
     """
 
     profile: str
@@ -32,6 +34,7 @@ class Validation:
     required: int
     recommended: int
     issues: tuple[ValidationIssue, ...] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
