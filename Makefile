@@ -14,7 +14,7 @@ JOBS ?= 2
 .PHONY: help
 help: ## show this list
 	@echo "usage: make TARGET"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' Makefile
 
 .PHONY: install
 install: $(VENV)/.installed ## make .venv with the pinned packages and the command wfexs-like
@@ -60,6 +60,10 @@ check: $(VENV)/.developed ## run the linters, the type checker, the layer contra
 	$(BIN)/lint-imports
 	$(BIN)/python scripts/check_links.py
 	$(BIN)/python scripts/check_wheel.py
+
+.PHONY: conformance
+conformance: $(VENV)/.developed ## run the whole conformance suite of CWL through the real command
+	CONFORMANCE=all $(BIN)/python -m pytest -n $(JOBS) tests/flow/test_conformance.py
 
 .PHONY: bench
 bench: install ## print the table of speeds beside bare cwltool and the machine's limits

@@ -135,7 +135,7 @@ class KnownAnswers:
             lock_path=self.root / "stage.lock.json" if there else None,
             lock_digest=f"sha256:{SHA}" if there else None,
             items=(ITEM,),
-            changes=("reads: ab12 -> cd34",) if there else (),
+            changes=("reads changed: ab12 -> cd34",) if there else (),
         )
 
     def _workdir_report(self) -> WorkdirReport:
@@ -382,7 +382,7 @@ def test_stage_prints_the_id_alone_and_its_words_elsewhere(call: Call) -> None:
     outcome = call("stage", "demo.stage")
     assert outcome.stdout == "0a1b\n"
     assert "trusted on first use" in outcome.stderr
-    assert "changed: reads: ab12 -> cd34" in outcome.stderr
+    assert "since the old lock: reads changed: ab12 -> cd34" in outcome.stderr
 
 
 def test_quiet_leaves_the_id_and_nothing_else(call: Call) -> None:
@@ -666,6 +666,34 @@ def test_the_help_of_every_verb_ends_with_an_example_of_it(call: Call, verb: str
     assert outcome.code == 0
     last = outcome.stdout.rstrip().splitlines()[-1]
     assert last.strip().startswith(f"wfexs-like {verb}")
+
+
+@pytest.mark.parametrize("action", ["list", "add", "verify", "remove", "gc"])
+def test_the_help_of_every_action_of_the_cache_ends_with_an_example_of_it(call: Call, action: str) -> None:
+    last = call("cache", action, "--help").stdout.rstrip().splitlines()[-1]
+    assert last.strip().startswith(f"wfexs-like cache {action}")
+    assert last.strip() in call("man").stdout.replace("\\-", "-")
+
+
+@pytest.mark.parametrize(
+    ("argv", "command"),
+    [
+        (["execute", "a.stage", "--crate"], "execute"),
+        (["cache", "add", "--sha256"], "cache add"),
+        (["stage"], "stage"),
+        (["cache"], "cache"),
+    ],
+)
+def test_the_hint_of_a_wrong_use_leads_to_the_help_of_that_verb(call: Call, argv: list[str], command: str) -> None:
+    outcome = call(*argv)
+    assert outcome.code == 2
+    assert f'"wfexs-like {command} --help"' in outcome.stderr
+
+
+def test_the_help_of_crate_tells_its_defaults(call: Call) -> None:
+    words = " ".join(call("crate", "--help").stdout.split())
+    assert "What ran (the default)" in words
+    assert "When nothing is said: the outputs of a retrospective crate" in words
 
 
 def test_help_and_version_are_one_object_too(call: Call) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import click
 
 from wfexs_like import __version__
-from wfexs_like.cli.commands import load, program
+from wfexs_like.cli.commands import ActionCommand, load, program
 from wfexs_like.cli.table import PROGRAM, VERBS
 
 EXIT_CODES: Final[tuple[tuple[str, str], ...]] = (
@@ -63,14 +63,7 @@ def _lines() -> Iterator[str]:
     yield ".SH VERBS"
     for verb in VERBS:
         yield from _command(load(verb.name), verb.name)
-        yield ".PP"
-        yield "Example:"
-        yield ".PP"
-        yield ".RS"
-        yield ".nf"
-        yield _text(verb.example)
-        yield ".fi"
-        yield ".RE"
+        yield from _example(verb.example)
     yield ".SH EXIT STATUS"
     yield from _terms(EXIT_CODES)
     yield ".SH ENVIRONMENT"
@@ -87,6 +80,12 @@ def _command(command: click.Command, name: str) -> Iterator[str]:
     if isinstance(command, click.Group):
         for child in command.commands.values():
             yield from _command(child, f"{name} {child.name}")
+            if isinstance(child, ActionCommand):
+                yield from _example(child.example)
+
+
+def _example(example: str) -> Iterator[str]:
+    yield from (".PP", "Example:", ".PP", ".RS", ".nf", _text(example), ".fi", ".RE")
 
 
 def _options(command: click.Command) -> Iterator[str]:

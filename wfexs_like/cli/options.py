@@ -164,7 +164,8 @@ def crate_options(function: F) -> F:
             "--include",
             multiple=True,
             metavar="PARTS",
-            help=f"Put these into the crate: {', '.join(INCLUDABLE)} (comma-separated).",
+            help=f"Put these into the crate: {', '.join(INCLUDABLE)} (comma-separated). When nothing is said: "
+            "the outputs of a retrospective crate, nothing of a prospective one.",
         ),
         click.option("--licence", "--license", metavar="SPDX", help="The licence of the crate."),
         click.option("--no-validate", is_flag=True, help="Skip the profile validator."),

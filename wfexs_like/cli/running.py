@@ -53,8 +53,9 @@ def exit_code(execution: Execution) -> int:
     The record tells which signal that was; a run that was cancelled from elsewhere counts as terminated.
     """
     if str(execution.status) == "killed":
+        # Records of older runs tell the signal in words only.
         told = _SIGNAL.search(execution.error or "")
-        return 128 + (int(told[1]) if told else signal.SIGTERM)
+        return 128 + (execution.signal or (int(told[1]) if told else signal.SIGTERM))
     return 0 if str(execution.status) == "completed" else FAILED
 
 

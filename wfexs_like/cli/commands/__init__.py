@@ -30,6 +30,18 @@ def _show_help(ctx: click.Context, _option: click.Parameter, wanted: bool) -> No
 class Spoken(click.Command):
     """A command whose help goes where all results go."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; an error knows whose arguments were wrong, so that its hint leads to the help of that verb.
+
+        Raises:
+            click.UsageError: they are wrong.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx
+            raise
+
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         """The help option, with our way of printing."""
         option = super().get_help_option(ctx)
@@ -90,24 +102,34 @@ class VerbCommand(Spoken):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """The example."""
-        write_example(self.name or "", formatter)
+        write_example(find(self.name or "").example, formatter)
+
+
+class ActionCommand(Spoken):
+    """An action of a verb (``cache gc``): its example is given with it."""
+
+    def __init__(self, *args: Any, example: str, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.example = example
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """The example."""
+        write_example(self.example, formatter)
 
 
 class VerbGroup(Spoken, click.Group):
     """A verb with actions of its own (``cache list``)."""
 
-    command_class = Spoken
-
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """The example."""
-        write_example(self.name or "", formatter)
+        write_example(find(self.name or "").example, formatter)
 
 
-def write_example(name: str, formatter: click.HelpFormatter) -> None:
+def write_example(example: str, formatter: click.HelpFormatter) -> None:
     """The last lines of a verb's help: how it is used."""
     with formatter.section("Example"):
         # Never wrapped: it is there to be copied.
-        formatter.write(f"{'':>{formatter.current_indent}}{find(name).example}\n")
+        formatter.write(f"{'':>{formatter.current_indent}}{example}\n")
 
 
 def load(name: str) -> click.Command:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from wfexs_like.cli.commands import Spoken, VerbGroup
+from wfexs_like.cli.commands import ActionCommand, VerbGroup
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.render import counted, plain, short_digest, size, table
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 DAMAGED = 5
 
 
-@click.group("cache", cls=VerbGroup)
+@click.group("cache", cls=VerbGroup, no_args_is_help=False)
 def command() -> None:
     """List, fill, verify and clean the content store.
 
@@ -24,7 +24,7 @@ def command() -> None:
     """
 
 
-@command.command("list", cls=Spoken)
+@command.command("list", cls=ActionCommand, example="wfexs-like cache list")
 @click.pass_obj
 def list_(app: App) -> None:
     """List what the store holds, where each came from, and who uses it."""
@@ -36,7 +36,7 @@ def list_(app: App) -> None:
     )
 
 
-@command.command("add", cls=Spoken)
+@command.command("add", cls=ActionCommand, example="wfexs-like cache add https://example.org/reads.fq.gz")
 @click.argument("identifier")
 @click.option("--sha256", metavar="DIGEST", help="Refuse anything else.")
 @click.pass_obj
@@ -57,7 +57,7 @@ def add(app: App, identifier: str, sha256: str | None) -> None:
     )
 
 
-@command.command("verify", cls=Spoken)
+@command.command("verify", cls=ActionCommand, example="wfexs-like cache verify")
 @click.pass_obj
 def verify(app: App) -> int:
     """Read every object again. Exit code 5 when one is damaged; it is put aside and fetched anew when needed."""
@@ -77,7 +77,7 @@ def verify(app: App) -> int:
     return DAMAGED if problems else 0
 
 
-@command.command("remove", cls=Spoken)
+@command.command("remove", cls=ActionCommand, example="wfexs-like cache remove https://example.org/reads.fq.gz")
 @click.argument("what", metavar="SHA256|IDENTIFIER")
 @click.option("-f", "--force", is_flag=True, help="Also when a working directory uses it.")
 @click.pass_obj
@@ -87,7 +87,7 @@ def remove(app: App, what: str, *, force: bool) -> None:
     app.emit("cache-remove", _collected_form(collected), lambda: f"removed {_collected_words(collected)}")
 
 
-@command.command("gc", cls=Spoken)
+@command.command("gc", cls=ActionCommand, example="wfexs-like cache gc --dry-run")
 @click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
 @click.pass_obj
 def gc(app: App, *, dry_run: bool) -> None:

@@ -19,7 +19,7 @@ from wfexs_like.cli.views import crate_view
 @workdir_argument
 @click.argument("destination", type=click.Path(path_type=Path), metavar="DEST")
 @click.option("--prospective", is_flag=True, help="What was staged: the workflow and its parameters.")
-@click.option("--retrospective", is_flag=True, help="What ran: all runs, or the one of --run (the default).")
+@click.option("--retrospective", is_flag=True, help="What ran (the default): all runs, or the one of --run.")
 @click.option("--run", type=click.IntRange(min=1), metavar="N", help="Tell of this run only.")
 @crate_options
 @click.pass_obj
