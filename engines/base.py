@@ -143,7 +143,8 @@ class RunRequest:
     """All that a run needs. Every path is absolute and below ``content`` (the working directory's content).
 
     ``parameters`` is the job with ``path`` in every File and Directory. ``folder`` is ``runs/<n>``: the engine writes
-    below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``).
+    below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``). ``store`` is the content store's folder,
+    which tools may not write to.
     """
 
     plan: Plan
@@ -157,6 +158,7 @@ class RunRequest:
     overrides: Mapping[str, Json]
     environment: Mapping[str, str]
     placement: Placement
+    store: Path | None = None
 
 
 Listener = Callable[[Mapping[str, Json]], None]

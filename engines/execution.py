@@ -70,7 +70,9 @@ class Execution:
     killed. ``parameters`` are the values it ran with (the plan's, with ``overrides`` laid over them), ``outputs`` a
     JSON
     tree in CWL form whose Files have ``path`` (relative to the working directory's content), ``size`` and ``sha256``.
-    ``network`` says how it was kept offline: ``namespace`` (proven) or ``none`` (not isolated).
+    ``network`` says how it was kept offline: ``namespace`` (proven) or ``none`` (not isolated). ``error`` is one
+    sentence; ``tail`` are the last lines that the failing step (or the engine, when it broke) wrote. ``signal`` is the
+    number of the signal that stopped it.
     """
 
     run: int
@@ -93,3 +95,5 @@ class Execution:
     network: str = "none"
     plan_digest: str = ""
     logs: tuple[PurePosixPath, ...] = ()
+    tail: tuple[str, ...] = ()
+    signal: int | None = None

@@ -18,13 +18,15 @@ class Isolation:
     """What goes before a command, and what it achieves.
 
     ``network``: the command has a network namespace of its own; ``processes``: a PID namespace of its own; ``user``:
-    both were had by way of a user namespace, so without being root.
+    they were had by way of a user namespace, so without being root; ``mounts``: a mount namespace of its own, in which
+    what is mounted is seen by nobody else.
     """
 
     prefix: tuple[str, ...]
     network: bool
     processes: bool
     user: bool = False
+    mounts: bool = False
 
 
 _WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
@@ -34,20 +36,20 @@ _AS_OURSELVES = ("--user", "--map-current-user", "--keep-caps")
 def choices(*, root: bool, network: bool) -> tuple[Isolation, ...]:
     """The ways to isolate, best first; the last one isolates nothing and always works.
 
-    ``network`` says whether a network namespace is wanted. The way without a ``/proc`` of its own is for hosts that
-    allow namespaces and forbid mounting (unprivileged containers).
+    ``network`` says whether a network namespace is wanted. The ways without a ``/proc`` of its own are for hosts that
+    allow namespaces and forbid mounting it, or anything (unprivileged containers).
     """
     net = ("--net",) if network else ()
     pid = ("--pid", "--fork", "--kill-child")
     found: list[Isolation] = []
     if root:
         found += [
-            _unshare((*net, *pid, "--mount-proc"), network=network, processes=True),
-            _unshare((*net, *pid), network=network, processes=True),
+            _unshare((*net, *pid, *mount), network=network, processes=True)
+            for mount in (("--mount-proc",), ("--mount",), ())
         ]
     found += [
-        _unshare((*_AS_OURSELVES, *net, *pid, "--mount-proc"), network=network, processes=True, user=True),
-        _unshare((*_AS_OURSELVES, *net, *pid), network=network, processes=True, user=True),
+        _unshare((*_AS_OURSELVES, *net, *pid, *mount), network=network, processes=True, user=True)
+        for mount in (("--mount-proc",), ("--mount",), ())
     ]
     if network:
         found.append(_unshare((*_AS_OURSELVES, *net), network=True, processes=False, user=True))
@@ -59,7 +61,14 @@ def choices(*, root: bool, network: bool) -> tuple[Isolation, ...]:
 
 
 def _unshare(options: tuple[str, ...], *, network: bool, processes: bool, user: bool = False) -> Isolation:
-    return Isolation(prefix=(*_WITH_US, "unshare", *options, "--"), network=network, processes=processes, user=user)
+    return Isolation(
+        prefix=(*_WITH_US, "unshare", *options, "--"),
+        network=network,
+        processes=processes,
+        user=user,
+        # ``unshare`` makes every mount in it private (unshare(1), --propagation).
+        mounts="--mount" in options or "--mount-proc" in options,
+    )
 
 
 def probe(*, network: bool = True) -> Isolation:

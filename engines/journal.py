@@ -23,7 +23,10 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
 ``run-ended``
     ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``error_kind`` (``policy`` when an
     output led out of the run; else absent), ``outputs`` (with ``sha256`` and
-    ``size``), ``moved`` (where the products of steps went: path while running -> path of the output), ``logs``.
+    ``size``), ``moved`` (where the products of steps went: path while running -> path of the output), ``logs``,
+    ``tail`` (the last lines that the failing step wrote), ``signal`` (the number of the signal that stopped it).
+``run-refused``
+    ``error``, ``error_kind``. After the end it was seen that the run can't be believed: it counts as failed.
 """
 
 from __future__ import annotations
@@ -36,6 +39,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
+from uuid import UUID
 
 from engines.execution import Execution, Status, StepRun
 from staging.errors import NotFoundError, WfexsError
@@ -51,6 +55,17 @@ _GONE_PREFIX = "tmp"
 def timestamp() -> str:
     """The time, as the journal writes it."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def refuse(path: Path, error: str, kind: str) -> None:
+    """Add to the journal of a run that ended that it can't be believed, and why."""
+    event = {"event": "run-refused", "time": timestamp(), "error": error, "error_kind": kind}
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+    try:
+        os.write(descriptor, json.dumps(event, sort_keys=True).encode() + b"\n")
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class Journal:
@@ -129,7 +144,20 @@ def replay(path: Path) -> Execution:
 
     Raises:
         NotFoundError: there is no journal, or nothing that can be read in it.
+        WfexsError: a value in it is not what a journal holds.
     """
+    try:
+        return _replay(path)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise WfexsError(
+            f"the record of run {path.parent.name} is damaged: {reason}",
+            hint="what the run made is still in its folder; run again for a whole record",
+            where=str(path),
+        ) from error
+
+
+def _replay(path: Path) -> Execution:
     try:
         live = is_live(path)
         lines = list(events(path))
@@ -139,13 +167,18 @@ def replay(path: Path) -> Execution:
     if first is None:
         raise NotFoundError(f"the record of run {path.parent.name} can't be read", where=str(path))
     last = next((one for one in reversed(lines) if one["event"] == "run-ended"), None)
+    refused = next((one for one in lines if one["event"] == "run-refused"), None)
+    if last is not None and refused is not None:
+        last = {**last, "status": "failed", "error": str(refused["error"]), "tail": ()}
+    for one in lines:
+        _check_time(one.get("time"))
     status = Status(last["status"]) if last is not None else Status.RUNNING if live else Status.KILLED
     started: dict[str, Any] = next((one for one in reversed(lines) if one["event"] == "engine-started"), {})
     engine = first["engine"]
     places = _Places(int(first["run"]), last)
     return Execution(
         run=int(first["run"]),
-        uuid=first["uuid"],
+        uuid=str(UUID(first["uuid"])),
         status=status,
         engine=engine["name"],
         engine_version=engine["version"],
@@ -155,6 +188,8 @@ def replay(path: Path) -> Execution:
         ended=last.get("time") if last is not None else None,
         exit_code=last.get("exit_code") if last is not None else None,
         error=last.get("error") if last is not None else KILLED_WITHOUT_WORD if status is Status.KILLED else None,
+        tail=tuple(map(str, last.get("tail", ()))) if last is not None else (),
+        signal=last.get("signal") if last is not None else None,
         steps=_steps(lines, running=status is Status.RUNNING, places=places),
         parameters=first.get("parameters", {}),
         overrides=first.get("overrides", {}),
@@ -165,6 +200,13 @@ def replay(path: Path) -> Execution:
         plan_digest=first.get("plan_digest", ""),
         logs=tuple(PurePosixPath(one) for one in last.get("logs", ())) if last is not None else (),
     )
+
+
+def _check_time(text: object) -> None:
+    if text is None:
+        return
+    if not isinstance(text, str) or datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"{text!r} is no time")
 
 
 class _Places:

@@ -1,6 +1,8 @@
 """The launcher: one engine child, isolated as the host allows, heard while it lives, and wholly gone afterwards.
 
 It knows no engine. The child says one JSON object a line on a pipe; its first word is ``ready``, the last ``ended``.
+Each line begins with a token that the request told the child (``token``) and a space: what comes without it was written
+by somebody else, and is not believed.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from staging.process import Child, MissingToolError, base_environment, start
 
 _LOOPBACK = "WFEXS_LIKE_LOOPBACK"
 _LAST_WORDS_BYTES = 4096
+_LONGEST_LINE = 1 << 28
 _CATCH = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -118,11 +121,12 @@ def _try(
         environment[_LOOPBACK] = "1"
     if not isolation.processes:
         environment[MARKER] = errand.mark
+    token = os.urandom(16).hex()
     request = os.memfd_create("request")
     reading, writing = os.pipe()
     try:
         with open(os.dup(request), "wb") as stream:  # noqa: PTH123 - a descriptor
-            stream.write(json.dumps(errand.request(isolation)).encode())
+            stream.write(json.dumps({**errand.request(isolation), "token": token}).encode())
         argv = (*isolation.prefix, *errand.argv, str(request), str(writing))
         with errand.log.open("ab") as log:
             child = start(argv, env=environment, cwd=errand.cwd, stdout=log, stderr=log, pass_fds=(request, writing))
@@ -140,20 +144,20 @@ def _try(
     with child:
         try:
             started(Started(argv=argv, isolation=isolation, child=identity(child.pid)))
-            return _listen(errand, child, reading, inbox, heard)
+            return _listen(errand, child, _Voice(reading, token, errand.log), inbox, heard)
         finally:
             os.close(reading)
             end_child(child, isolation, errand.mark)
 
 
 def _listen(
-    errand: Errand, child: Child, reading: int, inbox: _Inbox, heard: Callable[[dict[str, Any]], None]
+    errand: Errand, child: Child, voice: _Voice, inbox: _Inbox, heard: Callable[[dict[str, Any]], None]
 ) -> Outcome | None:
     deadline = None if errand.time_limit is None else time.monotonic() + errand.time_limit
     poller = select.poll()
-    poller.register(reading, select.POLLIN)
+    poller.register(voice.reading, select.POLLIN)
     poller.register(inbox.reading, select.POLLIN)
-    ready, last, pending = False, None, b""
+    ready, last = False, None
     while last is None:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         signalled = [descriptor for descriptor, _ in poller.poll(None if left is None else left * 1000 + 1)]
@@ -163,12 +167,10 @@ def _listen(
             if deadline is not None and time.monotonic() >= deadline:
                 return Outcome(ending=Ending.TIMEOUT)
             continue
-        data = os.read(reading, 1 << 16)
-        if not data:
+        said = voice.hear()
+        if said is None:
             break
-        *lines, pending = (pending + data).split(b"\n")
-        for line in lines:
-            event = json.loads(line)
+        for event in said:
             if event["event"] == "ready":
                 ready = True
             elif event["event"] == "ended":
@@ -207,6 +209,39 @@ def last_words(log: Path, lines: int = 20) -> Sequence[str]:
     except OSError:
         return ()
     return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+class _Voice:
+    """The reading end of a child's pipe."""
+
+    def __init__(self, reading: int, token: str, log: Path) -> None:
+        self.reading = reading
+        self._token = f"{token} ".encode()
+        self._log = log
+        self._pending = b""
+        self._foreign = 0
+
+    def hear(self) -> list[dict[str, Any]] | None:
+        """What the child said meanwhile, ``None`` when it will say no more. Lines of others are counted."""
+        data = os.read(self.reading, 1 << 16)
+        if not data:
+            return None
+        *lines, self._pending = (self._pending + data).split(b"\n")
+        if len(self._pending) > _LONGEST_LINE:
+            self._pending = b""
+        events = []
+        for line in lines:
+            if line.startswith(self._token):
+                events.append(json.loads(line[len(self._token) :]))
+            elif line:
+                self._complain()
+        return events
+
+    def _complain(self) -> None:
+        self._foreign += 1
+        if self._foreign == 1:
+            with self._log.open("a") as log:
+                log.write("something else than the engine wrote on its pipe; that is not believed\n")
 
 
 class _Inbox:

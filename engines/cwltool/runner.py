@@ -6,9 +6,9 @@ is left that could still change it.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +23,13 @@ from engines.launcher import Ending, Errand, Outcome, Started, last_words, run_e
 from engines.outputs import Outputs
 from engines.processes import MARKER, identity
 from engines.stopping import CANCEL, clear
+from engines.summary import keep_summary
 from staging.errors import ContainerError, EngineError, PolicyError, WfexsError, from_os_error
 from staging.process import base_environment, find_tool
 
+_TELLING = re.compile(r"\b[A-Z]\w*(Error|Exception)\b")
+_LONGEST_SENTENCE = 400
+_UNTOLD = "it failed"
 _FOLDERS = ("outputs", "logs", "logs/steps", "tmp", "tmp/home", "engine")
 
 
@@ -41,7 +45,7 @@ def run(request: RunRequest, listener: Listener) -> Execution:
     with journal:
         _Run(request, journal, listener).execute()
     execution = replay(request.folder / JOURNAL)
-    _keep_summary(request.folder, execution)
+    keep_summary(request.folder, execution)
     return execution
 
 
@@ -142,7 +146,11 @@ class _Run:
             "process": request.plan.workflow.process,
             "name": self.main,
             "content": str(request.content),
-            "allowed": [str(request.content / name) for name in ("inputs", "workflow")],
+            "staged": [str(request.content / name) for name in ("inputs", "workflow", "environment")],
+            "own": [str(self.tmp), str(request.folder / "outputs")],
+            "read_only": [*self._read_only()] if isolation.mounts else [],
+            "writable": [str(request.folder)],
+            "sealed": [str(self.journal.path)],
             "outputs": str(request.folder / "outputs"),
             "tmp": str(self.tmp),
             "logs": str(request.folder / "logs" / "steps"),
@@ -154,6 +162,14 @@ class _Run:
             "memory": request.placement.memory,
             "validate": False,
         }
+
+    def _read_only(self) -> Iterator[str]:
+        """The folders that tools may not change: the store, our own code, and all of this working directory."""
+        if self.request.store is not None:
+            yield str(self.request.store)
+        ours = Path(__file__).parents[2]
+        yield from (str(ours / name) for name in ("engines", "staging", "wfexs_like"))
+        yield str(self.request.content)
 
     def started(self, started: Started) -> None:
         """The child lives."""
@@ -177,7 +193,7 @@ class _Run:
         if "command" in event:
             event["command"] = [self.relative.text(word) for word in event["command"]]
         if event.get("error"):
-            event["error"] = self.relative.text(str(event["error"]))
+            event["error"] = _sentence(self.relative.text(str(event["error"])))
         self.tell(event)
 
     def tell(self, event: Mapping[str, Any], *, sync: bool = False) -> None:
@@ -189,7 +205,7 @@ class _Run:
         """How the run ended, as the record says it."""
         if outcome.ending is Ending.CANCELLED:
             why = f"it was stopped by signal {outcome.signal}" if outcome.signal else "it was cancelled"
-            return {"status": "killed", "exit_code": None, "error": why}
+            return {"status": "killed", "exit_code": None, "error": why, "signal": outcome.signal}
         if outcome.ending is Ending.TIMEOUT:
             limit = self.request.placement.time
             return {
@@ -199,7 +215,8 @@ class _Run:
             }
         last = outcome.last
         if last is None:
-            return {"status": "failed", "exit_code": outcome.code, "error": self._died(outcome.code)}
+            tail = [self.relative.text(line) for line in last_words(self.log)]
+            return {"status": "failed", "exit_code": outcome.code, "error": _died(outcome.code), "tail": tail}
         end: dict[str, Any] = {"status": "completed", "exit_code": last["exit_code"], "error": None}
         self._settle(end, last)
         if (self.request.folder / CANCEL).exists():
@@ -221,7 +238,7 @@ class _Run:
         if last["refused"]:
             end |= {"status": "failed", "error": last["refused"][0], "error_kind": PolicyError.kind}
         elif last["exit_code"] != 0:
-            end |= {"status": "failed", "error": self._reason(last)}
+            end |= {"status": "failed", "error": self._reason(last), "tail": self._tail(last)}
         elif miss := expectations.check(self.request.plan.outputs, end["outputs"]):
             end |= {"status": "failed", "error": miss}
         if end["status"] == "completed":
@@ -229,34 +246,56 @@ class _Run:
                 end["outputs"].setdefault(slot.name, None)
 
     def _reason(self, last: Mapping[str, Any]) -> str:
-        """Why it failed: the failing step, its reason, and the last lines it wrote."""
+        """Why it failed, in a sentence: the failing step and its reason."""
         failure = last.get("failure")
         if not failure:
-            return self.relative.text(str(last.get("error") or "it failed"))
-        sentence = f"step {failure['name']!r} failed: {self.relative.text(str(failure['error']))}"
+            return _sentence(self.relative.text(str(last.get("error") or "it failed")))
         code = failure.get("exit_code")
-        if code:
-            sentence = f"step {failure['name']!r} failed with exit code {code}"
-        lines = [self.relative.text(line) for line in failure["stderr"]]
-        return "\n".join([sentence, *lines])
+        if code and code > 0:
+            return f"step {failure['name']!r} failed with exit code {code}"
+        reason = str(failure["error"])
+        if reason == _UNTOLD:
+            # An expression's error is only told when the step is over.
+            reason = str(last.get("error") or _UNTOLD)
+        return f"step {failure['name']!r} failed: {_sentence(self.relative.text(reason))}"
 
-    def _died(self, code: int | None) -> str:
-        sentence = "the engine ended without a word"
-        if code is not None and (code < 0 or code > 128):  # noqa: PLR2004 - 128 + signal, as shells say it
-            sentence += f" (signal {-code if code < 0 else code - 128}; was there enough memory?)"
-        return "\n".join([sentence, *(self.relative.text(line) for line in last_words(self.log))])
+    def _tail(self, last: Mapping[str, Any]) -> list[str]:
+        """The last lines that the failing step wrote."""
+        failure = last.get("failure") or {}
+        return [self.relative.text(line) for line in failure.get("stderr", ())]
 
     def finish(self, end: Mapping[str, Any]) -> None:
         """Clear the scratch space and write the last line."""
         clear(self.tmp)
-        logs = sorted(
-            str(path.relative_to(self.request.content))
-            for path in (self.request.folder / "logs").rglob("*")
-            if path.is_file()
-        )
+        logs = []
+        for path in sorted((self.request.folder / "logs").rglob("*")):
+            if path.is_symlink():
+                # We make none: a tool left it, and who reads logs would read what it leads to.
+                path.unlink(missing_ok=True)
+            elif path.is_file():
+                logs.append(str(path.relative_to(self.request.content)))
         self.tell(
             {"event": "run-ended", "time": timestamp(), "logs": logs, "outputs": {}, "moved": {}, **end}, sync=True
         )
+
+
+def _died(code: int | None) -> str:
+    sentence = "the engine ended without a word"
+    if code is not None and (code < 0 or code > 128):  # noqa: PLR2004 - 128 + signal, as shells say it
+        sentence += f" (signal {-code if code < 0 else code - 128}; was there enough memory?)"
+    return sentence
+
+
+def _sentence(text: str) -> str:
+    """What was said, in a line: of many lines the first, and the one that names an error. The log has them all."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return _UNTOLD
+    chosen = lines[:1]
+    if len(lines) > 1:
+        telling = [line for line in lines[1:] if _TELLING.search(line)]
+        chosen += telling[:1] or lines[1:2]
+    return " ".join(chosen)[:_LONGEST_SENTENCE].rstrip(".:")
 
 
 def _root_of(workflow: Path, request: RunRequest) -> Path:
@@ -289,27 +328,6 @@ class _Relative:
         if isinstance(value, list | tuple):
             return [self.tree(one) for one in value]
         return value
-
-
-def _keep_summary(folder: Path, execution: Execution) -> None:
-    """``run.json``: the end of the journal for those who don't want to replay it. The journal is the truth."""
-    summary = {
-        "schema": "wfexs-like/run/1",
-        "run": execution.run,
-        "uuid": execution.uuid,
-        "status": execution.status.value,
-        "exit_code": execution.exit_code,
-        "started": execution.started,
-        "ended": execution.ended,
-        "error": execution.error,
-        "outputs": execution.outputs,
-        "steps": [
-            {"name": step.name, "status": step.status.value, "exit_code": step.exit_code} for step in execution.steps
-        ],
-    }
-    temporary = folder / ".run.json"
-    temporary.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
-    temporary.replace(folder / "run.json")
 
 
 __all__ = ["Status", "run"]

@@ -415,14 +415,34 @@ def test_the_first_failing_step_is_named_with_its_last_lines(bench: Bench) -> No
 
     assert execution.status is Status.FAILED
     assert execution.exit_code == 1
-    assert execution.error is not None
-    first, *lines = execution.error.splitlines()
-    assert first == "step 'bad' failed with exit code 7"
-    assert lines == [str(number) for number in range(11, 31)]
+    assert execution.error == "step 'bad' failed with exit code 7"
+    assert execution.tail == tuple(str(number) for number in range(11, 31))
     bad = step(execution, "bad")
     assert (bad.status, bad.exit_code) == (Status.FAILED, 7)
     assert "runs/1/logs/steps/bad.stderr" in [str(one) for one in execution.logs]
     assert list((bench.content / "runs/1/tmp").iterdir()) == []
+
+
+@pytest.mark.node
+def test_an_expression_that_throws_is_told_in_one_line(bench: Bench) -> None:
+    bench.write(
+        main="""
+        cwlVersion: v1.2
+        class: ExpressionTool
+        requirements: {InlineJavascriptRequirement: {}}
+        inputs: {}
+        outputs: {out: Any}
+        expression: "${var a = 1;\\n\\n return {out: nothing.there};}"
+        """
+    )
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    error = execution.error or ""
+    assert len(error.splitlines()) == 1, error
+    assert len(error) <= 500
+    assert "nothing is not defined" in error
 
 
 def test_a_program_that_is_not_there_is_named(bench: Bench) -> None:
@@ -495,7 +515,7 @@ def test_independent_steps_run_side_by_side(bench: Bench) -> None:
         """,
         wait=tool(wait_for_other, inputs=inputs, outputs="{}", more=""),
     )
-    place = bench.content / "place"
+    place = bench.content.parent / "place"
     place.mkdir()
 
     execution = bench.run(params={"place": str(place)}, cores=2)

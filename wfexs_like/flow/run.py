@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from engines.base import InstalledEngine, Listener, Placement, RunRequest, WorkflowInterface
-from engines.execution import Execution
+from engines.execution import Execution, Status
 from engines.interface import interface_from_json
-from staging.errors import DefinitionError, DigestError, Fault, NotFoundError
+from staging.errors import DefinitionError, DigestError, Fault, NotFoundError, WfexsError
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress
 from staging.resolving import with_paths
@@ -56,8 +56,27 @@ def run(
             overrides=overrides,
             environment=_environment(plan, workdir.content),
             placement=_placement(plan),
+            store=store.root,
         )
-        return engine.run(request, listener or (lambda _event: None))
+        execution = engine.run(request, listener or (lambda _event: None))
+        return _believed(execution, workdir, plan, store, folder)
+
+
+def _believed(execution: Execution, workdir: StagedWorkdir, plan: Plan, store: ContentStore, folder: Path) -> Execution:
+    """The execution, or what is left of it when something staged is no longer what it ran with.
+
+    Where the host lets us, tools can't write to what is staged. This look holds everywhere.
+    """
+    if execution.status is Status.KILLED:
+        return execution
+    try:
+        workdir.verify(plan, store)
+    except WfexsError as error:
+        from engines.summary import refuse_run
+
+        changed = DigestError(f"what is staged was changed while it ran: {error.message}", hint=error.hint)
+        return refuse_run(folder, changed)
+    return execution
 
 
 def read_interface(workdir: StagedWorkdir) -> WorkflowInterface:

@@ -23,10 +23,15 @@ REFUSED: list[str] = []
 
 
 class Borders:
-    """The folders (and single files) that an output may lie in or point to."""
+    """The folders that a step's files may lie in: ``staged`` ones, which nobody may change, and the run's own."""
 
-    def __init__(self, allowed: list[str]) -> None:
-        self.allowed = sorted({os.path.realpath(one) for one in allowed})
+    def __init__(self, *, staged: list[str], own: list[str]) -> None:
+        self.staged = tuple(f"{os.path.realpath(one)}/" for one in staged)
+        self.allowed = sorted({os.path.realpath(one) for one in (*staged, *own)})
+
+    def is_staged(self, path: str) -> bool:
+        """Whether a path leads to something staged."""
+        return os.path.realpath(path).startswith(self.staged)
 
     def holds(self, path: str) -> bool:
         """Whether a path, with all links followed, stays inside."""

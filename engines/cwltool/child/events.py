@@ -1,4 +1,4 @@
-"""Events: what the child tells its parent, one JSON object a line."""
+"""Events: what the child tells its parent, one JSON object a line, after a word that only the two know."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ def now() -> str:
 
 
 class Events:
-    """The writing end; lines from several threads don't mix. ``spoken``: more than ``ready`` was said."""
+    """The writing end; lines from several threads don't mix. ``spoken``: more than ``ready`` was said.
 
-    def __init__(self, descriptor: int) -> None:
+    ``token`` goes before each line: what comes without it was written by somebody else.
+    """
+
+    def __init__(self, descriptor: int, token: str) -> None:
         self._descriptor = descriptor
+        self._token = token.encode()
         self._lock = threading.Lock()
         self.spoken = False
 
     def tell(self, event: str, content: Mapping[str, object]) -> None:
         """Write one event."""
-        line = json.dumps({"event": event, **content}, separators=(",", ":"), default=str).encode() + b"\n"
+        text = json.dumps({"event": event, **content}, separators=(",", ":"), default=str).encode()
+        # Whatever somebody else wrote before ends here.
+        line = b"\n" + self._token + b" " + text + b"\n"
         with self._lock:
             self.spoken = self.spoken or event != "ready"
             view = memoryview(line)

@@ -81,10 +81,19 @@ class Hooks:
         def job(process: Any, job_order: Any, output_callbacks: Any, context: Any) -> Any:
             for made in original(process, job_order, output_callbacks, context):
                 if made is not None:
+                    self._spare_staged(made)
                     made.step_hook = JobHook(self, "/".join(_path(context)) or self.main)
                 yield made
 
         kind.job = job
+
+    def _spare_staged(self, job: Any) -> None:
+        """Let a job that updates files in place have copies, when one of them is staged and so not its to change."""
+        if not getattr(job, "inplace_update", False):
+            return
+        changed = files_and_folders([one for one in job.generatefiles["listing"] if one.get("writable")])
+        if any(self.borders.is_staged(path) for one in changed if (path := local_path(one)) is not None):
+            job.inplace_update = False
 
     def _wrap_jobs(self) -> None:
         execute = JobBase._execute  # noqa: SLF001 - see the module's docstring

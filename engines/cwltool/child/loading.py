@@ -20,6 +20,7 @@ from engines.cwltool.child.schemas import SchemaStore
 
 _MOST = 20
 _BY_WHOM = re.compile(r"^\[[^\]]*\] (Job error:\s*|Cannot make job:\s*)?")
+_EXPRESSION = "Failed to evaluate expression"
 _EMPTY_WORDS = ("Exception on step", "Got workflow error", "Unexpected exception", "Unhandled exception")
 
 
@@ -27,12 +28,14 @@ class Complaints(logging.Handler):
     """Keeps the errors that cwltool logs and doesn't raise."""
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.WARNING)
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Remember a message; the first ones tell the cause."""
         message = _BY_WHOM.sub("", record.getMessage())
+        if record.levelno < logging.ERROR and not message.startswith(_EXPRESSION):
+            return
         if len(self.messages) < _MOST and not message.startswith(_EMPTY_WORDS):
             self.messages.append(message)
 

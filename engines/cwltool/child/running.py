@@ -16,13 +16,13 @@ from schema_salad.exceptions import ValidationException
 from schema_salad.ref_resolver import Loader, file_uri
 from schema_salad.sourceline import strip_dup_lineno
 
-from engines.cwltool.child import borders, quickening
+from engines.cwltool.child import borders, quickening, walls
 from engines.cwltool.child.events import Events
 from engines.cwltool.child.fetching import LocalFetcher
 from engines.cwltool.child.hooks import Hooks
 from engines.cwltool.child.loading import load, prepare
 from engines.cwltool.child.scheduling import Scheduler
-from engines.cwltool.child.trees import Recorder, files_and_folders, local_path
+from engines.cwltool.child.trees import Recorder, local_path
 
 _KEPT = ("class", "location", "basename", "format", "contents", "secondaryFiles", "listing")
 _REQUIREMENTS = "https://w3id.org/cwl/cwl#requirements"
@@ -36,12 +36,10 @@ def run(request: dict[str, Any], events: Events) -> int:
     try:
         process = load(request, validate=request["validate"])
         order = job_order(process, request)
-        allowed = [request["tmp"], *request["allowed"]]
-        allowed += [path for one in files_and_folders(order) if (path := local_path(one)) is not None]
         hooks = Hooks(
             events=events,
             recorder=Recorder(request["content"]),
-            borders=borders.Borders(allowed),
+            borders=borders.Borders(staged=request["staged"], own=request["own"]),
             complaints=complaints,
             main=request["name"],
             logs=request["logs"],
@@ -52,6 +50,7 @@ def run(request: dict[str, Any], events: Events) -> int:
         gc.freeze()
         gc.enable()
         gc.set_threshold(50_000, 20, 50)
+        walls.close(request)
         scheduler = Scheduler(cores=request["cores"], memory=request["memory"] / 2**20)
         outputs, status = scheduler(process, order, runtime_context(request))
     except UnsupportedRequirement as error:

@@ -14,10 +14,14 @@ from engines.cwltool.child.light import Heavy, install
 def start(*, request_fd: int, events_fd: int, heavy: bool) -> None:
     """Read the request, say ``ready``, do it, and leave."""
     os.set_inheritable(events_fd, False)
-    events = Events(events_fd)
+    os.set_inheritable(request_fd, False)
     with open(os.dup(request_fd), "rb") as stream:  # noqa: PTH123 - a descriptor
         stream.seek(0)
-        request = json.load(stream)
+        text = stream.read()
+    # It holds the word by which we are known: from now on that is in our memory alone.
+    os.ftruncate(request_fd, 0)
+    request = json.loads(text)
+    events = Events(events_fd, request.pop("token"))
     if not heavy:
         events.tell("ready", {"pid": os.getpid(), "network": request.get("network", "none")})
     request["heavy"] = heavy
@@ -28,14 +32,14 @@ def start(*, request_fd: int, events_fd: int, heavy: bool) -> None:
     try:
         code = _do(request, events)
     except Heavy:
-        code = _again(request_fd, events_fd)
+        code = _again(text, request_fd, events_fd)
     except Exception as error:
         # A stand-in may lack what some version of cwltool wants. Once a step has begun nothing is done twice.
         if heavy or events.spoken:
             events.tell("broken", {"message": f"{type(error).__name__}: {error}"})
             raise
         print(f"once more with all libraries, because of {type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201
-        code = _again(request_fd, events_fd)
+        code = _again(text, request_fd, events_fd)
     sys.stdout.flush()
     sys.stderr.flush()
     # Nothing that is left matters to anybody: skip the interpreter's own tidying.
@@ -52,8 +56,9 @@ def _do(request: dict[str, Any], events: Events) -> int:
     return run(request, events)
 
 
-def _again(request_fd: int, events_fd: int) -> int:
+def _again(request: bytes, request_fd: int, events_fd: int) -> int:
     """Begin again with the real libraries; the process stays the same one."""
+    os.pwrite(request_fd, request, 0)
     os.set_inheritable(events_fd, True)
     os.set_inheritable(request_fd, True)
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "main.py")  # noqa: PTH100, PTH118, PTH120

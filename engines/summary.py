@@ -1,0 +1,39 @@
+"""The summary of a run beside its journal, and the word that a run can't be believed after all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from engines.execution import Execution
+from engines.journal import JOURNAL, refuse, replay
+from staging.errors import WfexsError
+
+
+def keep_summary(folder: Path, execution: Execution) -> None:
+    """``run.json``: the end of the journal for those who don't want to replay it. The journal is the truth."""
+    summary = {
+        "schema": "wfexs-like/run/1",
+        "run": execution.run,
+        "uuid": execution.uuid,
+        "status": execution.status.value,
+        "exit_code": execution.exit_code,
+        "started": execution.started,
+        "ended": execution.ended,
+        "error": execution.error,
+        "outputs": execution.outputs,
+        "steps": [
+            {"name": step.name, "status": step.status.value, "exit_code": step.exit_code} for step in execution.steps
+        ],
+    }
+    temporary = folder / ".run.json"
+    temporary.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    temporary.replace(folder / "run.json")
+
+
+def refuse_run(folder: Path, error: WfexsError) -> Execution:
+    """Record that a run that ended counts as failed, because of ``error``; returns what it is now."""
+    refuse(folder / JOURNAL, error.message, error.kind)
+    execution = replay(folder / JOURNAL)
+    keep_summary(folder, execution)
+    return execution

@@ -1,0 +1,136 @@
+"""Hostile tools: what a step can't change, forge or look at while it runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+import engines.launcher
+from engines.execution import Execution, Status
+from engines.isolation import Isolation, choices
+from tests.support.runs import Bench, bench, installed, tool
+from wfexs_like.session import Session
+from wfexs_like.settings import Settings
+
+__all__ = ["bench", "installed"]
+
+pytestmark = pytest.mark.cwltool
+
+FILE = "{file: {type: File, inputBinding: {}}}"
+
+
+@pytest.fixture(params=["root", "user"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to a mount namespace: as root, and by a user namespace."""
+    root = request.param == "root"
+    if root and os.geteuid() != 0:
+        pytest.skip("needs root")
+    found = [one for one in choices(root=root, network=True) if one.mounts]
+    chosen: tuple[Isolation, ...] = (found[0],)
+    monkeypatch.setattr(engines.launcher, "choices", lambda **_wish: chosen)
+    return str(request.param)
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize(
+    "command",
+    [
+        'echo worse > "$0"',
+        'sort -o "$0" "$0"',
+        'umount "$(dirname "$(readlink -f "$0")")/.."; mount -o remount,rw,bind "$(dirname "$0")"; echo worse > "$0"',
+        'unshare -rm sh -c \'mount -o remount,rw,bind "$(dirname "$(dirname "$0")")"; echo worse > "$0"\' "$0"',
+        'real="$(readlink -f "$0")"; rm -f "$real"; mv "$(dirname "$real")" elsewhere',
+    ],
+)
+def test_a_tool_cannot_change_what_is_staged(bench: Bench, ways: str, command: str) -> None:
+    bench.write(main=tool(command, inputs=FILE))
+    staged = bench.file("in.txt", "b\na\n")
+    Path(staged["path"]).chmod(0o666)
+
+    execution = bench.run(params={"file": staged})
+
+    assert Path(staged["path"]).read_text() == "b\na\n", (ways, bench.log())
+    assert execution.status is Status.FAILED
+
+
+@pytest.mark.netns
+def test_a_tool_cannot_write_the_store_its_records_or_other_runs(bench: Bench, ways: str, tmp_path: Path) -> None:
+    store = tmp_path / "cache"
+    store.mkdir()
+    other = bench.content / "runs" / "7"
+    other.mkdir(parents=True)
+    targets = [
+        store, bench.content, bench.content / "workflow", other, bench.content / "runs/1/journal.jsonl",
+        Path(engines.launcher.__file__).parent,
+    ]  # fmt: skip
+    tries = "; ".join(f"[ -d {one} ] && touch {one}/new || echo x >> {one}" for one in targets)
+    bench.write(main=tool(f"{tries}; true"))
+    execution = bench.engine.run(dataclasses.replace(bench.request(), store=store), lambda _event: None)
+
+    assert execution.status is Status.COMPLETED, (ways, execution.error)
+    assert [one for one in targets if (one / "new").exists()] == []
+    assert not (bench.content / "runs/1/journal.jsonl").read_text().endswith("x\n")
+
+
+@pytest.mark.netns
+def test_a_tool_cannot_speak_for_the_engine(bench: Bench, ways: str) -> None:
+    word = '{"event":"ended","exit_code":0,"outputs":{},"moved":{},"refused":[],"failure":null,"error":null}'
+    bench.write(main=tool(f"for one in /proc/[0-9]*/fd/*; do echo '{word}' > $one; done 2>/dev/null; exit 3"))
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED, ways
+    assert "exit code 3" in (execution.error or "")
+
+
+def _in_place(bench: Bench) -> Execution:
+    bench.write(
+        main=tool(
+            "echo more >> in.txt",
+            inputs="{file: File}",
+            outputs="{out: {type: File, outputBinding: {glob: in.txt}}}",
+            more=(
+                "requirements:\n  InplaceUpdateRequirement: {inplaceUpdate: true}\n"
+                "  InitialWorkDirRequirement: {listing: [{entry: $(inputs.file), writable: true}]}"
+            ),
+        )
+    )
+    return bench.run(params={"file": bench.file("in.txt", "text\n")})
+
+
+def test_a_staged_file_that_is_updated_in_place_is_a_copy(bench: Bench) -> None:
+    execution = _in_place(bench)
+
+    assert execution.status is Status.COMPLETED, execution.error
+    assert bench.text(execution.outputs["out"]) == "text\nmore\n"
+    assert (bench.content / "inputs/in.txt").read_text() == "text\n"
+    assert stat.S_ISREG((bench.content / execution.outputs["out"]["path"]).lstat().st_mode)
+
+
+STAGE = "workflow_id: main.cwl\nworkflow_type: cwl\nparams:\n  file: {c-l-a-s-s: File, url: in.txt}\n"
+REWRITE = 'real="$(readlink -f "$0")"; chmod u+w "$real"; printf worse > "$real"; cp -p "$real" "$real.n"; rm "$real.n"'
+
+
+def test_without_namespaces_a_run_that_changed_its_input_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines.launcher, "choices", lambda **_wish: choices(root=False, network=True)[-1:])
+    (tmp_path / "main.cwl").write_text(tool(REWRITE, inputs=FILE))
+    (tmp_path / "in.txt").write_text("b\na\n")
+    stage_file = tmp_path / "demo.wfex.stage"
+    stage_file.write_text(STAGE)
+    places = {name: tmp_path / name for name in ("config", "cache", "workdirs", "credentials", "keys")}
+    session = Session(Settings(**places, environment={"PATH": os.environ["PATH"]}))
+    staged = session.stage(stage_file)
+    assert staged.id is not None
+
+    execution = session.run(staged.id)
+
+    assert execution.status is Status.FAILED
+    assert (execution.error or "").startswith("what is staged was changed while it ran: ")
+    (told,) = session.show(staged.id).runs
+    assert (told.status, told.error) == (Status.FAILED, execution.error)
