@@ -64,10 +64,10 @@ def test_a_crate_is_sound_as_a_folder_as_a_zip_and_with_parsed_queries_at_hand(c
     assert first.passed
     assert _checks(first, "recommended") == {KNOWN}
     assert set(first.known) == {KNOWN}
-    assert validation_view(first).splitlines() == [
+    assert validation_view(first) == (
         "workflow-run-crate-0.5: passed (no required and 1 recommended checks failed, "
-        + "1 of them known and unavoidable: tools in the crate have no absolute URI)"
-    ]
+        "1 of them known and unavoidable: tools in the crate have no absolute URI)"
+    )
 
 
 def test_what_one_check_says_of_many_entities_is_one_line() -> None:
