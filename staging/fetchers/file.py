@@ -103,6 +103,11 @@ def _fetch_folder(path: Path, into: Path, context: FetchContext, known: Mapping[
         tree = _copy_folder(path, into, context, state.size)
         if _survey_folder(path) != state:
             raise _changing(path)
+    except OSError as error:
+        shutil.rmtree(into, ignore_errors=True)
+        if error.errno == errno.ENAMETOOLONG:
+            raise _too_deep(path) from error
+        raise
     except BaseException:
         shutil.rmtree(into, ignore_errors=True)
         raise
@@ -187,6 +192,8 @@ def _walk(root: Path) -> list[tuple[str, os.stat_result]]:
     try:
         return walk(root)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise _too_deep(root) from error
         raise _unreadable(root, error) from error
 
 
@@ -249,6 +256,14 @@ def _unreadable(path: Path, error: OSError, identifier: Identifier | None = None
 def _refuse_special(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
         raise PolicyError(f"{path} is neither a file nor a folder", where=str(path))
+
+
+def _too_deep(root: Path) -> PolicyError:
+    return PolicyError(
+        f"{root} holds folders so deep that their paths are too long to be copied",
+        where=str(root),
+        hint="pack the folder into an archive, or move it nearer to the root of the file system",
+    )
 
 
 def _changing(path: Path) -> FetchError:

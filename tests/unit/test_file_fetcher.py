@@ -166,3 +166,36 @@ def test_a_hash_in_a_uri_that_should_have_been_encoded_is_hinted_at(tmp_path: Pa
         FETCHER.pin(Identifier.parse(f"file://{tmp_path}/4079_7#1.bam"), context)
 
     assert "%23" in (caught.value.hint or "")
+
+
+def _deepen(root: Path, levels: int, *, with_file: bool) -> None:
+    """Folders in folders, with names of 200 bytes; made step by step, as their path may be longer than any call takes."""
+    root.mkdir(parents=True)
+    here = os.open(root, os.O_RDONLY)
+    for _ in range(levels):
+        os.mkdir("d" * 200, dir_fd=here)  # noqa: PTH102 - a Path knows no dir_fd
+        below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    if with_file:
+        os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=here))
+    os.close(here)
+
+
+@pytest.mark.parametrize("with_file", [False, True])
+@pytest.mark.parametrize("deep", ["source", "target"])
+def test_a_folder_deeper_than_a_path_can_be_is_refused_with_a_sentence(
+    tmp_path: Path, context: FetchContext, deep: str, with_file: bool
+) -> None:
+    source, into = tmp_path / "s", tmp_path / "into"
+    _deepen(source, 25 if deep == "source" else 18, with_file=with_file)
+    if deep == "target":
+        into = tmp_path / "t" / ("t" * 200) / ("t" * 200) / ("t" * 200) / "into"
+        into.parent.mkdir(parents=True)
+
+    with pytest.raises(PolicyError, match="too long") as caught:
+        _fetch(source, into, context)
+
+    assert str(source) in caught.value.message
+    assert caught.value.hint
+    assert not into.exists()
