@@ -11,6 +11,7 @@ from typing import Any
 
 from staging.errors import PolicyError
 from staging.fingerprints import Fingerprint, Tree
+from staging.paths import safe_relative
 
 _KEPT = ("class", "basename", "format")
 _PARALLEL_BYTES = 64 << 20
@@ -83,6 +84,7 @@ class Outputs:
             raise PolicyError(f"the output {path.name!r} is a link that leads out of the run", where=path.name)
         for folder, folders, files in os.walk(real):
             for name in (*folders, *files):
+                _check_name(name, path.name)
                 inner = f"{folder}/{name}"
                 status = os.lstat(inner)
                 if stat.S_ISLNK(status.st_mode):
@@ -95,6 +97,17 @@ class Outputs:
                     _separate(inner)
         tree = Tree.of_directory(Path(real))
         return tree.fingerprint.digest, tree.size
+
+
+def _check_name(name: str, folder: str) -> None:
+    """Refuse a name in an output folder that no crate could hold."""
+    try:
+        safe_relative(name)
+    except PolicyError as error:
+        raise PolicyError(
+            f"the output {folder!r} holds {name!r}, a name with a line break, a backslash or bytes that are not UTF-8",
+            where=repr(name),
+        ) from error
 
 
 def _separate(path: str) -> None:

@@ -134,3 +134,92 @@ def test_without_namespaces_a_run_that_changed_its_input_has_failed(
     assert (execution.error or "").startswith("what is staged was changed while it ran: ")
     (told,) = session.show(staged.id).runs
     assert (told.status, told.error) == (Status.FAILED, execution.error)
+
+
+ANY = "cwlVersion: v1.2\nclass: ExpressionTool\nrequirements: {InlineJavascriptRequirement: {}}\ninputs: {}\n"
+
+
+def _made(value: str, kind: str = "File") -> str:
+    return f'{ANY}outputs: {{out: {kind}}}\nexpression: "${{return {{out: {value}}};}}"\n'
+
+
+@pytest.mark.node
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        ("{'class': 'File', 'location': 'file://SECRET'}", "File"),
+        (
+            "{'class': 'Directory', 'basename': 'd', 'listing': [{'class': 'File', 'location': 'file://SECRET'}]}",
+            "Directory",
+        ),
+    ],
+)
+def test_javascript_cannot_hand_out_a_file_of_the_host(bench: Bench, tmp_path: Path, value: str, kind: str) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+    bench.write(main=_made(value.replace("SECRET", str(secret)), kind))
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert "leads out of the run" in (execution.error or "")
+    assert not execution.outputs
+
+
+def test_a_default_of_a_nested_tool_is_not_a_file_of_the_host(bench: Bench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+    default = f"{{class: File, location: 'file://{secret}'}}"
+    bench.write(
+        main="""
+        cwlVersion: v1.2
+        class: Workflow
+        inputs: {}
+        outputs: {out: {type: File, outputSource: one/out}}
+        steps: {one: {run: one.cwl, in: {}, out: [out]}}
+        """,
+        one=tool("cat $0", inputs=f"{{file: {{type: File, default: {default}, inputBinding: {{}}}}}}"),
+    )
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert "neither staged nor a product of this run" in (execution.error or "")
+
+
+def test_a_link_to_a_folder_with_a_link_out_is_refused(bench: Bench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+    command = f'mkdir "$TMPDIR/f" d; ln -s {secret} "$TMPDIR/f/x"; ln -s "$TMPDIR/f" d/l'
+    bench.write(main=tool(command, outputs="{d: {type: Directory, outputBinding: {glob: d}}}", more=""))
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert "leads out of the run" in (execution.error or "")
+    assert not [one for one in (bench.content / "runs").rglob("*") if one.is_file() and "canary" in one.read_text()]
+
+
+@pytest.mark.parametrize("name", ["a\\nb", "a\\377b"])
+def test_a_name_that_no_crate_can_hold_fails_the_run(bench: Bench, name: str) -> None:
+    command = f"mkdir d; printf x > \"$(printf 'd/{name}')\""
+    bench.write(main=tool(command, outputs="{d: {type: Directory, outputBinding: {glob: d}}}", more=""))
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    error = execution.error or ""
+    assert "the output 'd' holds" in error or "a file whose name is not UTF-8" in error
+
+
+def test_a_link_that_a_tool_leaves_among_the_logs_is_removed(bench: Bench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+    logs = bench.content / "runs/1/logs/steps"
+    bench.write(main=tool(f"ln -s {secret} {logs}/a.stderr; ln -s / {logs}/b"))
+
+    execution = bench.run()
+
+    assert execution.status is Status.COMPLETED, execution.error
+    assert not [one for one in logs.iterdir() if one.is_symlink()]
+    assert [str(one) for one in execution.logs] == ["runs/1/logs/engine.log"]

@@ -1,6 +1,7 @@
-"""What a step may hand on: its own products and staged inputs. A link to anything else is refused, before it is read.
+"""What a step may be given and hand on: staged files and the run's own. Anything else is refused before it is read.
 
-cwltool follows links when it collects outputs and would copy what they point to (a password file, another run).
+cwltool follows links when it collects outputs and would copy what they point to (a password file, another run). And a
+workflow may name any file of the host: in a default, or by JavaScript that makes a File.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ class Borders:
 
     def __init__(self, *, staged: list[str], own: list[str]) -> None:
         self.staged = tuple(f"{os.path.realpath(one)}/" for one in staged)
+        # Staged folders hold no link that leads out (it is looked at when they are staged and before each run).
+        self._plain = tuple(f"{one}/" for one in staged)
         self.allowed = sorted({os.path.realpath(one) for one in (*staged, *own)})
 
     def is_staged(self, path: str) -> bool:
@@ -35,6 +38,8 @@ class Borders:
 
     def holds(self, path: str) -> bool:
         """Whether a path, with all links followed, stays inside."""
+        if path.startswith(self._plain) and "/../" not in path and not path.endswith("/.."):
+            return True
         real = os.path.realpath(path)
         return any(real == one or real.startswith(f"{one}/") for one in self.allowed)
 
@@ -44,14 +49,40 @@ class Borders:
         Raises:
             RefusedOutput: one does.
         """
-        for found in files_and_folders(outputs):
+        for found in files_and_folders(outputs, listed=True):
             path = local_path(found)
             if path is None:
                 continue
             self._check(path, found.get("basename") or path)
-            if os.path.isdir(path):  # noqa: PTH112
-                for link in _links(path):
-                    self._check(link, os.path.relpath(link, os.path.dirname(path)))  # noqa: PTH120
+            if found["class"] == "Directory" and os.path.isdir(path):  # noqa: PTH112
+                self._check_links(path, os.path.dirname(path), set())  # noqa: PTH120
+
+    def _check_links(self, folder: str, above: str, seen: set[str]) -> None:
+        """Look at the links in a folder, and in the folders that they lead to: all that would be copied."""
+        seen.add(os.path.realpath(folder))
+        for link in _links(folder):
+            self._check(link, os.path.relpath(link, above))
+            real = os.path.realpath(link)
+            if os.path.isdir(real) and real not in seen:  # noqa: PTH112
+                self._check_links(real, above, seen)
+
+    def admit(self, values: Any, what: str) -> None:
+        """Refuse Files and Directories that are neither staged nor the run's own.
+
+        Raises:
+            RefusedOutput: one is not.
+        """
+        for found in files_and_folders(values, listed=True):
+            path = local_path(found)
+            if path is not None:
+                self.admit_path(path, what)
+
+    def admit_path(self, path: str, what: str) -> None:
+        """The same for one path."""
+        if not self.holds(path):
+            sentence = f"{what} {path!r}, which is neither staged nor a product of this run"
+            REFUSED.append(sentence)
+            raise RefusedOutput(sentence)
 
     def _check(self, path: str, name: str) -> None:
         if not self.holds(path):

@@ -19,7 +19,7 @@ from cwltool.command_line_tool import CommandLineTool, ExpressionJob, Expression
 from cwltool.job import CommandLineJob, ContainerCommandLineJob, JobBase
 from cwltool.process import shortname
 
-from engines.cwltool.child.borders import Borders, settle_links
+from engines.cwltool.child.borders import Borders, RefusedOutput, settle_links
 from engines.cwltool.child.events import Events, now
 from engines.cwltool.child.loading import Complaints
 from engines.cwltool.child.trees import Recorder, files_and_folders, local_path
@@ -81,11 +81,19 @@ class Hooks:
         def job(process: Any, job_order: Any, output_callbacks: Any, context: Any) -> Any:
             for made in original(process, job_order, output_callbacks, context):
                 if made is not None:
+                    self._admit(made, context)
                     self._spare_staged(made)
                     made.step_hook = JobHook(self, "/".join(_path(context)) or self.main)
                 yield made
 
         kind.job = job
+
+    def _admit(self, job: Any, context: Any) -> None:
+        """Refuse files of the host that a default, or JavaScript, brought in."""
+        what = f"step {'/'.join(_path(context)) or self.main!r} is given"
+        self.borders.admit(job.builder.job, what)
+        for entry in (getattr(job, "generatefiles", None) or {}).get("listing", ()):
+            self.borders.admit(entry, what)
 
     def _spare_staged(self, job: Any) -> None:
         """Let a job that updates files in place have copies, when one of them is staged and so not its to change."""
@@ -131,10 +139,21 @@ class Hooks:
             hook: JobHook | None = getattr(job, "step_hook", None)
             if hook is not None:
                 hook.begin(job.builder.job, [])
-                job.output_callback = hook.ending(job.output_callback, None)
+                job.output_callback = self._checking(hook.ending(job.output_callback, None))
             run(job, context, tmpdir_lock)
 
         ExpressionJob.run = hooked_run
+
+    def _checking(self, callback: Any) -> Any:
+        def checked(outputs: Any, status: str) -> None:
+            try:
+                self.borders.check(outputs)
+            except RefusedOutput as error:
+                self.complaints.messages.append(str(error))
+                outputs, status = {}, "permanentFail"
+            callback(outputs, status)
+
+        return checked
 
     def _wrap_skips(self) -> None:
         kind = workflow_job.WorkflowJob

@@ -35,11 +35,13 @@ def run(request: dict[str, Any], events: Events) -> int:
     hooks: Hooks | None = None
     try:
         process = load(request, validate=request["validate"])
-        order = job_order(process, request)
+        within = borders.Borders(staged=request["staged"], own=request["own"])
+        access = _access(within)
+        order = job_order(process, request, access)
         hooks = Hooks(
             events=events,
             recorder=Recorder(request["content"]),
-            borders=borders.Borders(staged=request["staged"], own=request["own"]),
+            borders=within,
             complaints=complaints,
             main=request["name"],
             logs=request["logs"],
@@ -52,9 +54,11 @@ def run(request: dict[str, Any], events: Events) -> int:
         gc.set_threshold(50_000, 20, 50)
         walls.close(request)
         scheduler = Scheduler(cores=request["cores"], memory=request["memory"] / 2**20)
-        outputs, status = scheduler(process, order, runtime_context(request))
+        outputs, status = scheduler(process, order, runtime_context(request, access))
     except UnsupportedRequirement as error:
         return _ended(events, hooks, 33, None, f"the workflow uses something unsupported: {error}")
+    except UnicodeEncodeError as error:
+        return _ended(events, hooks, 1, None, f"a tool made a file whose name is not UTF-8: {error.object!r}")
     except (ValidationException, WorkflowException, RuntimeError, OSError, ValueError) as error:
         return _ended(events, hooks, 1, None, strip_dup_lineno(str(error)))
     if status == "success":
@@ -62,7 +66,22 @@ def run(request: dict[str, Any], events: Events) -> int:
     return _ended(events, hooks, 1, outputs, complaints.messages[0] if complaints.messages else f"it ended {status}")
 
 
-def job_order(process: Any, request: dict[str, Any]) -> dict[str, Any]:
+def _access(within: borders.Borders) -> Any:
+    """Cwltool's door to the file system, opened to what is staged and the run's own."""
+
+    class Access(StdFsAccess):  # type: ignore[misc]
+        def open(self, fn: str, mode: str) -> Any:
+            within.admit_path(self._abs(fn), "the workflow reads")
+            return super().open(fn, mode)
+
+        def listdir(self, fn: str) -> Any:
+            within.admit_path(self._abs(fn), "the workflow lists")
+            return super().listdir(fn)
+
+    return Access
+
+
+def job_order(process: Any, request: dict[str, Any], access: Any) -> dict[str, Any]:
     """The parameters in the form that cwltool's own command line gives them."""
     order: dict[str, Any] = {key: _location(value) for key, value in request["parameters"].items()}
     for slot in process.tool["inputs"]:
@@ -77,7 +96,7 @@ def job_order(process: Any, request: dict[str, Any]) -> dict[str, Any]:
         if "format" in found:
             found["format"] = namespaces.expand_url(found["format"], "")
 
-    adjustFileObjs(order, functools.partial(add_sizes, StdFsAccess("")))
+    adjustFileObjs(order, functools.partial(add_sizes, access("")))
     adjustFileObjs(order, expand_format)
     adjustDirObjs(order, trim_listing)
     normalizeFilesDirs(order)
@@ -86,7 +105,7 @@ def job_order(process: Any, request: dict[str, Any]) -> dict[str, Any]:
     return order
 
 
-def runtime_context(request: dict[str, Any]) -> Any:
+def runtime_context(request: dict[str, Any], access: Any) -> Any:
     """Where and how cwltool works: below the run's folder, without containers, without reading bytes to hash them."""
     return RuntimeContext(
         {
@@ -94,6 +113,7 @@ def runtime_context(request: dict[str, Any]) -> Any:
             "outdir": request["outputs"],
             "tmpdir_prefix": os.path.join(request["tmp"], "t"),  # noqa: PTH118
             "tmp_outdir_prefix": os.path.join(request["tmp"], "o"),  # noqa: PTH118
+            "make_fs_access": access,
             "use_container": False,
             "pull_image": False,
             "compute_checksum": False,

@@ -57,20 +57,23 @@ def local_path(value: dict[str, Any]) -> str | None:
     return path if isinstance(path, str) and path.startswith("/") else None
 
 
-def files_and_folders(value: Any) -> Iterator[dict[str, Any]]:
-    """Every File and Directory in a value, with secondary files and what literal folders list."""
+def files_and_folders(value: Any, *, listed: bool = False) -> Iterator[dict[str, Any]]:
+    """Every File and Directory in a value, with secondary files and what literal folders list.
+
+    ``listed``: also what folders that lie somewhere say that they hold.
+    """
     if isinstance(value, list):
         for one in value:
-            yield from files_and_folders(one)
+            yield from files_and_folders(one, listed=listed)
     elif isinstance(value, dict):
         if value.get("class") in ("File", "Directory"):
             yield value
-            yield from files_and_folders(value.get("secondaryFiles"))
-            if local_path(value) is None:
-                yield from files_and_folders(value.get("listing"))
+            yield from files_and_folders(value.get("secondaryFiles"), listed=listed)
+            if listed or local_path(value) is None:
+                yield from files_and_folders(value.get("listing"), listed=listed)
         else:
             for one in value.values():
-                yield from files_and_folders(one)
+                yield from files_and_folders(one, listed=listed)
 
 
 def _size(path: str) -> int | None:
