@@ -511,6 +511,8 @@ def test_no_token_password_or_local_path_of_a_text_or_address_is_in_any_file_of_
     entities = entities_of(tmp_path / "retrospective")
     assert entities["./"]["description"] == "and/or http://h/ at …/y, 1/2"
     assert "/usr/share/dict/words" in [one.get("value") for one in entities.values()]
+    (address,) = [one for one in entities.values() if one.get("value") == "http://example.org/x?…"]
+    assert "Not the very text" in address["description"]
     assert entities[f"#sha256-{sha256(b'signed')}"]["contentUrl"] == "https://example.org/data/in.gz"
     assert "without their query" in (tmp_path / "retrospective" / "README.md").read_text()
 

@@ -291,8 +291,8 @@ def _remarks(ground: Prospective, story: Story) -> list[str]:
     remarks = []
     if story.lock is None:
         remarks.append(
-            f"The lock ({LOCK}) is not in this crate: it names local places or addresses with a query, or what must "
-            "not be disclosed. Ask for it; it has the digest of the plan above."
+            f"The lock ({LOCK}) is not in this crate: it names local places, addresses with a query or a user, or what "
+            "must not be disclosed. Ask for it; it has the digest of the plan above."
         )
     if any(is_told_in_part(item.pinned) for item in ground.plan.items):
         remarks.append(

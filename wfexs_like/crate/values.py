@@ -191,6 +191,8 @@ class Values:
         entity_id = fragment("value", slot, hashlib.sha256(canonical([name, shown])).hexdigest()[:16])
         known = entity_id in self.graph
         entity = self.graph.add(entity_id, "PropertyValue", name=name)
+        if isinstance(value, str) and shown != value:
+            entity.add("description", "Not the very text: local names, passwords or keys in it are left out.")
         if known:
             return Ref(entity_id), _text(shown)
         if isinstance(value, Mapping):
