@@ -169,11 +169,11 @@ def test_a_hash_in_a_uri_that_should_have_been_encoded_is_hinted_at(tmp_path: Pa
 
 
 def _deepen(root: Path, levels: int, *, with_file: bool) -> None:
-    """Folders in folders, with names of 200 bytes; made step by step, as their path may be longer than any call takes."""
+    """Folders in folders, with names of 200 bytes; made step by step, as their path may be too long for any call."""
     root.mkdir(parents=True)
     here = os.open(root, os.O_RDONLY)
     for _ in range(levels):
-        os.mkdir("d" * 200, dir_fd=here)  # noqa: PTH102 - a Path knows no dir_fd
+        os.mkdir("d" * 200, dir_fd=here)
         below = os.open("d" * 200, os.O_RDONLY, dir_fd=here)
         os.close(here)
         here = below
