@@ -88,8 +88,8 @@ class Param:
 class ExpectedOutput:
     """An output the user counts on. ``minimum`` and ``maximum`` (``None``: no limit) bound how many there must be.
 
-    ``where``, ``line`` and ``column`` are its place in the stage file; a lock doesn't hold them. ``preferred_name`` has
-    a place in the lock, but nothing sets it yet.
+    ``where``, ``line`` and ``column`` are its place in the stage file; a lock doesn't hold them. ``preferred_name`` is
+    what the output is called when the run is over.
     """
 
     name: str

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from staging.definition import ExpectedOutput, Limits, Source, StageDefinition
+from staging.errors import PolicyError
 from staging.grammar import (
     GIVEN,
     KEY,
@@ -33,6 +34,7 @@ from staging.nicknames import RULE as NICKNAME_RULE
 from staging.nicknames import is_nickname
 from staging.nodes import Document, ListNode, MapNode, ScalarNode, shown
 from staging.parameters import Parameters, read_environment, read_job, read_parameters
+from staging.paths import safe_relative
 from staging.quantities import parse_memory, parse_time
 from staging.values import CLASS
 from staging.workflow_wish import read_container, read_engine, read_nextflow, read_profile, read_workflow
@@ -78,7 +80,7 @@ _AUTHOR = {"name": GIVEN, "orcid": KEY, "affiliation": KEY}
 _OUTPUT = {
     CLASS: GIVEN,
     "cardinality": KEY,
-    "preferredName": unbuilt(as_text, "leave it out: the output keeps the name that the workflow gives it"),
+    "preferredName": KEY,
     "glob": KEY,
     "fillFrom": unbuilt(as_text),
     "syntheticOutput": unbuilt(as_flag),
@@ -150,6 +152,7 @@ def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
         kind = fields.read(CLASS, lambda child: as_choice(child, ("File", "Directory", "Value")))
         minimum, maximum = fields.read("cardinality", _read_cardinality) or (1, 1)
         glob = fields.text("glob")
+        preferred = fields.read("preferredName", _read_preferred_name)
         assert isinstance(cursor.node, MapNode)
         line, column = cursor.node.places[name]
         outputs.append(
@@ -158,6 +161,7 @@ def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
                 kind="Directory" if kind == "Directory" else "Value" if kind == "Value" else "File",
                 minimum=minimum,
                 maximum=maximum,
+                preferred_name=preferred,
                 glob=None if glob is None else one.origin.fill(glob),
                 where=one.where,
                 line=line,
@@ -165,6 +169,17 @@ def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
             )
         )
     return tuple(outputs)
+
+
+def _read_preferred_name(cursor: Cursor) -> str | None:
+    text = as_text(cursor)
+    name = None if text is None else cursor.origin.fill(text)
+    try:
+        if name is not None and len(safe_relative(name).parts) > 1:
+            cursor.fault(f"{shown(name)} is a path, and a name is wanted", "leave the folders out", structural=False)
+    except PolicyError as error:
+        cursor.fault(error.message, error.hint, structural=False)
+    return name
 
 
 _CARDINALITIES = {"1": (1, 1), "?": (0, 1), "*": (0, None), "+": (1, None)}

@@ -20,6 +20,7 @@ from engines.host import facts
 from engines.isolation import Isolation
 from engines.journal import JOURNAL, JOURNAL_SCHEMA, Journal, replay, timestamp
 from engines.launcher import Ending, Errand, Outcome, Started, last_words, run_errand
+from engines.naming import give_names
 from engines.outputs import Outputs
 from engines.processes import MARKER, identity
 from engines.stopping import CANCEL, clear
@@ -227,8 +228,10 @@ class _Run:
         """Outputs, and what may be wrong with them."""
         outputs = Outputs(root=self.request.folder / "outputs", content=self.request.content)
         try:
-            end["outputs"] = outputs.settle(last["outputs"] or {})
-            end["moved"] = {self.relative.path(old): self.relative.path(new) for old, new in last["moved"].items()}
+            named, renamed = give_names(last["outputs"] or {}, self.request.plan.outputs)
+            end["outputs"] = outputs.settle(named)
+            places = {old: renamed.get(new, new) for old, new in last["moved"].items()}
+            end["moved"] = {self.relative.path(old): self.relative.path(new) for old, new in places.items()}
         except PolicyError as error:
             end |= {"status": "failed", "error": error.message, "error_kind": error.kind, "outputs": {}}
             return

@@ -65,7 +65,7 @@ paranoid_mode: false
 prefer_upstream_source: false
 limits: {cores: 2, memory: 4 GiB, time: 1h 30m}
 outputs:
-  bam: {c-l-a-s-s: File}
+  bam: {c-l-a-s-s: File, preferredName: sample.bam}
   logs: {c-l-a-s-s: File, cardinality: "*", glob: "*.log"}
   more: {c-l-a-s-s: Directory, cardinality: [2, 5]}
   some: {c-l-a-s-s: Value, cardinality: "+"}
@@ -93,6 +93,7 @@ environment:
         ("maybe", "File", 0, 1),
         ("three", "File", 3, 3),
     ]
+    assert definition.outputs[0].preferred_name == "sample.bam"
     assert definition.outputs[1].glob == "*.log"
     token, reference = definition.environment
     assert (token.name, token.value) == ("TOKEN_COUNT", "1.10")
@@ -161,7 +162,6 @@ def test_every_fault_comes_at_once_in_the_order_of_the_text(folder: Path) -> Non
         ("params: {cwl:tool: x.cwl}", "cwl:tool"),
         ("outputs: {a: {c-l-a-s-s: File, fillFrom: b}}", "fillFrom"),
         ("outputs: {a: {c-l-a-s-s: File, syntheticOutput: true}}", "syntheticOutput"),
-        ("outputs: {a: {c-l-a-s-s: File, preferredName: a.bam}}", "preferredName"),
         ("prefer_upstream_source: true", "prefer_upstream_source"),
         ("environment: {A: {c-l-a-s-s: Value, value: x, disclosable: false}}", "disclosable: false of a plain value"),
     ],
