@@ -243,6 +243,23 @@ def test_an_override_that_does_not_fit_makes_no_run(wfexs: Command, stage_file: 
     assert wfexs.ok("show", staged["id"])["runs"] == []
 
 
+def test_a_tool_that_requires_a_container_is_exit_6_before_any_download(
+    wfexs: Command, stage_file: Callable[..., Path], home: Path
+) -> None:
+    with WebServer() as web:
+        web.files["/a.txt"] = File(b"x")
+        path = stage_file(
+            "{c-l-a-s-s: File, url: '" + web.url("/a.txt") + "'}",
+            more="requirements: {DockerRequirement: {dockerPull: 'alpine:3'}}",
+        )
+
+        error = _refused(wfexs("stage", path), 6, home, kind="container")
+
+        assert web.requests == []
+    assert error["images"] == ["alpine:3"]
+    assert error["where"] == "tool.cwl"
+
+
 # --- disks ------------------------------------------------------------------------------------------------------------
 
 
