@@ -84,7 +84,7 @@ def read_interface(workdir: StagedWorkdir) -> WorkflowInterface:
     path = workdir.content / "interface.json"
     try:
         return interface_from_json(json.loads(path.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, DefinitionError) as error:
         raise NotFoundError(
             f"{workdir.id} has no readable interface.json", hint="stage again: this working directory is damaged"
         ) from error

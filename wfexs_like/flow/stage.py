@@ -234,7 +234,8 @@ def _inspect(
     kept = work.cache / "inspections" / f"{Fingerprint.of_bytes(canonical(facts)).digest}.json"
     try:
         return interface_from_json(json.loads(kept.read_bytes()))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, DefinitionError):
+        # None kept, or a damaged one: ask again.
         interface = engine.inspect(root, entry, installed)
     check_contained(root, interface.entry, engine.references)
     kept.parent.mkdir(parents=True, exist_ok=True)
