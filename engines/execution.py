@@ -21,21 +21,6 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputFile:
-    """A file or folder that a run made, or that a step read or wrote.
-
-    ``path`` is relative to the working directory's content when it lies below it, else ``None``. ``size`` is in bytes;
-    ``sha256`` is the digest *we* computed (for a folder, by the tree rule).
-    """
-
-    path: PurePosixPath | None
-    basename: str
-    sha256: str | None
-    size: int | None
-    kind: str = "File"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StepRun:
     """One attempt at one step (one job of the engine).
 

@@ -122,15 +122,6 @@ def unpack(
         raise
 
 
-def is_zip(path: Path) -> bool:
-    """Whether the file begins as a zip archive does."""
-    try:
-        with path.open("rb") as stream:
-            return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-    except OSError:
-        return False
-
-
 def _reader(archive: Path, start: bytes, limits: Limits) -> Reader:
     # Each format's library is loaded when one of its archives turns up.
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):

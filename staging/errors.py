@@ -9,15 +9,15 @@ The tree::
     +- DigestError              5   bytes are not the bytes that were promised
     +- ContainerError           6   a container runtime or image
     +- EngineError              7   the engine could not be set up
-    +- WorkflowError            8   the engine ran and the workflow failed
     +- CrateError               9   a crate is invalid, or two runs differ
     +- NotFoundError           10   no such working directory, run, object
     +- LockedError             11   somebody else is using it
     +- KeyAccessError          12   wrong key or passphrase
     +- DiskError               13   disk full or quota
     +- PolicyError             14   refused: it would break a promise
-    +- LeakError               15   something got out that must not
     +- InterruptedByUser   128+N   a signal
+
+A workflow that fails is no error of ours but a run with that status; the command line ends with 8 for it.
 
 An error speaks twice: fields for a program (``as_json``), a sentence and a hint for a person.
 """
@@ -168,13 +168,6 @@ class EngineError(WfexsError):
     exit_code = 7
 
 
-class WorkflowError(WfexsError):
-    """The engine ran and the workflow failed."""
-
-    kind = "workflow"
-    exit_code = 8
-
-
 class CrateError(WfexsError):
     """A crate is invalid, or two runs differ."""
 
@@ -215,13 +208,6 @@ class PolicyError(WfexsError):
 
     kind = "policy"
     exit_code = 14
-
-
-class LeakError(WfexsError):
-    """Something got out that must not."""
-
-    kind = "leak"
-    exit_code = 15
 
 
 class InterruptedByUser(WfexsError):  # noqa: N818 - an event, not a mistake

@@ -185,7 +185,7 @@ class Plan:
             PolicyError: a path in it leads out of the working directory.
         """
         try:
-            record = json.loads(text, object_pairs_hook=_no_key_twice)
+            record = json.loads(text, object_pairs_hook=no_key_twice)
             if not isinstance(record, dict) or record.get("schema") != LOCK_SCHEMA:
                 raise ValueError(f"not a {LOCK_SCHEMA} document")
             plan = _plan_from(record)
@@ -215,7 +215,12 @@ def canonical(value: object) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-def _no_key_twice(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+def no_key_twice(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    """For ``json.loads``: a map, if none of its keys stands there twice.
+
+    Raises:
+        ValueError: one does.
+    """
     record = dict(pairs)
     if len(record) != len(pairs):
         raise ValueError("a key stands there twice")

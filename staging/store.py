@@ -203,17 +203,6 @@ class ContentStore:
         except OSError as error:
             raise from_os_error(error, "write into the content store") from error
 
-    def commit_bytes(self, content: bytes) -> Fingerprint:
-        """Take bytes in that are in memory."""
-        fingerprint = Fingerprint.of_bytes(content)
-        with self.workspace.temporary() as path:
-            try:
-                path.write_bytes(content)
-            except OSError as error:
-                raise from_os_error(error, "write into the content store") from error
-            self.commit_file(path, fingerprint)
-        return fingerprint
-
     def flush(self) -> None:
         """Have the names of all objects taken in so far on the disk."""
         with self._guard:

@@ -36,6 +36,13 @@ from staging.store import ContentStore
 
 WORKDIR_SCHEMA = "wfexs-like/workdir/1"
 LOCK = ".lock"
+# What lies directly below the content.
+STAGE_FILE = "stage.yaml"
+JOB_FILE = "job.yml"
+LOCK = "stage.lock.json"
+INTERFACE = "interface.json"
+ABOUT = "about.json"
+
 _PARTIAL = ".partial-"
 _DOOMED = ".doomed-"
 _PREFIX_LENGTH = 2
@@ -66,17 +73,17 @@ class StagedWorkdir:
     @property
     def lock_path(self) -> Path:
         """The lock file."""
-        return self.content / "stage.lock.json"
+        return self.content / LOCK
 
     @property
-    def stage_path(self) -> Path:
-        """The stage file, as it was given."""
-        return self.content / "stage.yaml"
+    def about_path(self) -> Path:
+        """What the stage file says of the whole: title, description, licence, authors."""
+        return self.content / ABOUT
 
     @property
     def interface_path(self) -> Path:
         """What the engine said of the workflow."""
-        return self.content / "interface.json"
+        return self.content / INTERFACE
 
     @property
     def runs_path(self) -> Path:
@@ -90,14 +97,6 @@ class StagedWorkdir:
             DefinitionError: it is damaged. NotFoundError: it is missing.
         """
         return Plan.parse(self._read(self.lock_path, "lock"), file=str(self.lock_path))
-
-    def stage_text(self) -> str:
-        """The stage file's text.
-
-        Raises:
-            NotFoundError: it is missing.
-        """
-        return self._read(self.stage_path, "stage file").decode(errors="replace")
 
     def _read(self, path: Path, what: str) -> bytes:
         try:

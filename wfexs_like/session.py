@@ -17,7 +17,7 @@ from staging.placing import write_atomically
 from staging.plan import Json, Plan
 from staging.progress import Progress, Silent
 from staging.store import ContentStore
-from staging.workdir import NewWorkdir, StagedWorkdir, Workdirs
+from staging.workdir import ABOUT, INTERFACE, JOB_FILE, LOCK, STAGE_FILE, NewWorkdir, StagedWorkdir, Workdirs
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
 from wfexs_like.results import (
     ItemReport,
@@ -125,12 +125,12 @@ class Session:
             work = self._work(definition, new, None if update else lock)
             prepared = prepare(work)
             plan, items = realise(work, prepared)
-            write_json(new.content / "interface.json", interface_as_json(prepared.workflow.interface))
-            write_json(new.content / "about.json", _about(definition))
-            write_atomically(new.content / "stage.yaml", definition.text.encode())
+            write_json(new.content / INTERFACE, interface_as_json(prepared.workflow.interface))
+            write_json(new.content / ABOUT, _about(definition))
+            write_atomically(new.content / STAGE_FILE, definition.text.encode())
             if definition.job_text is not None:
-                write_atomically(new.content / "job.yml", definition.job_text.encode())
-            write_atomically(new.content / "stage.lock.json", plan.lock_bytes())
+                write_atomically(new.content / JOB_FILE, definition.job_text.encode())
+            write_atomically(new.content / LOCK, plan.lock_bytes())
             new.record(items)
             workdir = new.commit()
         changes: tuple[str, ...] = ()

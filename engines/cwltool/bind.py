@@ -14,7 +14,7 @@ from engines.cwltool.secondaries import with_secondaries
 from engines.cwltool.types import admits_record, describe, is_nullable, members, misfits
 from staging.definition import DirectoryValue, FileValue, Param, Value
 from staging.errors import DefinitionError, Fault
-from staging.plan import Json
+from staging.plan import Json, no_key_twice
 
 
 def bind(interface: WorkflowInterface, params: tuple[Param, ...], beside: Beside | None = None) -> Bound:
@@ -124,7 +124,7 @@ def _fault(param: Param | None, place: str, message: str, hint: str | None) -> F
 def _readings(text: str) -> Iterator[Json]:
     """What a text on the command line may mean: JSON, else itself."""
     with contextlib.suppress(ValueError, RecursionError):
-        yield json.loads(text, parse_constant=_not_json)
+        yield json.loads(text, parse_constant=_not_json, object_pairs_hook=no_key_twice)
     yield text
 
 

@@ -140,3 +140,12 @@ def use_fetchers(monkeypatch: pytest.MonkeyPatch, fetchers: Mapping[str, object]
             return (lambda: fetchers[name]) if name in fetchers else FETCHERS.load(name)
 
     monkeypatch.setattr(obtaining, "FETCHERS", Registry())
+
+
+def taken(store: ContentStore, content: bytes) -> Fingerprint:
+    """Have ``content`` in the store."""
+    fingerprint = Fingerprint.of_bytes(content)
+    with store.workspace.temporary() as path:
+        path.write_bytes(content)
+        store.commit_file(path, fingerprint)
+    return fingerprint

@@ -9,7 +9,7 @@ import pytest
 from staging.definition import EngineWish, FileValue, Limits, StageDefinition
 from staging.errors import DefinitionError, Fault
 from staging.identifiers import Identifier
-from staging.loading import load_stage_file, parse_override
+from staging.loading import load_stage_file
 
 WORKFLOW = "workflow_id: https://example.org/main.cwl\n"
 
@@ -415,49 +415,3 @@ def test_the_faults_of_a_job_file_carry_its_name(folder: Path) -> None:
     (folder / "job.yml").write_text("a: [\n")
     one = fault(folder, WORKFLOW + "params-from: job.yml\n")
     assert (Path(one.file).name, one.line) == ("job.yml", 2)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("1", 1),
-        ("1.5", 1.5),
-        ("true", True),
-        ("null", None),
-        ("", ""),
-        ("hello world", "hello world"),
-        (" x", " x"),
-        ("a: b", "a: b"),
-        ("*.txt", "*.txt"),
-        ("# 5", "# 5"),
-        ("'007'", "007"),
-        ('"a\\tb"', "a\tb"),
-        ("[1, x]", (1, "x")),
-        ('{"a": {"b": ["\\ud83d\\ude00"]}}', {"a": {"b": ("\U0001f600",)}}),
-    ],
-)
-def test_an_override_is_read_by_the_rules_of_the_stage_file(text: str, value: object) -> None:
-    param = parse_override("a.b", text)
-    assert (param.name, param.value) == ("a.b", value)
-
-
-@pytest.mark.parametrize(
-    ("name", "text", "message"),
-    [
-        ("a", "no", "truth value"),
-        ("a", "007", "leading zero"),
-        ("a", "[1, off]", "truth value"),
-        ("a", "[1", "not valid YAML"),
-        ("a", "{a: 1, a: 2}", "stands twice"),
-        ("a", "{class: File, path: x}", "a file can't be given when a workflow runs"),
-        ("a", "[[{class: Directory, path: x}]]", "a file can't be given when a workflow runs"),
-        ("", "1", "not a parameter's name"),
-        ("a..b", "1", "not a parameter's name"),
-        ("a", "\udce9", "not UTF-8"),
-    ],
-)
-def test_an_override_that_surprises_is_refused(name: str, text: str, message: str) -> None:
-    with pytest.raises(DefinitionError) as caught:
-        parse_override(name, text)
-    assert message in caught.value.message
-    assert caught.value.faults

@@ -20,6 +20,7 @@ from staging.objects import MissingObjectError, User
 from staging.placing import open_regular
 from staging.plan import Kind
 from staging.store import ContentStore
+from tests.support.stages import taken
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def commit_folder(store: ContentStore, **files: str) -> Tree:
 
 
 def test_bytes_taken_in_are_found_by_their_digest_and_read_only(store: ContentStore) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
 
     found = store.lookup(fingerprint)
 
@@ -75,16 +76,16 @@ def test_nothing_is_found_under_a_digest_that_nobody_brought(store: ContentStore
 
 
 def test_an_intact_object_is_not_replaced_by_the_same_bytes(store: ContentStore) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     before = store.path(fingerprint.digest).stat().st_ino
 
-    store.commit_bytes(b"hello")
+    taken(store, b"hello")
 
     assert store.path(fingerprint.digest).stat().st_ino == before
 
 
 def test_nothing_temporary_is_left(store: ContentStore, tmp_path: Path) -> None:
-    store.commit_bytes(b"hello")
+    taken(store, b"hello")
     commit_folder(store, a="x")
     with pytest.raises(RuntimeError), store.workspace.temporary() as path:
         path.write_text("half")
@@ -124,7 +125,7 @@ def test_a_file_that_is_only_known_as_executable_is_found_as_plain_file(store: C
 
 
 def test_a_lost_index_costs_a_look_and_nothing_else(store: ContentStore, tmp_path: Path) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     tree = commit_folder(store, a="x")
     store.close()
     for file in (tmp_path / "cache").glob("index.sqlite*"):
@@ -137,7 +138,7 @@ def test_a_lost_index_costs_a_look_and_nothing_else(store: ContentStore, tmp_pat
 
 @pytest.mark.parametrize("damage", [b"", b"garbage" * 1000, b"SQLite format 3\x00" + b"\xff" * 5000])
 def test_a_damaged_index_is_replaced(store: ContentStore, tmp_path: Path, damage: bytes) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     store.close()
     (tmp_path / "cache" / "index.sqlite").write_bytes(damage)
 
@@ -151,7 +152,7 @@ def test_a_damaged_index_is_replaced(store: ContentStore, tmp_path: Path, damage
 def test_a_placed_file_is_not_read_again_although_its_link_changed_the_object(
     store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     for name in ("a", "b", "c"):
         store.place({str(tmp_path / name): fingerprint.digest})
     (tmp_path / "folder").mkdir()
@@ -165,7 +166,7 @@ def test_a_placed_file_is_not_read_again_although_its_link_changed_the_object(
 def test_several_links_of_one_object_at_once_are_carried_over(
     store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     (tmp_path / "folder").mkdir()
     monkeypatch.setattr("staging.store.read_digest", lambda descriptor: pytest.fail("it was read again"))
 
@@ -178,7 +179,7 @@ def test_several_links_of_one_object_at_once_are_carried_over(
 
 
 def test_the_signature_of_a_placed_file_is_that_of_the_file(store: ContentStore, tmp_path: Path) -> None:
-    digest = store.commit_bytes(b"hello").digest
+    digest = taken(store, b"hello").digest
 
     placed = store.place({str(tmp_path / "a"): digest})
 
@@ -199,7 +200,7 @@ def test_where_links_cannot_be_made_the_bytes_are_copied_and_checked(
     store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("staging.placing.link", lambda source, target: False)
-    digest = store.commit_bytes(b"hello").digest
+    digest = taken(store, b"hello").digest
 
     store.place({str(tmp_path / "a"): digest})
 
@@ -212,7 +213,7 @@ def test_a_copy_finds_bytes_that_changed_below_the_file_system(
     store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("staging.placing.link", lambda source, target: False)
-    digest = store.commit_bytes(b"hello").digest
+    digest = taken(store, b"hello").digest
     rot(store, digest)
 
     with pytest.raises(MissingObjectError):
@@ -223,7 +224,7 @@ def test_a_copy_finds_bytes_that_changed_below_the_file_system(
 
 
 def test_an_object_that_changed_this_very_moment_is_not_believed_without_reading(store: ContentStore) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     store.path(fingerprint.digest).touch()
 
     assert store.lookup(fingerprint) is not None
@@ -257,7 +258,7 @@ def test_a_copy_on_another_file_system_is_a_copy(store: ContentStore) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as other:
         if Path(other).stat().st_dev == store.root.parent.stat().st_dev:
             pytest.skip("no second file system here")
-        digest = store.commit_bytes(b"hello").digest
+        digest = taken(store, b"hello").digest
 
         store.place({f"{other}/a": digest, f"{other}/b": digest})
 
@@ -268,7 +269,7 @@ def test_a_copy_on_another_file_system_is_a_copy(store: ContentStore) -> None:
 
 
 def test_entries_tell_where_each_content_came_from_and_who_holds_it(store: ContentStore, tmp_path: Path) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     tree = commit_folder(store, a="x")
     store.index.learn({"http://example.org/a": origin("http://example.org/a", fingerprint)})
     store.index.use(str(tmp_path), "w1", [fingerprint.digest])
@@ -282,14 +283,14 @@ def test_entries_tell_where_each_content_came_from_and_who_holds_it(store: Conte
 
 
 def test_verify_finds_nothing_in_a_sound_store(store: ContentStore) -> None:
-    store.commit_bytes(b"hello")
+    taken(store, b"hello")
     commit_folder(store, a="x")
 
     assert store.verify() == ()
 
 
 def test_verify_reads_bytes_whose_signature_is_unchanged(store: ContentStore) -> None:
-    digest = store.commit_bytes(b"hello").digest
+    digest = taken(store, b"hello").digest
     rot(store, digest)
     assert store.lookup(Fingerprint(digest=digest)) is not None
 
@@ -302,7 +303,7 @@ def test_verify_reads_bytes_whose_signature_is_unchanged(store: ContentStore) ->
 
 def test_gc_removes_what_nobody_holds_and_keeps_the_rest(store: ContentStore, tmp_path: Path) -> None:
     (tmp_path / "home" / "w1").mkdir(parents=True)
-    kept, lost = store.commit_bytes(b"kept"), store.commit_bytes(b"lost")
+    kept, lost = taken(store, b"kept"), taken(store, b"lost")
     store.index.use(str(tmp_path / "home"), "w1", [kept.digest])
 
     would = store.gc(dry_run=True)
@@ -316,7 +317,7 @@ def test_gc_removes_what_nobody_holds_and_keeps_the_rest(store: ContentStore, tm
 
 
 def test_gc_notices_a_working_directory_that_was_deleted_by_hand(store: ContentStore, tmp_path: Path) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     home = tmp_path / "home"
     (home / "w1").mkdir(parents=True)
     store.index.use(str(home), "w1", [fingerprint.digest])
@@ -330,7 +331,7 @@ def test_gc_notices_a_working_directory_that_was_deleted_by_hand(store: ContentS
 
 
 def test_gc_keeps_what_a_live_stager_holds_that_has_no_working_directory_yet(store: ContentStore) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     user = User(home="/nowhere", workdir="w1")
     store.index.use(user.home, user.workdir, [fingerprint.digest])
 
@@ -352,7 +353,7 @@ def test_gc_keeps_the_files_of_a_folder_that_is_held(store: ContentStore, tmp_pa
 
 
 def test_remove_takes_a_digest_or_an_identifier(store: ContentStore) -> None:
-    one, two = store.commit_bytes(b"one"), store.commit_bytes(b"two")
+    one, two = taken(store, b"one"), taken(store, b"two")
     store.index.learn({"http://example.org/two": origin("http://example.org/two", two)})
 
     store.remove(one.digest)
@@ -363,7 +364,7 @@ def test_remove_takes_a_digest_or_an_identifier(store: ContentStore) -> None:
 
 
 def test_remove_refuses_what_a_working_directory_holds(store: ContentStore, tmp_path: Path) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     (tmp_path / "w1").mkdir()
     store.index.use(str(tmp_path), "w1", [fingerprint.digest])
 
@@ -406,7 +407,7 @@ def test_remove_of_an_unknown_thing_is_not_found(store: ContentStore) -> None:
 def test_remove_takes_a_local_path_as_a_person_writes_it(
     store: ContentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     identifier = f"file://{tmp_path}/a"
     store.index.learn({identifier: origin(identifier, fingerprint)})
     monkeypatch.chdir(tmp_path)
@@ -442,7 +443,7 @@ def test_a_signature_that_somebody_else_replaced_is_not_carried_over(store: Cont
 def test_an_index_of_an_older_version_is_made_anew_and_of_a_newer_one_refused(
     store: ContentStore, tmp_path: Path
 ) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     store.close()
     for version in (1, 99):
         with contextlib.closing(sqlite3.connect(tmp_path / "cache" / "index.sqlite")) as connection:
@@ -458,7 +459,7 @@ def test_an_index_of_an_older_version_is_made_anew_and_of_a_newer_one_refused(
 
 
 def test_a_page_of_the_index_that_is_damaged_is_told_once(store: ContentStore, tmp_path: Path) -> None:
-    fingerprint = store.commit_bytes(b"hello")
+    fingerprint = taken(store, b"hello")
     for number in range(300):
         identifier = f"http://example.org/{number}"
         store.index.learn({identifier: origin(identifier, fingerprint)})

@@ -154,14 +154,11 @@ def test_a_damaged_record_is_told_and_hides_no_other(bench: Bench, staged: Stage
     assert caught.value.exit_code == 3
 
 
-def test_a_missing_lock_or_stage_file_is_a_clear_error(staged: StagedWorkdir) -> None:
+def test_a_missing_lock_is_a_clear_error(staged: StagedWorkdir) -> None:
     staged.lock_path.unlink()
-    staged.stage_path.unlink()
 
     with pytest.raises(NotFoundError, match="no lock"):
         staged.plan()
-    with pytest.raises(NotFoundError, match="no stage file"):
-        staged.stage_text()
 
 
 def test_a_moved_working_directory_is_found_by_its_path(bench: Bench, staged: StagedWorkdir, tmp_path: Path) -> None:

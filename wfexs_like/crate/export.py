@@ -25,6 +25,7 @@ from typing import Literal
 from engines.execution import Status
 from staging.errors import CrateError, NotFoundError, UsageError, from_os_error
 from staging.plan import Kind, Role
+from staging.workdir import LOCK
 from wfexs_like.crate.data import Content
 from wfexs_like.crate.discretion import Discretion, is_told_in_part, web_address
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
@@ -46,7 +47,6 @@ PROFILES: dict[str, tuple[str, ...]] = {
     "retrospective": (PROCESS_RUN, WORKFLOW_RUN, WORKFLOW_RO_CRATE),
 }
 PREVIEW = "ro-crate-preview.html"
-LOCK = "stage.lock.json"
 
 __all__ = ["CrateSubject", "export_crate", "validate_crate"]
 

@@ -8,20 +8,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engines.execution import Execution, Status
-from engines.journal import replay
+from engines.journal import JOURNAL, replay
 from engines.stopping import tidy
 from staging.errors import DigestError, NotFoundError
 from staging.plan import Plan
-from staging.workdir import StagedWorkdir
+from staging.workdir import LOCK, StagedWorkdir
 from wfexs_like import __version__
 from wfexs_like.flow.run import read_interface
 from wfexs_like.settings import Person
 
 if TYPE_CHECKING:
     from wfexs_like.crate.export import CrateSubject
-
-
-JOURNAL = "journal.jsonl"
 
 
 def executions_of(workdir: StagedWorkdir) -> tuple[Execution, ...]:
@@ -60,7 +57,7 @@ def _check_plan(workdir: StagedWorkdir, plan: Plan, executions: tuple[Execution,
                 f"run {one.run} of {workdir.nickname} was made with another plan than its lock has now",
                 where=f"run {one.run}",
                 hint="the lock was replaced after the run: run again, or bring back the lock that was there",
-                path="stage.lock.json",
+                path=LOCK,
                 expected=one.plan_digest,
                 actual=now,
             )
@@ -69,7 +66,7 @@ def _check_plan(workdir: StagedWorkdir, plan: Plan, executions: tuple[Execution,
 def _about(workdir: StagedWorkdir) -> dict[str, Any]:
     """What the stage file says of itself (title, description, licence, authors)."""
     hint = f"stage again: {workdir.id} was damaged after it was staged"
-    where = str(workdir.content / "about.json")
+    where = str(workdir.about_path)
     try:
         about = json.loads(Path(where).read_bytes())
     except FileNotFoundError as error:

@@ -81,7 +81,7 @@ def _believed(execution: Execution, workdir: StagedWorkdir, plan: Plan, store: C
 
 def read_interface(workdir: StagedWorkdir) -> WorkflowInterface:
     """What the engine said of the workflow when it was staged."""
-    path = workdir.content / "interface.json"
+    path = workdir.interface_path
     try:
         return interface_from_json(json.loads(path.read_bytes()))
     except (OSError, ValueError, DefinitionError) as error:

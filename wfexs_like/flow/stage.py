@@ -164,18 +164,16 @@ def _fetch_workflow(
     work: StageWork, engine: Engine, source: Source, entry: str | None
 ) -> tuple[tuple[StagedItem, ...], Path, str | None]:
     """The workflow's items, the root of its documents, and the main document below that root where it is known."""
+    from staging.crate_source import find_main_workflow, is_crate_archive, unpack_crate
+
     first = source.mirrors[0].against(work.definition.base)
     whole = PurePosixPath(WORKFLOW_FOLDER)
     root = work.content / whole
     local = first.local_path
     if first.scheme in GIT_SCHEMES or (local is not None and local.is_dir()):
-        from staging.crate_source import find_main_workflow
-
         items = work.fetch([_whole_wanted(source, whole, Kind.DIRECTORY)])
         return items, root, entry or find_main_workflow(root)
-    if first.name.lower().endswith(".zip"):
-        from staging.crate_source import find_main_workflow, unpack_crate
-
+    if is_crate_archive(first.name):
         archive = PurePosixPath("workflow-crate") / first.name
         (item,) = work.fetch([_whole_wanted(source, archive, Kind.FILE)])
         tree = unpack_crate(work.content / archive, root)
