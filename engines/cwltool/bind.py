@@ -57,6 +57,9 @@ def bind_override(interface: WorkflowInterface, name: str, value: Json) -> Json:
     param = Param(name=name, value=None, file="--param", where=name)
     if name not in slots:
         raise DefinitionError((fault := _unknown(param, slots),), message=fault.message, hint=fault.hint)
+    if isinstance(value, str) and not _is_utf8(value):
+        message = f"the value of {name!r} is not UTF-8"
+        raise DefinitionError((_fault(param, "", message, None),), message=message)
     kind = slots[name].type
     candidates = list(_readings(value)) if isinstance(value, str) else [value]
     if isinstance(value, str) and _takes_text(kind, value):
@@ -126,6 +129,11 @@ def _readings(text: str) -> Iterator[Json]:
     with contextlib.suppress(ValueError, RecursionError):
         yield json.loads(text, parse_constant=_not_json, object_pairs_hook=no_key_twice)
     yield text
+
+
+def _is_utf8(text: str) -> bool:
+    """Whether bytes of the command line were text (others come as lone surrogates, PEP 383)."""
+    return not any("\ud800" <= one <= "\udfff" for one in text)
 
 
 def _not_json(word: str) -> Any:

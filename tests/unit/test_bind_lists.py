@@ -50,3 +50,16 @@ def test_a_list_of_two_files_is_no_file() -> None:
 def test_a_text_that_nests_beyond_all_reason_is_a_fault() -> None:
     with pytest.raises(DefinitionError):
         bind_override(_interface("int"), "x", "[" * 100_000)
+
+
+def test_bytes_that_are_no_text_are_a_fault() -> None:
+    with pytest.raises(DefinitionError, match="not UTF-8"):
+        bind_override(_interface("string"), "x", "caf\udce9")
+
+
+def test_a_record_with_a_key_twice_is_a_fault() -> None:
+    record: Json = {"type": "record", "fields": [{"name": "a", "type": "int"}]}
+
+    assert bind_override(_interface(record), "x", '{"a": 1}') == {"a": 1}
+    with pytest.raises(DefinitionError):
+        bind_override(_interface(record), "x", '{"a": 1, "a": 2}')
