@@ -6,12 +6,12 @@ Source of the parameter vocabulary: CWL v1.2 (Process, Parameter), which Nextflo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from engines.execution import Execution
-from staging.definition import Param
+from staging.definition import EngineSettings, Param
 from staging.errors import Fault
 from staging.identifiers import Identifier
 from staging.plan import Json, Kind, Plan
@@ -107,14 +107,25 @@ class Reference(NamedTuple):
     optional: bool = False
 
 
+class EngineFile(NamedTuple):
+    """One of the files that an engine is: its base name, its purl, its sha256 (hex) and its size in bytes."""
+
+    name: str
+    identifier: str
+    sha256: str
+    size: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstalledEngine:
     """An engine that is ready to run: exact version, where, and what attests its bytes.
 
-    ``python`` is the interpreter of its environment. ``fingerprint`` is the sha256 over its files by the adapter's own
-    rule, ``size`` their bytes. ``identifier`` is a purl (``pkg:pypi/cwltool@3.3...``). ``source`` is ``cache`` when
-    nothing had to be fetched for it, ``expected`` whether its files' digests were known beforehand. ``schemas`` is a
-    folder where the adapter may keep what it builds once for this engine (``None``: it keeps nothing).
+    ``program`` is what runs it: the interpreter of its environment, or its Java. ``fingerprint`` is the sha256 over its
+    files by the adapter's own rule, ``size`` their bytes; ``files`` are listed where they are few enough to be items of
+    the plan. ``identifier`` is a purl (``pkg:pypi/cwltool@3.3...``). ``source`` is ``cache`` when nothing had to be
+    fetched for it, ``expected`` whether its files' digests were known beforehand. ``home`` is a folder where the adapter
+    keeps what it builds once for this engine (``None``: it keeps nothing). ``platform`` tells what else it runs on, by
+    name (``java``: ``17.0.15 (Debian)``).
     """
 
     name: str
@@ -122,10 +133,20 @@ class InstalledEngine:
     identifier: str
     fingerprint: str
     size: int
-    python: Path
+    program: Path
     source: str = "cache"
     expected: bool = True
-    schemas: Path | None = None
+    home: Path | None = None
+    files: tuple[EngineFile, ...] = ()
+    platform: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the stage file asks that bears on what the workflow is: settings, and parameters that are no files."""
+
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    parameters: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,15 +200,27 @@ class Bound:
 
 
 class Engine(Protocol):
-    """An engine adapter."""
+    """An engine adapter. ``suffixes`` are those of its documents' names (``.cwl``)."""
 
     name: str
+    suffixes: tuple[str, ...]
 
     def recognises(self, root: Path, entry: str | None) -> bool:
         """Whether the workflow at ``root`` (a file or a folder) is in this engine's language."""
 
-    def install(self, version: str | None, cache: Path, say: Callable[[str], None]) -> InstalledEngine:
+    def choose(self, root: Path, entry: str | None, asked: str | None) -> str | None:
+        """The version that the workflow at ``root`` is to be run with (``None``: the default); nothing is fetched.
+
+        Raises:
+            DefinitionError: the workflow can't be run with the version that was asked for.
+        """
+
+    def install(
+        self, version: str | None, cache: Path, say: Callable[[str], None], expected: str | None = None
+    ) -> InstalledEngine:
         """The engine of that version (``None``: the default), ready to run; fetched and verified if need be.
+
+        ``expected`` is the fingerprint that a lock has for it, for a version that is to be had from several places.
 
         Raises:
             EngineError: there is no such version, or it can't be set up here.
@@ -196,7 +229,9 @@ class Engine(Protocol):
     def references(self, document: bytes, name: str) -> tuple[Reference, ...]:
         """Every reference of a workflow document to something outside it."""
 
-    def inspect(self, root: Path, entry: str | None, engine: InstalledEngine) -> WorkflowInterface:
+    def inspect(
+        self, root: Path, entry: str | None, engine: InstalledEngine, wish: Wish | None = None
+    ) -> WorkflowInterface:
         """Read the workflow: its inputs, outputs, steps and tools. Nothing is executed, no network is used.
 
         Raises:

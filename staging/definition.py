@@ -112,6 +112,28 @@ class EngineWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """What a run asks of its engine beyond the version; so far all of it is Nextflow's.
+
+    ``profiles`` are configuration profiles. ``max_cpus`` bounds the cores that all tasks use together, ``max_processes``
+    how many run at once, ``max_cpus_per_process`` the cores of one; ``max_task_duration`` is in seconds;
+    ``max_retries`` is how often a task that failed is tried again. ``lists_as_text``: a list parameter is handed over as
+    one text with commas. ``ignore_unknown``: parameters that the workflow doesn't know are let through. ``secrets`` are
+    names in the user's own Nextflow secrets store.
+    """
+
+    profiles: tuple[str, ...] = ()
+    max_cpus: int | None = None
+    max_processes: int | None = None
+    max_cpus_per_process: int | None = None
+    max_task_duration: int | None = None
+    max_retries: int | None = None
+    lists_as_text: bool = False
+    ignore_unknown: bool = False
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a run may use at most. ``cores`` is a count, ``memory`` bytes, ``time`` seconds; ``None``: no limit."""
 
@@ -142,6 +164,7 @@ class StageDefinition:
     environment: tuple[Param, ...] = ()
     outputs: tuple[ExpectedOutput, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    settings: EngineSettings = field(default_factory=EngineSettings)
     licence: str | None = None
     title: str | None = None
     description: str | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engines.base import Beside, Bound, InstalledEngine, Listener, Reference, RunRequest, WorkflowInterface
+from engines.base import Beside, Bound, InstalledEngine, Listener, Reference, RunRequest, Wish, WorkflowInterface
 from engines.execution import Execution
 from staging.definition import Param
 from staging.plan import Json
@@ -17,6 +17,7 @@ class CwltoolEngine:
     """An engine adapter; see ``engines.base.Engine``."""
 
     name = "cwltool"
+    suffixes = (".cwl",)
 
     def recognises(self, root: Path, entry: str | None) -> bool:
         """Whether it is CWL."""
@@ -24,11 +25,21 @@ class CwltoolEngine:
 
         return recognises(root, entry)
 
-    def install(self, version: str | None, cache: Path, say: Callable[[str], None]) -> InstalledEngine:
+    def choose(self, root: Path, entry: str | None, asked: str | None) -> str | None:  # noqa: ARG002
+        """A CWL document names no version of an engine."""
+        return asked
+
+    def install(
+        self,
+        version: str | None,
+        cache: Path,
+        say: Callable[[str], None],
+        expected: str | None = None,  # noqa: ARG002 - a version of cwltool is to be had from one place
+    ) -> InstalledEngine:
         """The default version is a dependency of ours; others get an environment of their own."""
         from engines.cwltool.environment import install
 
-        return replace(install(version, cache, say, os.environ), schemas=cache / "cwl-schemas")
+        return replace(install(version, cache, say, os.environ), home=cache / "cwl-schemas")
 
     def references(self, document: bytes, name: str) -> tuple[Reference, ...]:
         """Every reference of a CWL document to something outside it."""
@@ -36,7 +47,13 @@ class CwltoolEngine:
 
         return references(document, name)
 
-    def inspect(self, root: Path, entry: str | None, engine: InstalledEngine) -> WorkflowInterface:
+    def inspect(
+        self,
+        root: Path,
+        entry: str | None,
+        engine: InstalledEngine,
+        wish: Wish | None = None,  # noqa: ARG002 - what CWL says depends on nothing else
+    ) -> WorkflowInterface:
         """Read the workflow."""
         from engines.cwltool.inspect import inspect
 

@@ -68,12 +68,12 @@ def verify(engine: InstalledEngine, cache: Path) -> None:
         DigestError: they are not; both fingerprints are in the error.
         EngineError: it is not there any more.
     """
-    if engine.python == Path(sys.executable):
+    if engine.program == Path(sys.executable):
         now = _default(default_version(), cache).fingerprint
     else:
-        root = engine.python.parent.parent
+        root = engine.program.parent.parent
         marked = Attestation.read(root / _MARKER)
-        if marked is None or not engine.python.exists():
+        if marked is None or not engine.program.exists():
             raise EngineError(
                 f"cwltool {engine.version} is not installed in {root} any more",
                 hint="stage again to have it installed",
@@ -136,7 +136,7 @@ def _default(version: str, cache: Path) -> InstalledEngine:
         identifier=_identifier(version),
         fingerprint=known.fingerprint,
         size=known.size,
-        python=Path(sys.executable),
+        program=Path(sys.executable),
     )
 
 
@@ -190,7 +190,7 @@ def _engine(root: Path, pins: Pins, attested: Attestation, source: str) -> Insta
         identifier=_identifier(pins.version),
         fingerprint=attested.fingerprint,
         size=attested.size,
-        python=_python(root),
+        program=_python(root),
         source=source,
         expected=pins.is_known,
     )

@@ -50,7 +50,7 @@ class EngineContract:
     def test_the_default_version_is_there_without_a_fetch(self, engine: Engine, installed: InstalledEngine) -> None:
         assert installed.name == self.name
         assert installed.version
-        assert os.access(installed.python, os.X_OK)
+        assert os.access(installed.program, os.X_OK)
         assert len(installed.fingerprint.removeprefix("sha256:")) == 64
 
     def test_a_version_that_is_none_is_an_engine_error(self, engine: Engine, tmp_path: Path) -> None:

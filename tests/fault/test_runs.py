@@ -492,7 +492,7 @@ def test_javascript_without_node_is_an_engine_error_before_there_is_a_run(
 def test_a_tampered_schema_is_not_used(bench: Bench, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    bench.installed = replace(bench.installed, schemas=tmp_path / "schemas")
+    bench.installed = replace(bench.installed, home=tmp_path / "schemas")
     bench.write(main=tool("echo hello"))
     assert bench.run().status is Status.COMPLETED
     kept = sorted((tmp_path / "schemas").iterdir())
@@ -506,7 +506,7 @@ def test_a_tampered_schema_is_not_used(bench: Bench, tmp_path: Path) -> None:
 def test_a_schema_that_others_can_write_is_not_used(bench: Bench, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    bench.installed = replace(bench.installed, schemas=tmp_path / "schemas")
+    bench.installed = replace(bench.installed, home=tmp_path / "schemas")
     bench.write(main=tool("echo hello"))
     bench.run()
     kept = sorted((tmp_path / "schemas").iterdir())

@@ -73,7 +73,7 @@ def test_an_unknown_version_is_resolved_recorded_and_said_to_be_trusted_on_first
         "part==1.0",
         "setuptools==80.0",
     ]
-    assert engine.python.is_relative_to(cache / "engines" / "cwltool")
+    assert engine.program.is_relative_to(cache / "engines" / "cwltool")
     environment.verify(engine, cache)
 
 
@@ -87,13 +87,13 @@ def test_the_second_time_nothing_is_fetched_and_the_answer_is_the_same(
 
     assert said == []
     assert again.source == "cache"
-    assert (again.fingerprint, again.python, again.expected) == (engine.fingerprint, engine.python, False)
+    assert (again.fingerprint, again.python, again.expected) == (engine.fingerprint, engine.program, False)
 
 
 def test_its_interpreter_runs_it_without_us(built: tuple[InstalledEngine, Path, list[str]]) -> None:
     engine, _, _ = built
     argv = [
-        engine.python,
+        engine.program,
         "-I",
         "-c",
         "import cwltool.main, part; print(part.PI)\ntry: import click\nexcept ImportError: print('alone')",
@@ -147,7 +147,7 @@ def test_an_index_that_cannot_be_reached_gives_pips_last_words(tmp_path: Path) -
 
 def test_a_changed_file_of_the_environment_is_named(offline: Mapping[str, str], tmp_path: Path) -> None:
     engine = environment.install(VERSION, tmp_path, lambda _: None, offline)
-    changed = next(engine.python.parent.parent.glob("lib/python*/site-packages/part.py"))
+    changed = next(engine.program.parent.parent.glob("lib/python*/site-packages/part.py"))
 
     changed.write_bytes(b"PI = 4\n")
 
@@ -170,7 +170,7 @@ def test_an_environment_killed_half_way_is_made_anew(offline: Mapping[str, str],
     engine = environment.install(VERSION, tmp_path, lambda _: None, offline)
 
     environment.verify(engine, tmp_path)
-    assert folders(tmp_path) == [engine.python.parent.parent.name]
+    assert folders(tmp_path) == [engine.program.parent.parent.name]
 
 
 def test_two_who_ask_at_once_make_one_environment(offline: Mapping[str, str], tmp_path: Path) -> None:

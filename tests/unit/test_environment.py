@@ -183,7 +183,7 @@ def test_the_default_is_our_own_dependency_and_needs_no_second_environment(
 ) -> None:
     engine, cache = default
 
-    assert engine.python == Path(sys.executable)
+    assert engine.program == Path(sys.executable)
     assert engine.identifier == f"pkg:pypi/cwltool@{engine.version}"
     assert (engine.source, engine.expected) == ("cache", True)
     assert engine.size > 10_000_000
