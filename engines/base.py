@@ -123,8 +123,8 @@ class InstalledEngine:
     ``program`` is what runs it: the interpreter of its environment, or its Java. ``fingerprint`` is the sha256 over its
     files by the adapter's own rule, ``size`` their bytes; ``files`` are listed where they are few enough to be items of
     the plan. ``identifier`` is a purl (``pkg:pypi/cwltool@3.3...``). ``source`` is ``cache`` when nothing had to be
-    fetched for it, ``expected`` whether its files' digests were known beforehand. ``home`` is a folder where the adapter
-    keeps what it builds once for this engine (``None``: it keeps nothing). ``platform`` tells what else it runs on, by
+    fetched for it, ``expected`` whether its files' digests were known beforehand. ``home`` is where the adapter keeps
+    what it builds once for this engine (``None``: it keeps nothing). ``platform`` tells what else it runs on, by
     name (``java``: ``17.0.15 (Debian)``).
     """
 

@@ -115,11 +115,11 @@ class EngineWish:
 class EngineSettings:
     """What a run asks of its engine beyond the version; so far all of it is Nextflow's.
 
-    ``profiles`` are configuration profiles. ``max_cpus`` bounds the cores that all tasks use together, ``max_processes``
-    how many run at once, ``max_cpus_per_process`` the cores of one; ``max_task_duration`` is in seconds;
-    ``max_retries`` is how often a task that failed is tried again. ``lists_as_text``: a list parameter is handed over as
-    one text with commas. ``ignore_unknown``: parameters that the workflow doesn't know are let through. ``secrets`` are
-    names in the user's own Nextflow secrets store.
+    ``profiles`` are configuration profiles. ``max_cpus`` bounds the cores that all tasks use together,
+    ``max_processes`` how many run at once, ``max_cpus_per_process`` the cores of one; ``max_task_duration`` is in
+    seconds; ``max_retries`` is how often a task that failed is tried again. ``lists_as_text``: a list parameter is
+    handed over as one text with commas. ``ignore_unknown``: parameters that the workflow doesn't know are let through.
+    ``secrets`` are names in the user's own Nextflow secrets store.
     """
 
     profiles: tuple[str, ...] = ()

@@ -218,7 +218,7 @@ def test_an_environment_that_was_removed_is_named(default: tuple[InstalledEngine
     engine, cache = default
 
     with pytest.raises(EngineError, match=r"is not installed in .* any more"):
-        environment.verify(replace(engine, python=tmp_path / "gone" / "bin" / "python"), cache)
+        environment.verify(replace(engine, program=tmp_path / "gone" / "bin" / "python"), cache)
 
 
 # --- versions ---------------------------------------------------------------------------------------------------------
