@@ -442,7 +442,7 @@ def test_an_interpreter_that_is_not_there_is_an_engine_error(bench: Bench, tmp_p
 
     bench.write(main=tool("true", outputs="{}", more=""))
     request = bench.request()
-    broken = replace(request, engine=replace(request.engine, python=tmp_path / "bin" / "python"))
+    broken = replace(request, engine=replace(request.engine, program=tmp_path / "bin" / "python"))
 
     with pytest.raises(EngineError, match="could not be started"):
         bench.engine.run(broken, lambda _event: None)
@@ -459,7 +459,7 @@ def test_an_interpreter_without_cwltool_is_an_engine_error(bench: Bench, tmp_pat
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(bare)], check=True)
     bench.write(main=tool("true", outputs="{}", more=""))
     request = bench.request()
-    broken = replace(request, engine=replace(request.engine, python=bare / "bin" / "python"))
+    broken = replace(request, engine=replace(request.engine, program=bare / "bin" / "python"))
 
     with pytest.raises(EngineError, match="cwltool"):
         bench.engine.run(broken, lambda _event: None)
