@@ -1,0 +1,129 @@
+"""The examples as Nextflow pipelines, run for real: every version gives the bytes that the CWL twins give."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import Command
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "workflow_examples"
+DATA = Path("/usr/share/doc/bowtie2/examples")
+VERSIONS = ("22.10.7", "23.10.1", "24.10.0")
+
+
+def digest(path: str | Path) -> str:
+    return sha256(Path(path).read_bytes()).hexdigest()
+
+
+def digests(outputs: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """By output: the name and the sha256 of its file."""
+    return {name: (Path(one["path"]).name, digest(one["path"])) for name, one in outputs.items()}
+
+
+def bare_cwltool(workflow: Path, outdir: Path, *arguments: str | Path) -> dict[str, tuple[str, str]]:
+    """What the CWL twin gives with cwltool's own command line."""
+    command = Path(sys.executable).with_name("cwltool")
+    done = subprocess.run(
+        [str(command), "--quiet", "--outdir", str(outdir), str(workflow), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return digests(json.loads(done.stdout))
+
+
+def with_version(name: str, version: str, folder: Path) -> Path:
+    """A copy of an example, whose stage file differs from the shipped one in the version of Nextflow only."""
+    copy = folder / name
+    shutil.copytree(EXAMPLES / name, copy)
+    stage_file = copy / f"{name}.wfex.stage"
+    text = stage_file.read_text()
+    assert text.count("engine: nextflow@24.10.0\n") == 1
+    stage_file.write_text(text.replace("engine: nextflow@24.10.0\n", f"engine: nextflow@{version}\n"))
+    return stage_file
+
+
+def processes(run: dict[str, Any]) -> list[str]:
+    """The processes of a run's tasks, without their tags."""
+    return sorted(step["name"].split()[0] for step in run["steps"])
+
+
+def metadata(crate: Path) -> list[dict[str, Any]]:
+    graph = json.loads((crate / "ro-crate-metadata.json").read_text())["@graph"]
+    assert isinstance(graph, list)
+    return graph
+
+
+@pytest.mark.nextflow
+@pytest.mark.cwltool
+@pytest.mark.parametrize("version", VERSIONS)
+def test_word_count_gives_what_its_twin_gives_with_every_version(version: str, wfexs: Command, tmp_path: Path) -> None:
+    twin = EXAMPLES / "word-count"
+    expected = bare_cwltool(twin / "main.cwl", tmp_path / "twin", "--text", twin / "text.txt")
+
+    staged = wfexs.ok("stage", with_version("word-count-nextflow", version, tmp_path))
+    run = wfexs.ok("run", staged["id"])
+    crate = tmp_path / "crate"
+    wfexs.ok("crate", staged["id"], crate, "--retrospective", "--include", "all")
+
+    assert digests(run["outputs"]) == expected
+    assert processes(run) == ["COUNT", "SPLIT"]
+    assert wfexs.ok("validate", crate)["required"] == 0
+    assert version in {entity.get("softwareVersion") for entity in metadata(crate)}
+    counted = [path for path in crate.rglob("counts.txt") if path.is_file()]
+    assert {digest(path) for path in counted} == {expected["counts"][1]}
+
+
+@pytest.mark.nextflow
+def test_word_count_from_stage_file_to_crate_in_one_go(wfexs: Command, tmp_path: Path) -> None:
+    crate = tmp_path / "crate.zip"
+
+    wfexs.ok("execute", EXAMPLES / "word-count-nextflow/word-count-nextflow.wfex.stage", "--crate", crate)
+
+    assert wfexs.ok("validate", crate)["passed"] is True
+
+
+@pytest.mark.nextflow
+def test_an_example_is_neither_changed_nor_added_to_by_its_run(wfexs: Command, tmp_path: Path) -> None:
+    stage_file = with_version("word-count-nextflow", "24.10.0", tmp_path)
+    before = {path: digest(path) for path in stage_file.parent.rglob("*") if path.is_file()}
+
+    wfexs.ok("execute", stage_file, "--crate", tmp_path / "crate.zip", cwd=stage_file.parent)
+
+    assert {path: digest(path) for path in stage_file.parent.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.nextflow
+@pytest.mark.cwltool
+@pytest.mark.variants
+def test_variant_calling_gives_what_its_twin_gives_however_it_publishes(wfexs: Command, tmp_path: Path) -> None:
+    expected = bare_cwltool(
+        EXAMPLES / "variant-calling/main.cwl",
+        tmp_path / "twin",
+        *("--reference", DATA / "reference/lambda_virus.fa.gz"),
+        *("--reads_1", DATA / "reads/reads_1.fq.gz"),
+        *("--reads_2", DATA / "reads/reads_2.fq.gz"),
+        *("--sample", "lambda", "--threads", "2", "--ploidy", "1"),
+    )
+
+    staged = wfexs.ok("stage", EXAMPLES / "variant-calling-nextflow/variant-calling-nextflow.wfex.stage")
+    runs = [wfexs.ok("run", staged["id"])]
+    runs += [wfexs.ok("run", staged["id"], "--param", f"publish_dir_mode={mode}") for mode in ("rellink", "link")]
+    crate = tmp_path / "crate"
+    wfexs.ok("crate", staged["id"], crate, "--retrospective", "--include", "all")
+
+    assert [digests(run["outputs"]) for run in runs] == [expected] * 3
+    steps = ["ALIGN", "BUILD_INDEX", "CALL", "INDEX_FASTA", "PILE_UP", "SORT", "UNPACK"]
+    assert [processes(run) for run in runs] == [steps] * 3
+    assert wfexs.ok("validate", crate)["required"] == 0
+    called = [path for path in crate.rglob("lambda.vcf") if path.is_file()]
+    assert {digest(path) for path in called} == {expected["variants"][1]}
