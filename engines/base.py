@@ -77,6 +77,7 @@ class WorkflowInterface:
 
     ``documents`` are the files the workflow is made of, relative to its root; ``kind`` is ``Workflow``,
     ``CommandLineTool``, ...; ``licence`` and ``authors`` when the document states them (schema.org annotations).
+    ``open_outputs``: what it makes is known only when it ran; ``outputs`` need not be all.
     """
 
     entry: PurePosixPath
@@ -95,6 +96,7 @@ class WorkflowInterface:
     licence: str | None = None
     authors: tuple[Mapping[str, Json], ...] = ()
     needs_javascript: bool = False
+    open_outputs: bool = False
 
 
 class Reference(NamedTuple):
@@ -159,13 +161,21 @@ class Placement:
     isolate_network: bool = True
 
 
+class ResumeFrom(NamedTuple):
+    """The earlier run of the same working directory whose finished work may be used again: its number and folder."""
+
+    run: int
+    folder: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
     """All that a run needs. Every path is absolute and below ``content`` (the working directory's content).
 
     ``parameters`` is the job with ``path`` in every File and Directory. ``folder`` is ``runs/<n>``: the engine writes
     below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``). ``store`` is the content store's folder,
-    which tools may not write to.
+    which tools may not write to. ``settings`` are those of the stage file. ``resume`` is the run to go on from, for an
+    engine that can.
     """
 
     plan: Plan
@@ -180,6 +190,8 @@ class RunRequest:
     environment: Mapping[str, str]
     placement: Placement
     store: Path | None = None
+    settings: EngineSettings = field(default_factory=EngineSettings)
+    resume: ResumeFrom | None = None
 
 
 Listener = Callable[[Mapping[str, Json]], None]

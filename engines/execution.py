@@ -30,6 +30,12 @@ class StepRun:
     ``outputs``
     are JSON trees in CWL form; a File in them has ``path`` relative to the working directory's content when below it.
     ``resources`` are numbers by name (``wall_seconds``, ``cpu_seconds``, ``max_rss_bytes``).
+
+    ``id`` tells attempts of one step apart (``""`` becomes ``name``); ``attempt`` counts them from 1. ``cached``: an
+    earlier run did the work, its times are those of then. ``after`` is what the engine did about a failure: ``retry``,
+    ``ignore``, ``finish`` or ``terminate`` (``None``: nothing failed, or it didn't say). ``script`` is the text that
+    was executed where that is more than a command line, ``tag`` the engine's word for this member of the step.
+    ``environment`` are the variables that the step was given, ``trace`` the engine's own raw quantities by its names.
     """
 
     name: str
@@ -44,6 +50,19 @@ class StepRun:
     resources: Mapping[str, float] = field(default_factory=dict)
     container: str | None = None
     error: str | None = None
+    id: str = ""
+    attempt: int = 1
+    cached: bool = False
+    after: str | None = None
+    script: str | None = None
+    tag: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    trace: Mapping[str, Json] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Attempts are told apart by name where nothing else does."""
+        if not self.id:
+            object.__setattr__(self, "id", self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +76,8 @@ class Execution:
     tree in CWL form whose Files have ``path`` (relative to the working directory's content), ``size`` and ``sha256``.
     ``network`` says how it was kept offline: ``namespace`` (proven) or ``none`` (not isolated). ``error`` is one
     sentence; ``tail`` are the last lines that the failing step (or the engine, when it broke) wrote. ``signal`` is the
-    number of the signal that stopped it.
+    number of the signal that stopped it. ``resumed`` is the number of the run whose finished work was used again;
+    ``platform`` what the engine itself ran on, by name (``java``: ``17.0.15 (Debian)``).
     """
 
     run: int
@@ -82,3 +102,5 @@ class Execution:
     logs: tuple[PurePosixPath, ...] = ()
     tail: tuple[str, ...] = ()
     signal: int | None = None
+    resumed: int | None = None
+    platform: Mapping[str, str] = field(default_factory=dict)

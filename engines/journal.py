@@ -10,7 +10,8 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
 
 ``run-started``
     ``schema``, ``run``, ``uuid``, ``owner`` (``pid``, ``started`` in clock ticks since boot, ``boot``), ``engine``
-    (``name``, ``version``, ``sha256``), ``plan_digest``, ``parameters``, ``overrides``, ``environment``, ``host``.
+    (``name``, ``version``, ``sha256``, ``platform`` if it says), ``plan_digest``, ``parameters``, ``overrides``,
+    ``environment``, ``host``; ``resumed`` (number of the run whose finished work may be used again) if there is one.
 ``engine-started``
     ``argv``, ``network`` (``namespace`` or ``none``), ``processes`` (``namespace`` or ``group``), ``child`` (as
     ``owner``). A second one means that a way to isolate the engine did not work and the next was tried.
@@ -19,7 +20,12 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
     ``container``.
 ``step-ended``
     ``name``, ``step``, ``tool``, ``status`` (``completed``, ``failed``, ``skipped``), ``exit_code``, ``outputs``,
-    ``resources``, ``error``. A skipped step has no ``step-started``.
+    ``resources``, ``error``. A skipped step has no ``step-started``, nor has one whose work was done before.
+both of these, if there is something to say
+    ``id`` (which attempt at which step this is; default: ``name``. Lines with the same one tell of the same attempt),
+    ``attempt`` (from 1), ``cached``, ``after`` (``retry``, ``ignore``, ``finish``, ``terminate``), ``script``, ``tag``,
+    ``environment``, ``trace``, and ``started`` and ``ended``: times that the engine told, which count more than the
+    line's own ``time``. What the line of the end says counts more than what that of the start says.
 ``run-ended``
     ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``error_kind`` (``policy`` when an
     output led out of the run; else absent), ``outputs`` (with ``sha256`` and
@@ -160,22 +166,21 @@ def replay(path: Path) -> Execution:
 def _replay(path: Path) -> Execution:
     try:
         live = is_live(path)
-        lines = list(events(path))
+        told = _Told()
+        for line in events(path):
+            told.hear(line)
     except FileNotFoundError as error:
         raise NotFoundError(f"there is no record of run {path.parent.name}", where=str(path)) from error
-    first = next((one for one in lines if one["event"] == "run-started"), None)
+    first, last = told.first, told.last
     if first is None:
         raise NotFoundError(f"the record of run {path.parent.name} can't be read", where=str(path))
-    last = next((one for one in reversed(lines) if one["event"] == "run-ended"), None)
-    refused = next((one for one in lines if one["event"] == "run-refused"), None)
-    if last is not None and refused is not None:
-        last = {**last, "status": "failed", "error": str(refused["error"]), "tail": ()}
-    for one in lines:
-        _check_time(one.get("time"))
+    if last is not None and told.refused is not None:
+        last = {**last, "status": "failed", "error": str(told.refused["error"]), "tail": ()}
     status = Status(last["status"]) if last is not None else Status.RUNNING if live else Status.KILLED
-    started: dict[str, Any] = next((one for one in reversed(lines) if one["event"] == "engine-started"), {})
+    started = told.engine
     engine = first["engine"]
     places = _Places(int(first["run"]), last)
+    unended = Status.RUNNING if status is Status.RUNNING else Status.KILLED
     return Execution(
         run=int(first["run"]),
         uuid=str(UUID(first["uuid"])),
@@ -190,7 +195,7 @@ def _replay(path: Path) -> Execution:
         error=last.get("error") if last is not None else KILLED_WITHOUT_WORD if status is Status.KILLED else None,
         tail=tuple(map(str, last.get("tail", ()))) if last is not None else (),
         signal=last.get("signal") if last is not None else None,
-        steps=_steps(lines, running=status is Status.RUNNING, places=places),
+        steps=tuple(_steps(told.steps, unended, places)),
         parameters=first.get("parameters", {}),
         overrides=first.get("overrides", {}),
         environment=first.get("environment", {}),
@@ -199,7 +204,47 @@ def _replay(path: Path) -> Execution:
         network=started.get("network", "none"),
         plan_digest=first.get("plan_digest", ""),
         logs=tuple(PurePosixPath(one) for one in last.get("logs", ())) if last is not None else (),
+        resumed=None if first.get("resumed") is None else int(first["resumed"]),
+        platform={str(name): str(one) for name, one in engine.get("platform", {}).items()},
     )
+
+
+class _Told:
+    """What a journal's lines say, heard one by one: of the run, its engine, and each attempt at a step."""
+
+    def __init__(self) -> None:
+        self.first: dict[str, Any] | None = None
+        self.last: dict[str, Any] | None = None
+        self.refused: dict[str, Any] | None = None
+        self.engine: dict[str, Any] = {}
+        self.steps: dict[str, dict[str, Any]] = {}
+
+    def hear(self, line: dict[str, Any]) -> None:
+        """One more line."""
+        for name in ("time", "started", "ended"):
+            _check_time(line.get(name))
+        event = line["event"]
+        if event in ("step-started", "step-ended"):
+            self._hear_step(line)
+        elif event == "run-started":
+            self.first = self.first or line
+        elif event == "engine-started":
+            self.engine = line
+        elif event == "run-ended":
+            self.last = line
+        elif event == "run-refused":
+            self.refused = self.refused or line
+
+    def _hear_step(self, line: dict[str, Any]) -> None:
+        name = line["name"]
+        over = line["event"] == "step-ended"
+        if over:
+            Status(line["status"])
+        told = self.steps.setdefault(str(line.get("id") or name), {"name": name})
+        told.update((key, value) for key, value in line.items() if value is not None)
+        moment = "ended" if over else "started"
+        if line.get(moment) is None and (time := line.get("time")) is not None:
+            told[moment] = time
 
 
 def _check_time(text: object) -> None:
@@ -231,56 +276,54 @@ class _Places:
                 self._learn(one)
 
     def settle(self, value: Any) -> Any:
-        """The value with final places."""
+        """The value with final places; it is changed where it stands, for a run may have very many."""
         if isinstance(value, list):
-            return [self.settle(one) for one in value]
-        if not isinstance(value, dict):
-            return value
-        record = {key: self.settle(one) for key, one in value.items()}
-        path = record.get("path")
-        if record.get("class") not in ("File", "Directory") or not isinstance(path, str):
-            return record
-        path = self.moved.get(path, path)
-        if path in self.known:
-            record |= {"path": path, "sha256": self.known[path]["sha256"], "size": self.known[path].get("size")}
+            for one in value:
+                if isinstance(one, dict | list):
+                    self.settle(one)
+        elif isinstance(value, dict):
+            for one in value.values():
+                if isinstance(one, dict | list):
+                    self.settle(one)
+            path = value.get("path")
+            if isinstance(path, str) and value.get("class") in ("File", "Directory"):
+                self._settle_file(value, self.moved.get(path, path))
+        return value
+
+    def _settle_file(self, record: dict[str, Any], path: str) -> None:
+        known = self.known.get(path)
+        if known is not None:
+            record |= {"path": path, "sha256": known["sha256"], "size": known.get("size")}
         elif self.ended and path.startswith(self.scratch):
             del record["path"]
-        return record
 
 
-def _steps(lines: list[dict[str, Any]], *, running: bool, places: _Places) -> tuple[StepRun, ...]:
-    begun: dict[str, dict[str, Any]] = {}
-    done: dict[str, dict[str, Any]] = {}
-    for line in lines:
-        if line["event"] == "step-started":
-            begun[line["name"]] = line
-        elif line["event"] == "step-ended":
-            begun.setdefault(line["name"], {})
-            done[line["name"]] = line
-    return tuple(_step(name, first, done.get(name), running=running, places=places) for name, first in begun.items())
-
-
-def _step(
-    name: str, first: Mapping[str, Any], last: Mapping[str, Any] | None, *, running: bool, places: _Places
-) -> StepRun:
-    status = Status.RUNNING if running else Status.KILLED
-    if last is not None:
-        status = Status(last["status"])
-    last = last or {}
-    return StepRun(
-        name=name,
-        status=status,
-        tool=first.get("tool") or last.get("tool"),
-        exit_code=last.get("exit_code"),
-        started=first.get("time"),
-        ended=last.get("time"),
-        command=tuple(first.get("command", ())),
-        inputs=places.settle(first.get("inputs", {})),
-        outputs=places.settle(last.get("outputs", {})),
-        resources=last.get("resources", {}),
-        container=first.get("container"),
-        error=last.get("error"),
-    )
+def _steps(told: dict[str, dict[str, Any]], unended: Status, places: _Places) -> Iterator[StepRun]:
+    """Each attempt, in the order in which they were first heard of; ``told`` is used up on the way."""
+    for identity in list(told):
+        step = told.pop(identity)
+        yield StepRun(
+            id=identity,
+            name=step["name"],
+            status=Status(step["status"]) if "status" in step else unended,
+            tool=step.get("tool"),
+            exit_code=step.get("exit_code"),
+            started=step.get("started"),
+            ended=step.get("ended"),
+            command=tuple(step.get("command", ())),
+            inputs=places.settle(step.get("inputs", {})),
+            outputs=places.settle(step.get("outputs", {})),
+            resources=step.get("resources", {}),
+            container=step.get("container"),
+            error=step.get("error"),
+            attempt=int(step.get("attempt", 1)),
+            cached=bool(step.get("cached", False)),
+            after=step.get("after"),
+            script=step.get("script"),
+            tag=step.get("tag"),
+            environment=step.get("environment", {}),
+            trace=step.get("trace", {}),
+        )
 
 
 def _place(temporary: Path, path: Path) -> None:

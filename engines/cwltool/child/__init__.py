@@ -1,4 +1,4 @@
-"""What runs inside the child process, with cwltool and the standard library and nothing else of ours.
+"""What runs inside the child process, with cwltool, the standard library and ``engines.child``.
 
-The interpreter may belong to another environment, so these modules import each other and cwltool only.
+The interpreter may belong to another environment, so these modules import nothing else of ours.
 """

@@ -19,8 +19,8 @@ from cwltool.command_line_tool import CommandLineTool, ExpressionJob, Expression
 from cwltool.job import CommandLineJob, ContainerCommandLineJob, JobBase
 from cwltool.process import shortname
 
+from engines.child.events import Events, now
 from engines.cwltool.child.borders import Borders, RefusedOutput, settle_links
-from engines.cwltool.child.events import Events, now
 from engines.cwltool.child.loading import Complaints
 from engines.cwltool.child.trees import Recorder, files_and_folders, local_path
 

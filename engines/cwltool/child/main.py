@@ -14,7 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - path
 
 
 def _package(name: str, path: list[str]) -> None:
-    """Make our package known under its usual name, without any of its other modules being importable."""
+    """Make a package of ours known under its usual name, without any of its other modules being importable."""
     module = type(sys)(name)
     module.__path__ = path
     sys.modules[name] = module
@@ -23,6 +23,7 @@ def _package(name: str, path: list[str]) -> None:
 def _begin() -> None:
     gc.disable()
     _package("engines", [])
+    _package("engines.child", [os.path.join(os.path.dirname(os.path.dirname(HERE)), "child")])  # noqa: PTH118, PTH120
     _package("engines.cwltool", [])
     _package("engines.cwltool.child", [HERE])
     from engines.cwltool.child.start import start

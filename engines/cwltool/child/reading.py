@@ -15,8 +15,8 @@ from cwltool.process import shortname
 from cwltool.update import ORIGINAL_CWLVERSION
 from schema_salad.exceptions import ValidationException
 
+from engines.child.events import Events
 from engines.cwltool.child import fetching
-from engines.cwltool.child.events import Events
 from engines.cwltool.child.loading import load, prepare
 
 Data = dict[str, Any]

@@ -16,8 +16,9 @@ from schema_salad.exceptions import ValidationException
 from schema_salad.ref_resolver import Loader, file_uri
 from schema_salad.sourceline import strip_dup_lineno
 
-from engines.cwltool.child import borders, quickening, walls
-from engines.cwltool.child.events import Events
+from engines.child import walls
+from engines.child.events import Events
+from engines.cwltool.child import borders, quickening
 from engines.cwltool.child.fetching import LocalFetcher
 from engines.cwltool.child.hooks import Hooks
 from engines.cwltool.child.loading import load, prepare

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Any
 
-from engines.cwltool.child.events import Events
+from engines.child import loopback
+from engines.child.events import Events
+from engines.child.request import hand_on, take
 from engines.cwltool.child.light import Heavy, install
 
 
 def start(*, request_fd: int, events_fd: int, heavy: bool) -> None:
     """Read the request, say ``ready``, do it, and leave."""
-    os.set_inheritable(events_fd, False)
-    os.set_inheritable(request_fd, False)
-    with open(os.dup(request_fd), "rb") as stream:  # noqa: PTH123 - a descriptor
-        stream.seek(0)
-        text = stream.read()
-    # It holds the word by which we are known: from now on that is in our memory alone.
-    os.ftruncate(request_fd, 0)
-    request = json.loads(text)
-    events = Events(events_fd, request.pop("token"))
+    text, request, events = take(request_fd, events_fd)
     if not heavy:
         events.tell("ready", {"pid": os.getpid(), "network": request.get("network", "none")})
     request["heavy"] = heavy
-    _loopback()
+    loopback.bring_up()
     _find_libraries(request)
     if not heavy and request.get("light", True):
         install()
@@ -58,9 +51,7 @@ def _do(request: dict[str, Any], events: Events) -> int:
 
 def _again(request: bytes, request_fd: int, events_fd: int) -> int:
     """Begin again with the real libraries; the process stays the same one."""
-    os.pwrite(request_fd, request, 0)
-    os.set_inheritable(events_fd, True)
-    os.set_inheritable(request_fd, True)
+    hand_on(request, request_fd, events_fd)
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "main.py")  # noqa: PTH100, PTH118, PTH120
     argv = [sys.executable, "-I", "-S", script, str(request_fd), str(events_fd), "heavy"]
     os.execv(sys.executable, argv)  # noqa: S606 - no shell is wanted
@@ -73,22 +64,3 @@ def _find_libraries(request: dict[str, Any]) -> None:
         import site
 
         site.main()
-
-
-def _loopback() -> None:
-    """Bring up ``lo`` when we are in a network namespace of our own (MPI, Java and servers in tasks need it)."""
-    if os.environ.pop("WFEXS_LIKE_LOOPBACK", "") != "1":
-        return
-    import _socket
-    import fcntl
-    import struct
-
-    # ioctl SIOCSIFFLAGS (linux/sockios.h) with IFF_UP | IFF_RUNNING (linux/if.h) on "lo".
-    request = struct.pack("16sH14s", b"lo", 0x1 | 0x40, b"")
-    handle = _socket.socket(_socket.AF_INET, _socket.SOCK_DGRAM)
-    try:
-        fcntl.ioctl(handle.fileno(), 0x8914, request)
-    except OSError as error:
-        print(f"loopback could not be brought up: {error}", file=sys.stderr)  # noqa: T201 - the engine's log
-    finally:
-        handle.close()

@@ -25,7 +25,9 @@ _GIVEN_UP = (2, 16, 17, 19, 21, 22, 27)
 def close(request: dict[str, Any]) -> bool:
     """Put up the walls before the first tool starts; whether what is staged can't be written any more.
 
-    Without a mount namespace (``read_only`` is empty) nothing is mounted.
+    ``request`` holds folders: ``content`` of the working directory, ``read_only`` and ``writable`` ones (the latter may
+    lie in the former), ``sealed`` files within those, and ``libraries``, those of the engine (may be absent). Without a
+    mount namespace (``read_only`` is empty) nothing is mounted.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     held = _mount(libc, request) if request.get("read_only") else False
@@ -44,7 +46,7 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
         return True
     standard = os.path.dirname(os.__file__)  # noqa: PTH120
     try:
-        for path in (*request["libraries"], standard, *request["read_only"]):
+        for path in (*request.get("libraries", ()), standard, *request["read_only"]):
             if os.path.exists(path):  # noqa: PTH110
                 _over_itself(libc, path, _RDONLY)
         for path in request["writable"]:

@@ -1,0 +1,346 @@
+"""Recording: what every engine's run shares, from the request to the record. It knows no engine.
+
+The child speaks; its words become journal events. What it made is checked and measured only after nothing of it is left
+that could still change it. The record gets an end whatever happens.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engines import expectations
+from engines.base import Listener, RunRequest
+from engines.execution import Execution
+from engines.host import facts
+from engines.isolation import Isolation
+from engines.journal import JOURNAL, JOURNAL_SCHEMA, Journal, replay, timestamp
+from engines.launcher import Ending, Errand, Outcome, Started, last_words, run_errand
+from engines.naming import give_names
+from engines.outputs import Outputs
+from engines.processes import identity
+from engines.stopping import CANCEL, clear
+from engines.summary import keep_summary
+from staging.errors import EngineError, PolicyError, WfexsError, from_os_error
+
+FOLDERS = ("outputs", "logs", "logs/steps", "tmp", "tmp/home", "engine")
+"""What a run's folder holds before its engine starts."""
+
+UNTOLD = "it failed"
+"""The sentence where nothing was said."""
+
+_TELLING = re.compile(r"\b[A-Z]\w*(Error|Exception)\b")
+_LONGEST_SENTENCE = 400
+_OUR_CODE = ("engines", "staging", "wfexs_like")
+
+
+def record(
+    request: RunRequest,
+    listener: Listener,
+    make_run: Callable[[RunRequest, Journal, Listener], RecordedRun],
+    *,
+    folders: Sequence[str] = FOLDERS,
+) -> Execution:
+    """Make the run's ``folders`` and its journal, run, and tell what the journal then tells.
+
+    Raises:
+        EngineError: the engine could not be started, or broke in a way that no other run would survive.
+        WfexsError: the run's folder can't be written, or has a record already.
+    """
+    try:
+        for name in folders:
+            (request.folder / name).mkdir(parents=True, exist_ok=True)
+        journal = Journal(request.folder / JOURNAL, first_line(request))
+    except OSError as error:
+        raise from_os_error(error, f"begin run {request.run}") from error
+    with journal:
+        run = make_run(request, journal, listener)
+        run.execute(run.errand())
+    execution = replay(request.folder / JOURNAL)
+    keep_summary(request.folder, execution)
+    return execution
+
+
+def first_line(request: RunRequest) -> dict[str, Any]:
+    """The event that begins a journal."""
+    engine: dict[str, Any] = {
+        "name": request.engine.name,
+        "version": request.engine.version,
+        "sha256": request.engine.fingerprint,
+    }
+    if request.engine.platform:
+        engine["platform"] = dict(request.engine.platform)
+    first = {
+        "event": "run-started",
+        "time": timestamp(),
+        "schema": JOURNAL_SCHEMA,
+        "run": request.run,
+        "uuid": request.uuid,
+        "owner": identity(os.getpid()),
+        "engine": engine,
+        "plan_digest": str(request.plan.digest),
+        "parameters": Relative(request.content).tree(request.parameters),
+        "overrides": request.overrides,
+        "environment": request.environment,
+        "host": facts(),
+    }
+    if request.resume is not None:
+        first["resumed"] = request.resume.run
+    return first
+
+
+class RecordedRun(ABC):
+    """One run while it lasts. An engine says how its child is called, what it is told, and what its words mean."""
+
+    def __init__(self, request: RunRequest, journal: Journal, listener: Listener) -> None:
+        self.request = request
+        self.journal = journal
+        self.listener = listener
+        self.relative = Relative(request.content)
+        self.log = request.folder / "logs" / "engine.log"
+        self.broken: str | None = None
+
+    # -- what an engine says ---------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def argv(self) -> tuple[str, ...]:
+        """The child's command line; ``Errand.argv`` says what is appended."""
+
+    @abstractmethod
+    def child_request(self, isolation: Isolation) -> Mapping[str, object]:
+        """What the child is told, as JSON; ``walls`` is part of it where the child puts up ``engines.child.walls``."""
+
+    @abstractmethod
+    def ended(self, last: Mapping[str, Any]) -> dict[str, Any]:
+        """How the run ended, as ``run-ended`` says it, from the child's own last word (see ``settle``)."""
+
+    def environment(self) -> dict[str, str]:
+        """The child's environment, over the base one."""
+        return {"HOME": str(self.tmp / "home"), "TMPDIR": str(self.tmp)}
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """The child said something of a step: by default it is told on, with paths as the record has them."""
+        if "command" in event:
+            event["command"] = [self.relative.text(word) for word in event["command"]]
+        if event.get("error"):
+            event["error"] = sentence(self.relative.text(str(event["error"])))
+        self.tell(event)
+
+    def leave(self, end: dict[str, Any]) -> None:  # noqa: B027 - most engines have nothing to keep
+        """The last moment before the scratch space is cleared: take from it what has to stay, amend ``end``.
+
+        Called once for every run, however it ended; nothing of the child lives any more. An ``OSError`` becomes the
+        reason why a run that completed failed.
+        """
+
+    # -- the run ---------------------------------------------------------------------------------------------------
+
+    @property
+    def tmp(self) -> Path:
+        """The run's scratch space."""
+        return self.request.folder / "tmp"
+
+    def errand(self) -> Errand:
+        """What the child is started for."""
+        return Errand(
+            argv=self.argv(),
+            request=self.child_request,
+            log=self.log,
+            mark=self.request.uuid,
+            folder=self.request.folder,
+            cwd=self.request.content,
+            environment=self.environment(),
+            isolate_network=self.request.placement.isolate_network,
+            time_limit=self.request.placement.time,
+        )
+
+    def walls(self, isolation: Isolation) -> dict[str, list[str] | str]:
+        """The part of a child's request that ``engines.child.walls`` goes by; the engine adds its ``libraries``."""
+        return {
+            "content": str(self.request.content),
+            "read_only": [*self._read_only()] if isolation.mounts else [],
+            "writable": [str(self.request.folder)],
+            "sealed": [str(self.journal.path)],
+        }
+
+    def _read_only(self) -> Iterator[str]:
+        """The folders that tools may not change: the store, our own code, and all of this working directory."""
+        if self.request.store is not None:
+            yield str(self.request.store)
+        ours = Path(__file__).parents[1]
+        yield from (str(ours / name) for name in _OUR_CODE)
+        yield str(self.request.content)
+
+    def execute(self, errand: Errand) -> None:
+        """Run the child, and write the end of the record whatever happens.
+
+        Raises:
+            EngineError: the child could not be started, or said that its engine is broken.
+        """
+        try:
+            outcome = run_errand(errand, started=self.started, heard=self._heard)
+            end = self.end(outcome)
+        except WfexsError as error:
+            self.finish({"status": "failed", "exit_code": None, "error": error.message})
+            raise
+        except BaseException:
+            self.finish({"status": "killed", "exit_code": None, "error": "the program that ran it broke"})
+            raise
+        self.finish(end)
+        if self.broken is not None:
+            raise EngineError(
+                f"{self.request.engine.name} could not be used: {self.broken}",
+                hint="stage again to set the engine up anew",
+            )
+
+    def started(self, started: Started) -> None:
+        """The child lives."""
+        self.tell(
+            {
+                "event": "engine-started",
+                "time": timestamp(),
+                "argv": [self.relative.text(word) for word in started.argv],
+                "network": "namespace" if started.isolation.network else "none",
+                "processes": "namespace" if started.isolation.processes else "group",
+                "child": dict(started.child),
+            }
+        )
+
+    def _heard(self, event: dict[str, Any]) -> None:
+        """The child said something."""
+        if event["event"] == "broken":
+            self.broken = str(event["message"])
+        else:
+            self.heard(event)
+
+    def tell(self, event: Mapping[str, Any], *, sync: bool = False) -> None:
+        """Write an event, then let the listener know."""
+        self.journal.append(event, sync=sync)
+        self.listener(event)
+
+    def end(self, outcome: Outcome) -> dict[str, Any]:
+        """How the run ended, as the record says it."""
+        if outcome.ending is Ending.CANCELLED:
+            why = f"it was stopped by signal {outcome.signal}" if outcome.signal else "it was cancelled"
+            return {"status": "killed", "exit_code": None, "error": why, "signal": outcome.signal}
+        if outcome.ending is Ending.TIMEOUT:
+            limit = self.request.placement.time
+            return {
+                "status": "failed",
+                "exit_code": None,
+                "error": f"the run was stopped because it took longer than its time limit of {limit} s",
+            }
+        if outcome.last is None:
+            tail = [self.relative.text(line) for line in last_words(self.log)]
+            return {"status": "failed", "exit_code": outcome.code, "error": died(outcome.code), "tail": tail}
+        end = self.ended(outcome.last)
+        if (self.request.folder / CANCEL).exists():
+            end |= {"status": "killed", "exit_code": None, "error": "it was cancelled"}
+        return end
+
+    def settle(
+        self,
+        exit_code: int,
+        values: Mapping[str, Any],
+        moved: Mapping[str, str],
+        failure: Mapping[str, Any] | None,
+    ) -> dict[str, Any]:
+        """The end of a run that its engine brought to an end: its outputs, measured, and what may be wrong with them.
+
+        ``values`` have an absolute ``path`` in every File and Directory, and ``moved`` says where each of the steps'
+        products went (absolute path then -> now). ``failure`` is what the engine itself says went wrong (``error``, and
+        perhaps ``error_kind`` and ``tail``), or ``None``. Outputs that lead out of the run come before that.
+        """
+        request = self.request
+        end: dict[str, Any] = {"status": "completed", "exit_code": exit_code, "error": None}
+        try:
+            named, renamed = give_names(values, request.plan.outputs)
+            end["outputs"] = Outputs(root=request.folder / "outputs", content=request.content).settle(named)
+            places = {old: renamed.get(new, new) for old, new in moved.items()}
+            end["moved"] = {self.relative.path(old): self.relative.path(new) for old, new in places.items()}
+        except PolicyError as error:
+            return end | {"status": "failed", "error": error.message, "error_kind": error.kind, "outputs": {}}
+        except OSError as error:
+            return end | {
+                "status": "failed",
+                "error": from_os_error(error, "read the outputs").message,
+                "outputs": {},
+            }
+        if failure is not None:
+            return end | {"status": "failed", **failure}
+        if miss := expectations.check(request.plan.outputs, end["outputs"]):
+            return end | {"status": "failed", "error": miss}
+        for slot in request.interface.outputs:
+            end["outputs"].setdefault(slot.name, None)
+        return end
+
+    def finish(self, end: Mapping[str, Any]) -> None:
+        """Clear the scratch space and write the last line."""
+        said = dict(end)
+        try:
+            self.leave(said)
+        except OSError as error:
+            if said["status"] == "completed":
+                said |= {"status": "failed", "error": from_os_error(error, "keep what the run made").message}
+        clear(self.tmp)
+        logs = []
+        for path in sorted((self.request.folder / "logs").rglob("*")):
+            if path.is_symlink():
+                # We make none: a tool left it, and who reads logs would read what it leads to.
+                path.unlink(missing_ok=True)
+            elif path.is_file():
+                logs.append(str(path.relative_to(self.request.content)))
+        self.tell(
+            {"event": "run-ended", "time": timestamp(), "logs": logs, "outputs": {}, "moved": {}, **said}, sync=True
+        )
+
+
+def died(code: int | None) -> str:
+    """Why a child ended that never said so; ``code`` as ``subprocess`` has it."""
+    words = "the engine ended without a word"
+    if code is not None and (code < 0 or code > 128):  # noqa: PLR2004 - 128 + signal, as shells say it
+        words += f" (signal {-code if code < 0 else code - 128}; was there enough memory?)"
+    return words
+
+
+def sentence(text: str) -> str:
+    """What was said, in a line: of many lines the first, and the one that names an error. The log has them all."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if not lines:
+        return UNTOLD
+    chosen = lines[:1]
+    if len(lines) > 1:
+        telling = [line for line in lines[1:] if _TELLING.search(line)]
+        chosen += telling[:1] or lines[1:2]
+    return " ".join(chosen)[:_LONGEST_SENTENCE].rstrip(".:")
+
+
+class Relative:
+    """Paths relative to the working directory's content."""
+
+    def __init__(self, content: Path) -> None:
+        self.prefix = f"{content}/"
+        self.uri = f"{content.as_uri()}/"
+
+    def path(self, path: str) -> str:
+        """One path."""
+        return path.removeprefix(self.prefix)
+
+    def text(self, text: str) -> str:
+        """A text that may hold such paths."""
+        return text.replace(self.uri, "").replace(self.prefix, "")
+
+    def tree(self, value: Any) -> Any:
+        """A JSON tree with Files in CWL form."""
+        if isinstance(value, Mapping):
+            made = {str(key): self.tree(one) for key, one in value.items()}
+            if made.get("class") in ("File", "Directory") and isinstance(made.get("path"), str):
+                made["path"] = self.path(made["path"])
+            return made
+        if isinstance(value, list | tuple):
+            return [self.tree(one) for one in value]
+        return value
