@@ -20,7 +20,7 @@ def unknown_outputs(
 ) -> tuple[Fault, ...]:
     """A fault for each expected output that the workflow can't have: no such name, or never of that class.
 
-    ``file`` is the stage file's name.
+    Any name may come of a workflow with open outputs. ``file`` is the stage file's name.
     """
     types = {one.name: one.type for one in interface.outputs}
     names = list(types)
@@ -36,6 +36,8 @@ def unknown_outputs(
                     Fault(file=file, where=where, message=message, line=one.line, column=one.column, hint=hint)
                 )
             continue
+        if interface.open_outputs:
+            continue
         near = difflib.get_close_matches(one.name, names, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none'}"
         message = f"the workflow has no output {one.name!r}"
@@ -43,14 +45,17 @@ def unknown_outputs(
     return tuple(faults)
 
 
-def check(expected: Sequence[ExpectedOutput], outputs: Mapping[str, Json]) -> str | None:
-    """The sentence that says which expected output is missing or too many, or ``None`` when all is well."""
+def check(expected: Sequence[ExpectedOutput], outputs: Mapping[str, Json], *, claimed: bool = False) -> str | None:
+    """The sentence that says which expected output is missing or too many, or ``None`` when all is well.
+
+    ``claimed``: the outputs were chosen by ``engines.claims``, which looked at ``glob`` already.
+    """
     for one in expected:
         found = list(_items(outputs.get(one.name)))
         others = sorted({_kind(item) for item in found if one.kind != "Value" and _kind(item) != one.kind})
         if others:
             return f"the output {one.name!r} is a {others[0]}, the stage file expects a {one.kind}"
-        if one.glob is not None:
+        if one.glob is not None and not claimed:
             found = [item for item in found if fnmatchcase(_basename(item), one.glob)]
         if len(found) < one.minimum:
             return f"the output {one.name!r} has {_count(len(found))}, the stage file expects {_range(one)}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Literal, TypeAlias
 
 from staging.fingerprints import Fingerprint
@@ -69,7 +69,19 @@ class DirectoryValue:
     where: str = ""
 
 
-Value: TypeAlias = "Scalar | FileValue | DirectoryValue | tuple[Value, ...] | Mapping[str, Value]"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputPlace:
+    """No input but a place for what the workflow makes (WfExS ``autoFill``): the parameter gets its path.
+
+    ``path`` is relative to the run's folder of outputs; ``.`` is that folder itself.
+    """
+
+    kind: Literal["File", "Directory"]
+    path: PurePosixPath
+    where: str = ""
+
+
+Value: TypeAlias = "Scalar | FileValue | DirectoryValue | OutputPlace | tuple[Value, ...] | Mapping[str, Value]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +101,8 @@ class ExpectedOutput:
     """An output the user counts on. ``minimum`` and ``maximum`` (``None``: no limit) bound how many there must be.
 
     ``where``, ``line`` and ``column`` are its place in the stage file; a lock doesn't hold them. ``preferred_name`` is
-    what the output is called when the run is over.
+    what the output is called when the run is over. ``glob`` is a pattern for paths in the run's folder of outputs;
+    ``fill_from`` names the parameter that has the output's place (an ``OutputPlace``).
     """
 
     name: str
@@ -98,6 +111,7 @@ class ExpectedOutput:
     maximum: int | None = 1
     preferred_name: str | None = None
     glob: str | None = None
+    fill_from: str | None = None
     where: str = ""
     line: int | None = None
     column: int | None = None

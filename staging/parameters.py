@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from staging.definition import Param, Value
+from staging.definition import OutputPlace, Param, Value
 from staging.documents import read_document
 from staging.errors import DefinitionError, WfexsError
 from staging.grammar import (
@@ -154,7 +154,10 @@ def _read_variable(cursor: Cursor, name: str) -> Value:
             cursor.child("disclosable").refuse("disclosable: false of a plain value", HIDE_IN_FILE)
         return fields.read("value", _read_variable_text)
     if CLASS in node.entries or word in ("File", "Directory"):
-        return read_value(cursor, (name,))
+        value = read_value(cursor, (name,))
+        if isinstance(value, OutputPlace):
+            cursor.child("autoFill").refuse("autoFill of an environment variable", NO_WAY_AROUND)
+        return value
     cursor.expected("a text, a number, a File or a Directory")
     return None
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
-from staging.definition import ExpectedOutput, Limits, Scalar
+from staging.definition import EngineSettings, ExpectedOutput, Limits, Scalar
 from staging.errors import DefinitionError, Fault
 from staging.fingerprints import Fingerprint, FingerprintError
 from staging.paths import safe_relative
@@ -117,7 +117,9 @@ class Plan:
     """The lock.
 
     ``parameters`` is a JSON tree in the form of a CWL job whose File and Directory objects carry ``item`` (the name of
-    an input item) in place of a location.
+    an input item) in place of a location, or ``outputPlace`` (a path in the run's folder of outputs) where they are no
+    inputs. What a lock didn't have from the start (``settings``, an output's ``fill_from``) is in it only where it says
+    something: others keep their digests.
     """
 
     workflow: WorkflowEntry
@@ -129,6 +131,7 @@ class Plan:
     requirements: tuple[Mapping[str, Json], ...] = ()
     outputs: tuple[ExpectedOutput, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    settings: EngineSettings = field(default_factory=EngineSettings)
     container: str = "none"
 
     def of_role(self, role: Role) -> tuple[PlanItem, ...]:
@@ -151,19 +154,11 @@ class Plan:
             "parameters": self.parameters,
             "environment": self.environment,
             "requirements": list(self.requirements),
-            "outputs": [
-                {
-                    "name": output.name,
-                    "kind": output.kind,
-                    "minimum": output.minimum,
-                    "maximum": output.maximum,
-                    "preferred_name": output.preferred_name,
-                    "glob": output.glob,
-                }
-                for output in self.outputs
-            ],
+            "outputs": [_output_as_json(output) for output in self.outputs],
             "limits": {"cores": self.limits.cores, "memory": self.limits.memory, "time": self.limits.time},
         }
+        if settings := settings_as_json(self.settings):
+            record["settings"] = settings
         return record  # type: ignore[return-value]
 
     @property
@@ -208,6 +203,43 @@ class Plan:
                 hint="stage again to make a new one",
             )
         return plan
+
+
+def settings_as_json(settings: EngineSettings) -> dict[str, Json]:
+    """What differs from the default."""
+    said = {one.name: getattr(settings, one.name) for one in fields(settings)}
+    default = EngineSettings()
+    changed = {name: value for name, value in said.items() if value != getattr(default, name)}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in changed.items()}
+
+
+def _settings_from(record: object) -> EngineSettings:
+    if not isinstance(record, dict):
+        raise TypeError("settings is not a map")
+    default = EngineSettings()
+    said: dict[str, object] = {}
+    for name, value in record.items():
+        usual = getattr(default, name)
+        kind = int if usual is None else type(usual)
+        texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        if type(value) is not kind and not (kind is tuple and texts):
+            raise TypeError(f"the setting {name} is of the wrong type")
+        said[name] = tuple(value) if kind is tuple else value
+    return EngineSettings(**said)  # type: ignore[arg-type]
+
+
+def _output_as_json(output: ExpectedOutput) -> dict[str, Json]:
+    record: dict[str, Json] = {
+        "name": output.name,
+        "kind": output.kind,
+        "minimum": output.minimum,
+        "maximum": output.maximum,
+        "preferred_name": output.preferred_name,
+        "glob": output.glob,
+    }
+    if output.fill_from is not None:
+        record["fill_from"] = output.fill_from
+    return record
 
 
 def canonical(value: object) -> bytes:
@@ -308,4 +340,5 @@ def _plan_from(record: Mapping[str, object]) -> Plan:
         requirements=tuple(rows("requirements")),
         outputs=tuple(ExpectedOutput(**one) for one in rows("outputs")),  # type: ignore[arg-type]
         limits=Limits(**limits),  # type: ignore[arg-type]
+        settings=_settings_from(record.get("settings", {})),
     )

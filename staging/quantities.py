@@ -16,11 +16,13 @@ _MEMORY_UNITS = {
     "GiB": 2**30,
     "TiB": 2**40,
 }
-_TIME_UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
+# The words are those of Nextflow's durations.
+_TIME_UNITS = {"s": 1, "sec": 1, "second": 1, "m": 60, "min": 60, "minute": 60}
+_TIME_UNITS |= {"h": 3600, "hour": 3600, "d": 86400, "day": 86400}
 
 # The schema of the stage file holds the same two patterns.
 MEMORY_PATTERN = r"^\s*([0-9]{1,15}(?:\.[0-9]{1,15})?)\s*(B|kB|KB|MB|GB|TB|KiB|MiB|GiB|TiB)\s*$"
-TIME_PATTERN = r"^\s*(?:[0-9]{1,12}(?:\.[0-9]{1,12})?\s*(?:s|min|m|h|d)\s*)+$"
+TIME_PATTERN = r"^\s*(?:[0-9]{1,12}(?:\.[0-9]{1,12})?\s*(?:seconds?|sec|s|minutes?|min|m|hours?|h|days?|d)\s*)+$"
 # Enough for any amount; a pattern with a repeated group takes hundreds of bytes of memory for each repetition.
 MAX_LENGTH = 100
 _MEMORY = re.compile(MEMORY_PATTERN)
@@ -38,4 +40,8 @@ def parse_time(text: str) -> int | None:
     """Seconds, or ``None`` when ``text`` is no time span; the parts are added up."""
     if len(text) > MAX_LENGTH or _TIME.match(text) is None:
         return None
-    return int(sum(float(amount) * _TIME_UNITS[unit] for amount, unit in _TIME_PART.findall(text)))
+    return int(sum(float(amount) * _seconds(unit) for amount, unit in _TIME_PART.findall(text)))
+
+
+def _seconds(unit: str) -> int:
+    return _TIME_UNITS[unit if unit in _TIME_UNITS else unit.removesuffix("s")]

@@ -2,18 +2,19 @@
 
 Pure: nothing is read or fetched here. Every file and folder among the parameters becomes one wanted thing with a name
 of its own (``reads[0].secondaryFiles[1]``) and a place below the working directory's content
-(``inputs/reads/0/x.bam.bai``); the job is the same tree of values with an ``item`` where a file stood.
+(``inputs/reads/0/x.bam.bai``); the job is the same tree of values with an ``item`` where a file stood. A parameter that
+is a place for outputs has an ``outputPlace`` there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
-from staging.definition import DirectoryValue, FileValue, Param, Source, Value
-from staging.errors import DefinitionError, Fault
+from staging.definition import DirectoryValue, FileValue, OutputPlace, Param, Source, Value
+from staging.errors import DefinitionError, Fault, PolicyError
 from staging.fetchers.git import split_git
 from staging.identifiers import split_process
 from staging.paths import safe_join, safe_relative
@@ -87,6 +88,8 @@ def _place(value: Value, name: str, folder: PurePosixPath, collector: _Collector
         return _place_file(value, name, folder, collector)
     if isinstance(value, DirectoryValue):
         return _place_directory(value, name, folder, collector)
+    if isinstance(value, OutputPlace):
+        return {"class": value.kind, "outputPlace": str(value.path)}
     if isinstance(value, tuple):
         return [_place(one, f"{name}[{index}]", folder / str(index), collector) for index, one in enumerate(value)]
     if isinstance(value, Mapping):
@@ -170,29 +173,58 @@ def _want(
     )
 
 
-def with_paths(values: Mapping[str, Json], places: Mapping[str, PurePosixPath], content: Path) -> dict[str, Json]:
-    """The job with an absolute ``path`` in place of every ``item``: what an engine is given.
+def with_paths(
+    values: Mapping[str, Json], places: Mapping[str, PurePosixPath], content: Path, outputs: Path | None = None
+) -> dict[str, Json]:
+    """The job with an absolute ``path`` in place of every ``item`` and ``outputPlace``: what an engine is given.
 
-    ``places`` has each item's path below ``content``.
+    ``places`` has each item's path below ``content``; ``outputs`` is the run's folder of outputs.
+
+    Raises:
+        PolicyError: a path would lead out of its folder, or a place for outputs is wanted where there are none.
     """
 
     def convert(entry: dict[str, Json]) -> dict[str, Json]:
-        place = places[str(entry.pop("item"))]
+        if "outputPlace" in entry:
+            place = str(entry.pop("outputPlace"))
+            if outputs is None:
+                raise PolicyError(f"there are no outputs here that could lie at {place!r}", where=place)
+            return {"path": str(outputs if place == "." else safe_join(outputs, place)), **entry}
+        item = places[str(entry.pop("item"))]
         member = entry.pop("member", None)
-        folder = safe_join(content, place)
+        folder = safe_join(content, item)
         return {"path": str(safe_join(folder, str(member)) if member else folder), **entry}
 
     return {key: map_items(value, convert) for key, value in values.items()}
 
 
 def map_items(value: Json, convert: Callable[[dict[str, Json]], dict[str, Json]]) -> Json:
-    """The same tree with ``convert`` applied to a copy of every map that has an ``item``, innermost first."""
+    """The same tree with ``convert`` applied to a copy of every map that has an ``item`` or ``outputPlace``.
+
+    Innermost first.
+    """
     if isinstance(value, Mapping):
         inner = {key: map_items(one, convert) for key, one in value.items()}
-        return convert(inner) if "item" in inner and inner.get("class") in ("File", "Directory") else inner
+        is_reference = ("item" in inner or "outputPlace" in inner) and inner.get("class") in ("File", "Directory")
+        return convert(inner) if is_reference else inner
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [map_items(one, convert) for one in value]
     return value
+
+
+def output_places(values: Mapping[str, Json]) -> dict[str, str]:
+    """Each ``outputPlace`` of a job, by the dotted name of its parameter."""
+    return {name: place for key, value in values.items() for name, place in _output_places(key, value)}
+
+
+def _output_places(name: str, value: Json) -> Iterator[tuple[str, str]]:
+    if not isinstance(value, Mapping):
+        return
+    if "outputPlace" in value and value.get("class") in ("File", "Directory"):
+        yield name, str(value["outputPlace"])
+        return
+    for key, one in value.items():
+        yield from _output_places(f"{name}.{key}", one)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

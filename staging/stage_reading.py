@@ -6,11 +6,12 @@ Source: WfExS-backend's stage definition schema. ``staging/schemas/stage.schema.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from staging.definition import ExpectedOutput, Limits, Source, StageDefinition
+from staging.definition import ExpectedOutput, Limits, OutputPlace, Param, Source, StageDefinition, Value
+from staging.engine_wish import read_container, read_engine
 from staging.errors import PolicyError
 from staging.grammar import (
     GIVEN,
@@ -30,14 +31,14 @@ from staging.grammar import (
     read_fields,
     unbuilt,
 )
+from staging.limits_reading import LIMITS, read_limits
 from staging.nicknames import RULE as NICKNAME_RULE
 from staging.nicknames import is_nickname
 from staging.nodes import Document, ListNode, MapNode, ScalarNode, shown
 from staging.parameters import Parameters, read_environment, read_job, read_parameters
 from staging.paths import safe_relative
-from staging.quantities import parse_memory, parse_time
 from staging.values import CLASS
-from staging.workflow_wish import read_container, read_engine, read_nextflow, read_profile, read_workflow
+from staging.workflow_wish import read_workflow
 
 ORCID_PATTERN = r"^\s*(?:https?://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])\s*$"
 
@@ -59,7 +60,7 @@ _STAGE = {
     "placeholders": KEY,
     "params": KEY,
     "params-from": KEY,
-    "profile": unbuilt(read_profile),
+    "profile": KEY,
     "environment": KEY,
     "outputs": KEY,
     "default_actions": unbuilt(as_list, LEAVE_OUT),
@@ -72,20 +73,19 @@ _CONFIG = {
     "secure": unbuilt(as_flag, "write false to stage into a plain working directory, which is not encrypted"),
     "containerType": KEY,
     "writable_containers": unbuilt(as_flag),
-    "nextflow": unbuilt(read_nextflow),
+    "nextflow": KEY,
     "cwl": KEY,
 }
-_LIMITS = {"cores": KEY, "memory": KEY, "time": KEY}
 _AUTHOR = {"name": GIVEN, "orcid": KEY, "affiliation": KEY}
 _OUTPUT = {
     CLASS: GIVEN,
     "cardinality": KEY,
     "preferredName": KEY,
     "glob": KEY,
-    "fillFrom": unbuilt(as_text),
-    "syntheticOutput": unbuilt(as_flag),
+    "fillFrom": KEY,
+    "syntheticOutput": KEY,
 }
-_ELSEWHERE = dict.fromkeys(_CONFIG, "workflow_config") | dict.fromkeys(_LIMITS, "limits")
+_ELSEWHERE = dict.fromkeys(_CONFIG, "workflow_config") | dict.fromkeys(LIMITS, "limits")
 
 
 def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinition | None:
@@ -103,21 +103,24 @@ def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinitio
     config = fields.read("workflow_config", lambda one: read_fields(one, _CONFIG))
     job, job_document = read_job(fields, path, base)
     own = fields.read("params", read_parameters) or Parameters()
+    params = tuple({**job.params, **own.params}.values())
     wanted = read_workflow(fields, base)
+    engine, settings = read_engine(fields, config)
     definition = StageDefinition(
         workflow=wanted or Source(mirrors=()),
         base=base,
         file=document.file,
         text=document.text,
         nickname=fields.read("nickname", _read_nickname),
-        engine=read_engine(fields, config),
+        engine=engine,
         container=None if config is None else config.read("containerType", read_container),
         secure=False if config is not None and "secure" in config else None,
-        params=tuple({**job.params, **own.params}.values()),
+        params=params,
         requirements=job.requirements + own.requirements,
         environment=fields.read("environment", read_environment) or (),
-        outputs=fields.read("outputs", _read_outputs) or (),
-        limits=fields.read("limits", _read_limits) or Limits(),
+        outputs=fields.read("outputs", lambda one: _read_outputs(one, params)) or (),
+        limits=fields.read("limits", read_limits) or Limits(),
+        settings=settings,
         licence=fields.text("licence"),
         title=fields.text("title"),
         description=fields.text("description"),
@@ -143,8 +146,9 @@ def _read_nickname(cursor: Cursor) -> str | None:
     return nickname
 
 
-def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
+def _read_outputs(cursor: Cursor, params: tuple[Param, ...]) -> tuple[ExpectedOutput, ...]:
     outputs = []
+    places = {name: place for one in params for name, place in _places(one.name, one.value)}
     for name, one in as_map(cursor).items():
         fields = read_fields(one, _OUTPUT, required=(CLASS,))
         if fields is None:
@@ -153,6 +157,12 @@ def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
         minimum, maximum = fields.read("cardinality", _read_cardinality) or (1, 1)
         glob = fields.text("glob")
         preferred = fields.read("preferredName", _read_preferred_name)
+        fill_from = fields.read("fillFrom", lambda child: _read_fill_from(child, places))
+        if fill_from is not None and preferred is not None and not places[fill_from].path.name:
+            fields.children["preferredName"].fault(
+                "the run's folder of outputs itself can't have another name", "leave it out", structural=False
+            )
+        fields.flag("syntheticOutput", default=True)
         assert isinstance(cursor.node, MapNode)
         line, column = cursor.node.places[name]
         outputs.append(
@@ -163,12 +173,33 @@ def _read_outputs(cursor: Cursor) -> tuple[ExpectedOutput, ...]:
                 maximum=maximum,
                 preferred_name=preferred,
                 glob=None if glob is None else one.origin.fill(glob),
+                fill_from=fill_from,
                 where=one.where,
                 line=line,
                 column=column,
             )
         )
     return tuple(outputs)
+
+
+def _places(name: str, value: Value) -> Iterator[tuple[str, OutputPlace]]:
+    """The places for outputs in a parameter's value, each under the dotted name of its parameter."""
+    if isinstance(value, OutputPlace):
+        yield name, value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from _places(f"{name}.{key}", one)
+
+
+def _read_fill_from(cursor: Cursor, places: Mapping[str, OutputPlace]) -> str | None:
+    name = as_text(cursor)
+    if name is None or name in places:
+        return name
+    hint = f"give it one: params: {{{name}: {{{CLASS}: Directory, autoFill: true}}}}"
+    if places:
+        hint = f"those that have one are {', '.join(places)}"
+    cursor.fault(f"no parameter {shown(name)} has a place for outputs", hint, structural=False)
+    return None
 
 
 def _read_preferred_name(cursor: Cursor) -> str | None:
@@ -201,40 +232,6 @@ def _read_cardinality(cursor: Cursor) -> tuple[int, int | None] | None:
     if minimum is not None and maximum is not None and minimum > maximum:
         cursor.fault(f"at least {minimum} and at most {maximum} can't be", structural=False)
     return None if minimum is None else (minimum, maximum)
-
-
-def _read_limits(cursor: Cursor) -> Limits | None:
-    fields = read_fields(cursor, _LIMITS)
-    if fields is None:
-        return None
-    return Limits(
-        cores=fields.read("cores", lambda one: as_integer(one, 1)),
-        memory=fields.read("memory", _read_memory),
-        time=fields.read("time", _read_time),
-    )
-
-
-def _read_memory(cursor: Cursor) -> int | None:
-    return _read_amount(cursor, parse_memory, "a number of bytes, or an amount such as '4 GiB'")
-
-
-def _read_time(cursor: Cursor) -> int | None:
-    return _read_amount(cursor, parse_time, "a number of seconds, or a time such as '2h'")
-
-
-def _read_amount(cursor: Cursor, parse: Callable[[str], int | None], what: str) -> int | None:
-    node = cursor.node
-    if not isinstance(node, ScalarNode) or not isinstance(node.value, str):
-        if isinstance(node, ScalarNode) and is_whole(node.value):
-            return as_integer(cursor, 1)
-        cursor.expected(what)
-        return None
-    amount = parse(node.value)
-    if amount is None:
-        cursor.expected(what)
-    elif amount < 1:
-        cursor.fault("a limit can't be zero", structural=False)
-    return amount
 
 
 def _read_authors(cursor: Cursor) -> tuple[Mapping[str, object], ...]:

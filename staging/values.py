@@ -9,17 +9,19 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Literal
 
-from staging.definition import DirectoryValue, FileValue, Source, Value
+from staging.definition import DirectoryValue, FileValue, OutputPlace, Source, Value
 from staging.errors import PolicyError
 from staging.grammar import (
     GIVEN,
     KEY,
+    LEAVE_OUT,
     Cursor,
     Fields,
     Key,
     as_choice,
-    as_flag,
     as_text,
     guess_key,
     read_fields,
@@ -45,7 +47,7 @@ _FETCHED = {
     "relative-dir": KEY,
     "security-context": unbuilt(as_text),
     "globExplode": unbuilt(as_text),
-    "autoFill": unbuilt(as_flag),
+    "autoFill": KEY,
     "autoPrefix": KEY,
     **_FLAGS,
 }
@@ -92,6 +94,7 @@ def _read_file(cursor: Cursor, names: tuple[str, ...]) -> Value:
     fields.exclude(("url", "value"))
     if fields.is_on("autoFill"):
         fields.exclude(("value", "autoFill"), ("secondary-urls", "autoFill"))
+        return _read_output_place(fields, names, "File")
     relative_dir, basename = _read_names(fields, names)
     template = FileValue(
         basename=basename,
@@ -118,6 +121,8 @@ def _read_directory(cursor: Cursor, names: tuple[str, ...]) -> Value:
     fields = read_fields(cursor, _DIRECTORY)
     assert fields is not None
     _check_together(fields)
+    if fields.is_on("autoFill"):
+        return _read_output_place(fields, names, "Directory")
     relative_dir, basename = _read_names(fields, names)
     if "url" not in fields and relative_dir is not None:
         fields.cursor.fault_at_key(
@@ -144,10 +149,39 @@ def _read_directory(cursor: Cursor, names: tuple[str, ...]) -> Value:
 def _check_together(fields: Fields) -> None:
     if fields.is_on("autoFill"):
         fields.exclude(("url", "autoFill"))
-    fields.flag("autoPrefix", default=False)
+    fields.flag("autoFill", default=False)
+    fields.flag("autoPrefix", default=True)
     for key in ("sha256", "size"):
         if key in fields and "url" not in fields:
             fields.cursor.fault_at_key(key, f"'{key}' is said of what a 'url' points to, and there is none")
+
+
+def _read_output_place(fields: Fields, names: tuple[str, ...], kind: Literal["File", "Directory"]) -> Value:
+    """The place that an ``autoFill`` parameter gets: named after it, unless it is said otherwise.
+
+    Without ``autoPrefix`` (its default is what WfExS's program does, not what its schema says) a folder is the folder
+    of outputs itself.
+    """
+    for key in ("disclosable", "cacheable", "clonable"):
+        if not fields.flag(key, default=True):
+            fields.cursor.child(key).refuse(f"{key}: false of a place for outputs", LEAVE_OUT)
+    if "format" in fields and fields.text("format") is not None:
+        fields.cursor.child("format").refuse("format of a place for outputs", LEAVE_OUT)
+    folder, basename = _read_names(fields, names)
+    if kind == "Directory" and not fields.flag("autoPrefix", default=True):
+        if folder is not None or basename is not None:
+            key = "preferred-name" if basename is not None else "relative-dir"
+            message = f"'{key}' can't be, as without 'autoPrefix' the place is the folder of outputs itself"
+            fields.cursor.fault_at_key(key, message, "keep one of them", structural=False)
+        return OutputPlace(kind=kind, path=PurePosixPath(), where=fields.cursor.where)
+    own = names if folder is None and basename is None else (folder or "", basename or names[-1])
+    try:
+        path = safe_relative("/".join(part for part in own if part))
+    except PolicyError as error:
+        hint = "give it a 'preferred-name'"
+        fields.cursor.fault(f"the parameter's name can't name its place: {error.message}", hint, structural=False)
+        return None
+    return OutputPlace(kind=kind, path=path, where=fields.cursor.where)
 
 
 def _read_literal(cursor: Cursor) -> Value:

@@ -12,7 +12,7 @@ from typing import Any
 from engines.base import Beside, Bound, FormalParameter, WorkflowInterface
 from engines.cwltool.secondaries import with_secondaries
 from engines.cwltool.types import admits_record, describe, is_nullable, members, misfits
-from staging.definition import DirectoryValue, FileValue, Param, Value
+from staging.definition import DirectoryValue, FileValue, OutputPlace, Param, Value
 from staging.errors import DefinitionError, Fault
 from staging.plan import Json, no_key_twice
 
@@ -31,6 +31,10 @@ def bind(interface: WorkflowInterface, params: tuple[Param, ...], beside: Beside
             slot = slots.get(one.name)
             if slot is None:
                 faults.append(_unknown(one, slots))
+            elif _has_output_place(one.value):
+                hint = "leave it out: a CWL workflow says itself what it makes, and where"
+                faults.append(_fault(one, "", f"the input {one.name!r} takes no place for outputs", hint))
+                bound[one.name] = one
             elif one.name in bound:
                 faults.append(_fault(one, "", f"the input {one.name!r} is given twice", None))
             else:
@@ -92,6 +96,14 @@ def _named(param: Param, slots: Mapping[str, FormalParameter]) -> Iterator[Param
         return
     for key, one in value.items():
         yield from _named(replace(param, name=f"{param.name}.{key}", value=one, where=f"{param.where}.{key}"), slots)
+
+
+def _has_output_place(value: Value) -> bool:
+    if isinstance(value, tuple):
+        return any(_has_output_place(one) for one in value)
+    if isinstance(value, Mapping):
+        return any(_has_output_place(one) for one in value.values())
+    return isinstance(value, OutputPlace)
 
 
 def _unlisted(slot: FormalParameter, param: Param) -> Param:

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from staging.documents import parse_document
+from staging.engine_wish import CONTAINER_TYPES, ENGINE_PATTERN, VARIABLE_PATTERN, WORKFLOW_TYPES
 from staging.grammar import FaultList, Origin
 from staging.loading import stage_schema
 from staging.nodes import plain
 from staging.quantities import MEMORY_PATTERN, TIME_PATTERN
 from staging.sources import CREDIT_ROLES, SHA256_PATTERN
 from staging.stage_reading import ORCID_PATTERN, read_stage
-from staging.workflow_wish import CONTAINER_TYPES, ENGINE_PATTERN, WORKFLOW_TYPES
 
 jsonschema = pytest.importorskip("jsonschema", reason="the schema's own tests need jsonschema")
 
@@ -32,7 +32,19 @@ FULL: dict[str, Any] = {
         "secure": False,
         "containerType": "none",
         "writable_containers": False,
-        "nextflow": {"version": "24.10.0", "profile": ["a"], "maxCPUs": 3, "maxTaskDuration": "2h", "maxRetries": None},
+        "nextflow": {
+            "version": "24.10.0",
+            "profile": ["a"],
+            "maxCPUs": 3,
+            "maxProcesses": 2,
+            "maxCPUsPerProcess": 1,
+            "maxTaskDuration": "1d 6h",
+            "maxRetries": 0,
+            "serializeListAsString": True,
+            "dockerImage": None,
+            "ignoreUnknown": True,
+            "secrets": ["TOKEN_1"],
+        },
         "cwl": {"version": 3.1},
     },
     "trs_endpoint": "https://example.org/trs",
@@ -91,7 +103,8 @@ FULL: dict[str, Any] = {
         },
         "inline": {"c-l-a-s-s": "File", "value": ["a", "b"]},
         "empty": {"c-l-a-s-s": "File"},
-        "filled": {"c-l-a-s-s": "Directory", "autoFill": True},
+        "filled": {"c-l-a-s-s": "Directory", "autoFill": True, "autoPrefix": False},
+        "place": {"c-l-a-s-s": "File", "autoFill": True, "preferred-name": "x.txt", "relative-dir": "y"},
         "folder": {"c-l-a-s-s": "Directory", "url": "d", "preferred-name": "x"},
         "literal": {"c-l-a-s-s": "Value", "value": ["a", 1, [True]], "disclosable": True},
         "sheet": {"c-l-a-s-s": "ContentWithURIs", "value": "a", "tabular": {"uri-columns": [1]}},
@@ -126,7 +139,7 @@ FULL: dict[str, Any] = {
     },
     "outputs": {
         "a": {"c-l-a-s-s": "File", "cardinality": "+", "preferredName": "x", "glob": "*.txt"},
-        "b": {"c-l-a-s-s": "Directory", "cardinality": [0, None], "fillFrom": "x", "syntheticOutput": True},
+        "b": {"c-l-a-s-s": "Directory", "cardinality": [0, None], "fillFrom": "filled", "syntheticOutput": True},
         "c": {"c-l-a-s-s": "Value", "cardinality": 2},
     },
 }
@@ -151,6 +164,9 @@ VALUES = st.sampled_from(
         "4 GiB",
         "4G",
         "1h",
+        "2 days 1 minute",
+        "TOKEN_1",
+        ["TOKEN 1"],
         "cwltool@3.1",
         "a@b@c",
         "sha1$00",
@@ -269,7 +285,7 @@ def test_what_is_no_map_or_names_no_workflow_is_wrong_for_both(root: object) -> 
 
 def test_the_two_use_the_same_patterns_and_words() -> None:
     text = json.dumps(stage_schema())
-    for pattern in (MEMORY_PATTERN, TIME_PATTERN, ENGINE_PATTERN, ORCID_PATTERN, SHA256_PATTERN):
+    for pattern in (MEMORY_PATTERN, TIME_PATTERN, ENGINE_PATTERN, ORCID_PATTERN, SHA256_PATTERN, VARIABLE_PATTERN):
         assert json.dumps(pattern) in text
     for words in (CREDIT_ROLES, WORKFLOW_TYPES, CONTAINER_TYPES):
         assert json.dumps(list(words)) in text

@@ -52,7 +52,9 @@ def run(
             folder=folder,
             run=number,
             uuid=str(uuid.uuid4()),
-            parameters=with_paths({**plan.parameters, **overrides}, _places(plan), workdir.content),
+            parameters=with_paths(
+                {**plan.parameters, **overrides}, _places(plan), workdir.content, outputs=folder / "outputs"
+            ),
             overrides=overrides,
             environment=_environment(plan, workdir.content),
             placement=_placement(plan),
