@@ -1,0 +1,174 @@
+package wfexslike
+
+import ch.qos.logback.classic.Level
+import groovy.json.JsonOutput
+import groovy.json.JsonSlurper
+import java.nio.file.Files
+import java.nio.file.Path
+import java.nio.file.Paths
+import nextflow.Session
+import nextflow.cli.CliOptions
+import nextflow.cli.CmdRun
+import nextflow.config.ConfigBuilder
+import nextflow.script.ProcessDef
+import nextflow.script.ScriptFile
+import nextflow.script.ScriptMeta
+import nextflow.script.ScriptParser
+import nextflow.script.WorkflowDef
+import org.slf4j.LoggerFactory
+
+/**
+ * Reads a workflow without running it, by the engine's own parsers of configuration and scripts.
+ *
+ * The request is JSON on standard input: `script` and `base` (absolute paths), `profiles` (text or null), `params` (a
+ * map), `answer` (the file that gets the answer, JSON). Scripts are loaded as modules: processes and workflows get
+ * defined, and the entry workflow does not begin. What can't be read is told as `fault`.
+ */
+class Probe {
+    static void main(String[] args) {
+        LoggerFactory.getLogger('ROOT').level = Level.OFF
+        Map request = (Map) new JsonSlurper().parse(System.in)
+        Map answer
+        try {
+            answer = new Probe(request).read()
+        }
+        catch (Throwable error) {
+            answer = [fault: Plain.words(error)]
+        }
+        Files.write(Paths.get((String) request.answer), JsonOutput.toJson(answer).getBytes('UTF-8'))
+        System.out.flush()
+        Runtime.runtime.halt(0)
+    }
+
+    final Path base
+    final Path script
+    final Map request
+
+    Probe(Map request) {
+        this.request = request
+        this.base = Paths.get((String) request.base)
+        this.script = Paths.get((String) request.script)
+    }
+
+    Map read() {
+        ConfigObject config = readConfig()
+        Map answer = [
+            params: Plain.value(config.params ?: [:]),
+            manifest: Plain.value(config.manifest ?: [:]),
+            plugins: plugins(config),
+            enabled: ['docker', 'podman', 'singularity', 'apptainer', 'charliecloud', 'shifter', 'sarus', 'conda', 'spack',
+                      'wave'].findAll { config[it] instanceof Map && config[it].enabled },
+            executor: Plain.value(config.process instanceof Map ? config.process.executor : null),
+        ]
+        return answer + readScripts(config)
+    }
+
+    private ConfigObject readConfig() {
+        CmdRun command = new CmdRun(profile: (String) request.profiles)
+        Map params = (Map) request.params
+        if (params) {
+            Path file = Files.createTempFile('params', '.json')
+            Files.write(file, JsonOutput.toJson(params).getBytes('UTF-8'))
+            command.paramsFile = file.toString()
+        }
+        ConfigBuilder builder = new ConfigBuilder()
+            .setOptions(new CliOptions())
+            .setBaseDir(base)
+            .setCurrentDir(Paths.get('.').toAbsolutePath().normalize())
+            .setCmdRun(command)
+        return builder.buildConfigObject()
+    }
+
+    /** The configuration's `plugins` scope: a list of texts such as `nf-schema@2.1.1`. */
+    private static List plugins(ConfigObject config) {
+        def declared = config.plugins
+        return declared instanceof Collection ? declared.collect { it.toString() } : []
+    }
+
+    private Map readScripts(ConfigObject config) {
+        config.remove('plugins')
+        Session session = new Session(config)
+        session.init(new ScriptFile(script.toFile()))
+        ScriptParser parser = new ScriptParser(session).setModule(true).setBinding(session.binding)
+        try {
+            parser.runScript(script)
+        }
+        catch (Throwable error) {
+            return [fault: Plain.words(error)]
+        }
+        Map<String, ScriptMeta> metas = [:]
+        collect(ScriptMeta.get(parser.script), metas)
+        List processes = []
+        List workflows = []
+        metas.each { path, meta ->
+            meta.definitions.each { definition ->
+                if (definition instanceof ProcessDef) {
+                    processes << process(definition, path)
+                }
+                else if (definition instanceof WorkflowDef) {
+                    workflows << [name: definition.name, script: path]
+                }
+            }
+        }
+        return [
+            processes: processes,
+            workflows: workflows,
+            scripts: metas.keySet() as List,
+            defaults: Plain.value(session.binding.getVariable('params') ?: [:]),
+        ]
+    }
+
+    /** Every script that was loaded, from the main one by what it includes. */
+    private static void collect(ScriptMeta meta, Map<String, ScriptMeta> found) {
+        ScriptMeta.REGISTRY.each { script, other ->
+            found[other.scriptPath.toString()] = other
+        }
+        if (meta.scriptPath) {
+            found[meta.scriptPath.toString()] = meta
+        }
+    }
+
+    private static Map process(ProcessDef definition, String path) {
+        Map told = [name: definition.simpleName, script: path]
+        try {
+            definition.initialize()
+        }
+        catch (Throwable error) {
+            return told + [unread: Plain.words(error)]
+        }
+        def config = definition.processConfig
+        told.inputs = config.inputs.collect { slot(it) }
+        told.outputs = config.outputs.collect { slot(it) }
+        ['container', 'cpus', 'memory', 'time', 'disk', 'maxRetries', 'errorStrategy', 'executor', 'conda', 'module',
+         'secret', 'accelerator'].each { directive ->
+            def value = config.get(directive)
+            if (value instanceof Closure) {
+                told.computed = (told.computed ?: []) + [directive]
+            }
+            else if (value != null && value != [] && value != false) {
+                told[directive] = Plain.value(value)
+            }
+        }
+        return told
+    }
+
+    /** A declared input or output: its name or emit name, and its kind (`path`, `val`, `tuple`, ...). */
+    private static Map slot(param) {
+        Map told = [kind: param.class.simpleName.replaceAll(/(In|Out)Param$/, '').toLowerCase()]
+        ['name', 'channelEmitName', 'optional', 'filePattern'].each { key ->
+            try {
+                def value = param."$key"
+                if (value != null && !(value instanceof Closure)) {
+                    told[key] = value instanceof Boolean ? value : value.toString()
+                }
+            }
+            catch (Throwable ignored) {
+                // Another kind, or another version of the engine, has no such thing.
+            }
+        }
+        if (param.hasProperty('inner')) {
+            told.inner = param.inner.collect { slot(it) }
+        }
+        return told
+    }
+}

@@ -1,0 +1,71 @@
+"""The configuration that is laid over a workflow's own: where the engine writes, what it may use, what stays off.
+
+Nextflow reads it last (``-c``), so it wins over the workflow's files without touching them. Pure. Source: Nextflow's
+reference of configuration scopes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from engines.base import Placement
+from engines.nextflow.versions import Version
+from staging.definition import EngineSettings
+
+TRACE_FIELDS = (
+    "task_id,hash,native_id,process,tag,name,status,exit,module,container,cpus,time,disk,memory,attempt,submit,start,"
+    "complete,duration,realtime,queue,%cpu,%mem,rss,vmem,peak_rss,peak_vmem,rchar,wchar,syscr,syscw,read_bytes,"
+    "write_bytes,vol_ctxt,inv_ctxt,workdir,scratch,error_action"
+)
+REPORTS = {"trace": "trace.txt", "report": "report.html", "timeline": "timeline.html", "dag": "dag.dot"}
+
+# What would fetch images and packages, or speak to services.
+_OFF = ("docker", "podman", "singularity", "apptainer", "charliecloud", "shifter", "sarus")
+_OFF += ("conda", "spack", "wave", "fusion", "tower", "notification")
+_RESOURCE_LIMITS = Version.parse("24.04.0")
+
+
+def overlay(
+    *,
+    version: str,
+    placement: Placement,
+    settings: EngineSettings,
+    logs: Path,
+) -> str:
+    """The text of the configuration for one run. ``logs`` is the folder that takes the engine's own reports."""
+    return "\n".join(_lines(version, placement, settings, logs)) + "\n"
+
+
+def _lines(version: str, placement: Placement, settings: EngineSettings, logs: Path) -> Iterator[str]:
+    yield "// Laid over the workflow's own configuration for this run."
+    yield "cleanup = false"
+    yield from (f"{scope}.enabled = false" for scope in _OFF)
+    for scope, name in REPORTS.items():
+        yield f"{scope} {{ enabled = true; overwrite = true; file = {quoted(str(logs / name))} }}"
+    yield f"trace {{ raw = true; fields = {quoted(TRACE_FIELDS)} }}"
+    cores = min(placement.cores, settings.max_cpus or placement.cores)
+    queue = f"; queueSize = {settings.max_processes}" if settings.max_processes else ""
+    yield f"executor {{ name = 'local'; cpus = {cores}; memory = '{placement.memory} B'{queue} }}"
+    yield f"executor {{ $local {{ cpus = {cores}; memory = '{placement.memory} B'{queue} }} }}"
+    yield "process {"
+    if Version.parse(version) >= _RESOURCE_LIMITS:
+        limits = [f"cpus: {min(cores, settings.max_cpus_per_process or cores)}", f"memory: '{placement.memory} B'"]
+        if settings.max_task_duration:
+            limits.append(f"time: '{settings.max_task_duration} s'")
+        yield f"  resourceLimits = [{', '.join(limits)}]"
+    # Selectors win over what a process says of itself, and the last one over those before it.
+    yield "  withName: '.*' {"
+    yield "    executor = 'local'"
+    if settings.max_task_duration:
+        yield f"    time = '{settings.max_task_duration} s'"
+    if settings.max_retries is not None:
+        yield f"    maxRetries = {settings.max_retries}"
+    yield "  }"
+    yield "}"
+
+
+def quoted(text: str) -> str:
+    """A Groovy string literal: between single quotes nothing is replaced, whatever is in it."""
+    escapes = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\b": "\\b", "\f": "\\f"}
+    return "'" + "".join(escapes.get(one) or (f"\\u{ord(one):04x}" if one < " " else one) for one in text) + "'"

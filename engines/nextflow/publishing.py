@@ -1,0 +1,141 @@
+"""Publishing: what a workflow left among its outputs, made to stand on its own.
+
+Nextflow publishes by link, hard link, copy or move. Here a link becomes the very file that it leads to (moved out of
+the task's folder when that is not needed any more, else copied), so that outputs need no work folder. Which file of
+which task became which output is told by our witness where the engine tells it (23.04 and later), by the link itself,
+and else by the same bytes.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from staging.errors import PolicyError
+
+
+class Published:
+    """The outputs of one run: below ``root``, made of files in ``work``; ``content`` is the working directory's content.
+
+    ``keep_work``: the tasks' folders are still needed (the run may be continued), so nothing is moved out of them.
+    """
+
+    def __init__(self, *, root: Path, work: Path, content: Path, keep_work: bool) -> None:
+        self.root = root
+        self.work = Path(os.path.realpath(work))
+        self.content = Path(os.path.realpath(content))
+        self.keep_work = keep_work
+        self.moved: dict[str, str] = {}
+        """Where each published file of a task is now: its path in the task's folder -> the output."""
+
+    def settle(self, told: Mapping[str, str], products: Iterable[str]) -> None:
+        """Put a file in place of each link, and find out where the others came from.
+
+        ``told`` is what was published to where, as far as the engine said (target -> source); ``products`` are the
+        paths of all files that tasks declared as outputs.
+
+        Raises:
+            PolicyError: a link leads out of the working directory.
+        """
+        for target in list(self._links()):
+            self._replace(target, ())
+        for target, source in told.items():
+            self._match(source, target)
+        self._match_bytes(list(products))
+
+    def _links(self) -> Iterator[Path]:
+        for folder, folders, files in os.walk(self.root):
+            for name in (*folders, *files):
+                path = Path(folder, name)
+                if path.is_symlink():
+                    yield path
+
+    def _replace(self, link: Path, within: tuple[Path, ...]) -> None:
+        """``within`` are the folders, as they really are, that are being copied."""
+        named = os.path.normpath(link.parent / link.readlink())
+        real = Path(os.path.realpath(link))
+        if not real.exists():
+            raise PolicyError(
+                f"the output {link.name!r} is a link to something that is not there",
+                hint="publish a file that the task makes itself",
+                where=str(link.relative_to(self.root)),
+            )
+        if not real.is_relative_to(self.content):
+            raise PolicyError(
+                f"the output {link.name!r} is a link that leads out of the run",
+                where=str(link.relative_to(self.root)),
+            )
+        if real in within or link.is_relative_to(real):
+            raise PolicyError(
+                f"the output {link.name!r} is a link to a folder that it lies in",
+                where=str(link.relative_to(self.root)),
+            )
+        link.unlink()
+        if real.is_dir():
+            self._take_folder(real, link, (*within, real))
+        elif real.is_relative_to(self.work) and not self.keep_work and os.lstat(real).st_nlink == 1:
+            real.rename(link)
+            # Who else leads to it finds it there.
+            real.symlink_to(link)
+        else:
+            shutil.copyfile(real, link)
+        for source in dict.fromkeys((named, str(real))):
+            self._match(source, str(link))
+
+    def _take_folder(self, real: Path, target: Path, within: tuple[Path, ...]) -> None:
+        """A folder is copied with what its links mean; a task's own folder is never emptied under its other readers."""
+        target.mkdir()
+        for entry in sorted(os.scandir(real), key=lambda one: one.name):
+            inner = target / entry.name
+            inner.symlink_to(entry.path)
+            self._replace(inner, within)
+
+    def _match(self, source: str, target: str) -> None:
+        self.moved.setdefault(source, target)
+        if Path(source).is_dir() or Path(target).is_dir():
+            for path in _files(Path(target)):
+                self.moved.setdefault(str(Path(source) / path.relative_to(target)), str(path))
+
+    def _match_bytes(self, products: list[str]) -> None:
+        """Copies of which nobody said where they came from: the same name or size first, then the same bytes."""
+        known = set(self.moved.values())
+        unknown = [path for path in _files(self.root) if str(path) not in known]
+        if not unknown:
+            return
+        by_size: dict[int, list[str]] = {}
+        for product in products:
+            if product not in self.moved and os.path.isfile(product):  # noqa: PTH113
+                by_size.setdefault(os.stat(product).st_size, []).append(product)  # noqa: PTH116
+        for path in unknown:
+            near = by_size.get(path.stat().st_size, ())
+            for product in sorted(near, key=lambda one: os.path.basename(one) != path.name):  # noqa: PTH119
+                if product not in self.moved and filecmp.cmp(product, path, shallow=False):
+                    self.moved[product] = str(path)
+                    break
+
+
+def _files(root: Path) -> Iterator[Path]:
+    """Every regular file at or below ``root``, in order; links are not followed."""
+    if root.is_dir() and not root.is_symlink():
+        for folder, folders, files in os.walk(root):
+            folders.sort()
+            for name in sorted(files):
+                if stat.S_ISREG(os.lstat(os.path.join(folder, name)).st_mode):  # noqa: PTH118
+                    yield Path(folder, name)
+    elif root.is_file():
+        yield root
+
+
+def entries(root: Path) -> list[tuple[str, str]]:
+    """What lies below the outputs folder: relative path and ``File`` or ``Directory``, each folder before its content."""
+    found: list[tuple[str, str]] = []
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        base = Path(folder).relative_to(root)
+        found += [(str(base / name), "Directory") for name in folders]
+        found += [(str(base / name), "File") for name in sorted(files)]
+    return sorted(found)

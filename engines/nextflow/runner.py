@@ -1,0 +1,333 @@
+"""A run with Nextflow: what is laid out for it, how the engine is called, and what is made of what it left.
+
+The engine works in the run's own folder: it is started in ``outputs/`` (its ``launchDir``), keeps tasks in
+``engine/work``, reports in ``logs/`` and everything else in ``tmp/``. The workflow's folder is read-only to it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engines.base import Listener, RunRequest
+from engines.claims import claim
+from engines.execution import Execution
+from engines.isolation import Isolation
+from engines.journal import Journal
+from engines.launcher import last_words
+from engines.nextflow.engine_state import ENGINE_STATE, Resumption, put_away
+from engines.nextflow.launching import java_command
+from engines.nextflow.overlay import overlay
+from engines.nextflow.publishing import Published, entries
+from engines.nextflow.secret_store import write_secrets
+from engines.nextflow.telling import Teller
+from engines.recording import RecordedRun, Relative, record, sentence
+from engines.stopping import clear
+from staging.errors import ContainerError, PolicyError
+from staging.resolving import output_places
+
+SCRIPT = Path(__file__).parent / "child" / "main.py"
+FOLDERS = ("outputs", "logs", "logs/steps", "tmp", "tmp/home", "engine", "engine/work")
+PLUGINS = PurePosixPath("engine/plugins")
+
+_STEP_LOGS = {".command.out": "stdout", ".command.err": "stderr"}
+_TAIL = 20
+
+
+def run(request: RunRequest, listener: Listener) -> Execution:
+    """Execute once; see ``engines.base.Engine.run``."""
+    if request.plan.container != "none":
+        raise ContainerError(
+            f"this engine does not run tasks in {request.plan.container} yet",
+            hint="stage with containerType none, and install the tools that the workflow calls",
+        )
+    resumption = Resumption.of(request.resume) if request.resume is not None else None
+
+    def make(request: RunRequest, journal: Journal, listener: Listener) -> _NextflowRun:
+        return _NextflowRun(request, journal, listener, resumption)
+
+    return record(request, listener, make, folders=FOLDERS)
+
+
+class _NextflowRun(RecordedRun):
+    """One run while it lasts."""
+
+    def __init__(
+        self, request: RunRequest, journal: Journal, listener: Listener, resumption: Resumption | None
+    ) -> None:
+        super().__init__(request, journal, listener)
+        self.resumption = resumption
+        self.teller = Teller(self.relative, str(request.content))
+        self.work = request.folder / "engine" / "work"
+        self.outputs = request.folder / "outputs"
+        self.published: dict[str, str] = {}
+        self.products: list[str] = []
+        self.flow: Mapping[str, Any] = {}
+        self.parameters: Mapping[str, Any] | None = None
+        self.failed: dict[str, Any] | None = None
+
+    # -- before ----------------------------------------------------------------------------------------------------
+
+    def argv(self) -> tuple[str, ...]:
+        """Our own interpreter, with nothing of the user's set-up."""
+        return (sys.executable, "-I", "-S", "-X", "utf8", str(SCRIPT))
+
+    def child_request(self, isolation: Isolation) -> Mapping[str, object]:
+        """What the child is told."""
+        walls = self.walls(isolation)
+        home = self.request.engine.home
+        assert home is not None
+        read_only = [*walls["read_only"], str(home), str(self.request.engine.program.resolve().parents[1])]
+        return {
+            **walls,
+            "read_only": read_only if walls["read_only"] else [],
+            "network": "namespace" if isolation.network else "none",
+            "command": list(self._command()),
+            "environment": self._environment(),
+            "cwd": str(self.outputs),
+        }
+
+    def _command(self) -> tuple[str, ...]:
+        """The engine's command line. Everything of the user's is in files."""
+        request = self.request
+        workflow = request.content / request.plan.workflow.path
+        words = [
+            *java_command(request.engine, tmp=self.tmp, properties={"wfexs.events": "{events}"}),
+            "-log",
+            str(request.folder / "logs" / "nextflow.log"),
+            *self._configurations(workflow),
+            "run",
+            str(workflow),
+            "-ansi-log",
+            "false",
+            "-name",
+            f"run-{request.run}-{request.uuid[:8]}",
+            "-w",
+            str(self.work),
+            "-params-file",
+            str(self._params_file()),
+        ]
+        if request.settings.profiles:
+            words += ["-profile", ",".join(request.settings.profiles)]
+        if self.resumption is not None:
+            self.resumption.lay_out(self.outputs)
+            words += ["-resume", self.resumption.session]
+        return tuple(words)
+
+    def _configurations(self, workflow: Path) -> list[str]:
+        """``-c`` for the configuration of a project whose main script lies in a folder of its own, and for ours."""
+        request = self.request
+        root = Path(*workflow.parts[: len(workflow.parts) - len(request.interface.entry.parts)])
+        files = []
+        if workflow.parent != root and not (workflow.parent / "nextflow.config").exists():
+            files += [root / "nextflow.config"] if (root / "nextflow.config").is_file() else []
+        ours = request.folder / "engine" / "overlay.config"
+        ours.write_text(
+            overlay(
+                version=request.engine.version,
+                placement=request.placement,
+                settings=request.settings,
+                logs=request.folder / "logs",
+            ),
+            encoding="utf-8",
+        )
+        return [word for path in (*files, ours) for word in ("-c", str(path))]
+
+    def _params_file(self) -> Path:
+        path = self.request.folder / "engine" / "params.json"
+        values = {
+            name: as_params(value, lists_as_text=self.request.settings.lists_as_text)
+            for name, value in self.request.parameters.items()
+        }
+        path.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
+        return path
+
+    def _environment(self) -> dict[str, str]:
+        """The engine's environment: the stage file's variables, and over them what keeps it offline and in its place."""
+        home = self.tmp / "home"
+        nxf_home = self.tmp / "nxf"
+        plugins = self.request.content / PLUGINS
+        java_home = self.request.engine.program.resolve().parents[1]
+        secrets = write_secrets(self.request.settings.secrets, nxf_home / "secrets" / "store.json", os.environ)
+        return {
+            **self.request.environment,
+            **offline_environment(nxf_home=nxf_home, tmp=self.tmp, java_home=java_home, plugins=plugins),
+            **({"NXF_SECRETS_FILE": str(secrets)} if secrets else {"NXF_ENABLE_SECRETS": "false"}),
+            "HOME": str(home),
+            "TMPDIR": str(self.tmp),
+            "PWD": str(self.outputs),
+        }
+
+    # -- meanwhile -------------------------------------------------------------------------------------------------
+
+    def heard(self, event: dict[str, Any]) -> None:
+        """The witness in the engine said something."""
+        told = event["told"]
+        kind = told["event"]
+        if kind == "published":
+            self.published[told["target"]] = told.get("source") or self.published.get(told["target"], "")
+        elif kind in ("flow-begun", "flow-completed"):
+            self.parameters = told.get("params") or self.parameters
+            self.flow = told if kind == "flow-completed" else self.flow
+        if kind in ("task-completed", "task-cached"):
+            self.products += _paths(told.get("outputs") or ())
+            self._keep_logs(told)
+        for one in self.teller.events(told):
+            if one.get("status") == "failed" and one.get("after") not in ("retry", "ignore") and self.failed is None:
+                self.failed = one
+            self.tell(one)
+
+    def _keep_logs(self, told: Mapping[str, Any]) -> None:
+        """What a task wrote to its streams, kept beside the engine's log as links: the task's folder may go."""
+        name = f"{told['hash'][:8]}-{_file_name(told['name'])}"
+        for source, stream in _STEP_LOGS.items():
+            path = Path(str(told.get("workdir")), source)
+            with suppress(OSError):
+                if path.is_relative_to(self.work) and os.lstat(path).st_size:
+                    os.link(path, self.request.folder / "logs" / "steps" / f"{name}.{stream}", follow_symlinks=False)
+
+    # -- afterwards ------------------------------------------------------------------------------------------------
+
+    def ended(self, last: Mapping[str, Any]) -> dict[str, Any]:
+        """How the run ended: its outputs, and why it failed if it did."""
+        exit_code = int(last["exit_code"])
+        put_away(self.request.folder)
+        completed = exit_code == 0 and not self.teller.strangers
+        published = Published(root=self.outputs, work=self.work, content=self.request.content, keep_work=not completed)
+        failure = self._failure(exit_code)
+        try:
+            if self.resumption is not None:
+                self.resumption.check(self.teller.reused)
+            published.settle({target: one for target, one in self.published.items() if one}, self.products)
+            values = self._values()
+        except PolicyError as error:
+            return {"status": "failed", "exit_code": exit_code, "error": error.message, "error_kind": error.kind}
+        if completed:
+            clear(self.work)
+        end = self.settle(exit_code, values, published.moved, failure)
+        if completed:
+            end["gone"] = [self.relative.path(f"{self.work}/")]
+        return end
+
+    def _values(self) -> dict[str, Any]:
+        """Outputs by name: those that the stage file expects, and what else was published by its path."""
+        found = entries(self.outputs)
+        claimed = claim(self.request.plan.outputs, found, output_places(self.request.plan.parameters))
+        kinds = dict(found)
+        values: dict[str, Any] = {}
+        taken: set[str] = set()
+        for one in self.request.plan.outputs:
+            paths = claimed.get(one.name, [])
+            taken.update(paths)
+            objects = [self._object(path, kinds.get(path, "Directory")) for path in paths]
+            if objects:
+                values[one.name] = objects[0] if len(objects) == 1 and one.maximum == 1 else objects
+        folders = tuple(f"{path}/" for path in taken if kinds.get(path, "Directory") == "Directory")
+        for path, kind in found:
+            if kind == "File" and path not in taken and not path.startswith(folders) and "." not in taken:
+                values.setdefault(path, self._object(path, kind))
+        return values
+
+    def _object(self, path: str, kind: str) -> dict[str, Any]:
+        return {"class": kind, "path": str(self.outputs / path) if path != "." else str(self.outputs)}
+
+    def _failure(self, exit_code: int) -> dict[str, Any] | None:
+        """Why the run counts as failed, ``None`` when it does not."""
+        if self.failed is not None and exit_code != 0:
+            step = self.failed
+            return {"error": f"task {step['name']!r} failed: {step['error']}", "tail": self._tail(step)}
+        if exit_code != 0:
+            words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
+            said = self.relative.text(str(self.flow.get("report") or self.flow.get("message") or ""))
+            return {"error": sentence(_engine_error(words) or said or "the engine ended with an error"), "tail": words}
+        if self.teller.strangers:
+            return {
+                "error": f"a task used a file that was not staged: {self.teller.strangers[0]}",
+                "error_kind": PolicyError.kind,
+            }
+        return None
+
+    def _tail(self, step: Mapping[str, Any]) -> list[str]:
+        """The last lines that a task wrote."""
+        name = f"{step['id'][:8]}-{_file_name(step['name'])}"
+        for stream in ("stderr", "stdout"):
+            words = last_words(self.request.folder / "logs" / "steps" / f"{name}.{stream}", _TAIL)
+            if words:
+                return [self.relative.text(line) for line in words]
+        return []
+
+    def leave(self, end: dict[str, Any]) -> None:
+        """Keep what continues the run, and what all parameters were in the end."""
+        put_away(self.request.folder)
+        if self.parameters is not None:
+            end["final_parameters"] = self._final_parameters()
+
+    def _final_parameters(self) -> Any:
+        return Relative(self.request.content).tree(_texts(self.parameters, self.relative))
+
+
+def offline_environment(*, nxf_home: Path, tmp: Path, java_home: Path, plugins: Path) -> dict[str, str]:
+    """The variables that keep Nextflow from the network and from anybody's home. Source: Nextflow's environment page."""
+    return {
+        "JAVA_HOME": str(java_home),
+        "LC_ALL": "C.UTF-8",
+        "NXF_ANSI_LOG": "false",
+        "NXF_ANSI_SUMMARY": "false",
+        "NXF_ASSETS": str(nxf_home / "assets"),
+        "NXF_DISABLE_CHECK_LATEST": "true",
+        "NXF_HOME": str(nxf_home),
+        "NXF_OFFLINE": "true",
+        "NXF_PLUGINS_DEFAULT": "false",
+        "NXF_PLUGINS_DIR": str(plugins if plugins.is_dir() else nxf_home / "plugins"),
+        "NXF_TEMP": str(tmp),
+    }
+
+
+def as_params(value: Any, *, lists_as_text: bool) -> Any:
+    """A value as Nextflow's params have it: a file or folder is its path."""
+    if isinstance(value, Mapping):
+        if value.get("class") in ("File", "Directory") and isinstance(value.get("path"), str):
+            return value["path"]
+        return {key: as_params(one, lists_as_text=lists_as_text) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        items = [as_params(one, lists_as_text=lists_as_text) for one in value]
+        return ",".join(str(one) for one in items) if lists_as_text else items
+    return value
+
+
+def _texts(value: Any, relative: Relative) -> Any:
+    """The same with paths in texts as the record has them."""
+    if isinstance(value, Mapping):
+        return {key: _texts(one, relative) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_texts(one, relative) for one in value]
+    return relative.text(value) if isinstance(value, str) else value
+
+
+def _paths(value: Any) -> list[str]:
+    if isinstance(value, Mapping):
+        if isinstance(value.get("path"), str):
+            return [value["path"]]
+        return [path for one in value.values() for path in _paths(one)]
+    return [path for one in value for path in _paths(one)] if isinstance(value, list | tuple) else []
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "_", name)[:80].strip("_")
+
+
+_NOISE = re.compile(r"^(N E X T F L O W|Launching `|executor >|WARN:|Tip:| *-- Check)")
+_ERROR = re.compile(r"^(?:ERROR ~ |Error executing|Unknown |Invalid |No such |Missing |Caused by:)")
+
+
+def _engine_error(words: list[str]) -> str:
+    """What the engine itself said went wrong: from the first line that looks like it."""
+    telling = [line for line in words if not _NOISE.match(line)]
+    begin = next((index for index, line in enumerate(telling) if _ERROR.match(line)), 0)
+    return "\n".join(line.removeprefix("ERROR ~ ") for line in telling[begin:])
