@@ -174,7 +174,7 @@ class RunRequest:
 
     ``parameters`` is the job with ``path`` in every File and Directory. ``folder`` is ``runs/<n>``: the engine writes
     below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``). ``store`` is the content store's folder,
-    which tools may not write to. ``settings`` are those of the stage file. ``resume`` is the run to go on from, for an
+    which tools may not write to. ``settings`` are those of the plan. ``resume`` is the run to go on from, for an
     engine that can.
     """
 

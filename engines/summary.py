@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from engines.execution import Execution
+from engines.execution import Execution, StepRun
 from engines.journal import JOURNAL, refuse, replay
 from staging.errors import WfexsError
+from staging.plan import Json
 
 
 def keep_summary(folder: Path, execution: Execution) -> None:
@@ -22,13 +23,26 @@ def keep_summary(folder: Path, execution: Execution) -> None:
         "ended": execution.ended,
         "error": execution.error,
         "outputs": execution.outputs,
-        "steps": [
-            {"name": step.name, "status": step.status.value, "exit_code": step.exit_code} for step in execution.steps
-        ],
+        "steps": [_step(step) for step in execution.steps],
     }
     temporary = folder / ".run.json"
     temporary.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     temporary.replace(folder / "run.json")
+
+
+def _step(step: StepRun) -> dict[str, Json]:
+    """One attempt at one step, in short; ``cached`` and ``after`` only where they say something."""
+    summary: dict[str, Json] = {
+        "name": step.name,
+        "attempt": step.attempt,
+        "status": step.status.value,
+        "exit_code": step.exit_code,
+    }
+    if step.cached:
+        summary["cached"] = True
+    if step.after is not None:
+        summary["after"] = step.after
+    return summary
 
 
 def refuse_run(folder: Path, error: WfexsError) -> Execution:

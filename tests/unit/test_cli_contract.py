@@ -368,6 +368,7 @@ def test_a_run_tells_its_number_status_times_and_steps(call: Call) -> None:
         "steps": [
             {
                 "name": "align/sort",
+                "attempt": 1,
                 "status": "completed",
                 "exit_code": 0,
                 "started": "2024-01-01T00:00:00.000+00:00",
@@ -734,6 +735,24 @@ def test_showing_a_working_directory_tells_items_runs_steps_and_outputs(call: Ca
     for expected in ("brave-otter", "0a1b", "cwltool@3.3", "1.5 kB", "first-use", "run 1  completed", "align/sort"):
         assert expected in text
     assert f"calls: {session.root}/runs/1/outputs/calls.vcf (12 B)" in text
+
+
+def test_attempts_and_work_that_was_done_before_are_told(call: Call, session: KnownAnswers) -> None:
+    first = replace(STEP, status=Status.FAILED, exit_code=3, after="retry")
+    session.execution = replace(
+        EXECUTION, steps=(first, replace(STEP, attempt=2), replace(STEP, name="x", cached=True))
+    )
+
+    steps = call("run", "last", "--json").object["steps"]
+    text = call("show", "last").stdout
+
+    assert [(one["attempt"], one.get("after"), one.get("cached")) for one in steps] == [
+        (1, "retry", None),
+        (2, None, None),
+        (1, None, True),
+    ]
+    assert "step align/sort (attempt 2)  completed" in text
+    assert "step x  completed  from an earlier run" in text
 
 
 def test_schemas_are_listed_and_printed(call: Call) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,110 @@ def test_cut_anywhere_it_is_told_without_inventing(path: Path, cut: int) -> None
         STEP["time"],
         STEP_END["time"],
     }
+
+
+def _attempt(number: int, **more: Any) -> dict[str, Any]:
+    return {"id": str(10 + number), "name": "align (a)", "step": "align", "attempt": number, **more}
+
+
+def test_attempts_of_one_name_are_told_apart_in_order(path: Path) -> None:
+    _write(
+        path,
+        FIRST,
+        {**STEP, **_attempt(1)},
+        {**STEP_END, **_attempt(1), "status": "failed", "exit_code": 7, "after": "retry"},
+        {**STEP, **_attempt(2)},
+        {**STEP_END, **_attempt(2)},
+        END,
+    )
+
+    steps = replay(path).steps
+
+    assert [(one.id, one.name, one.attempt, one.status, one.exit_code, one.after) for one in steps] == [
+        ("11", "align (a)", 1, Status.FAILED, 7, "retry"),
+        ("12", "align (a)", 2, Status.COMPLETED, 0, None),
+    ]
+
+
+def test_times_that_the_engine_told_count_more_than_those_of_the_lines(path: Path) -> None:
+    begun, over = "2026-01-01T00:00:01.250+00:00", "2026-01-01T00:00:01.750+00:00"
+    _write(path, FIRST, STEP, {**STEP_END, "started": begun, "ended": over}, END)
+
+    (step,) = replay(path).steps
+
+    assert (step.started, step.ended) == (begun, over)
+
+
+def test_a_time_of_the_engine_that_is_none_is_damage(path: Path) -> None:
+    _write(path, FIRST, STEP, {**STEP_END, "started": "yesterday"}, END)
+
+    with pytest.raises(WfexsError, match="damaged"):
+        replay(path)
+
+
+def test_work_that_was_done_before_is_told_by_its_end_alone(path: Path) -> None:
+    told = {
+        "cached": True,
+        "command": ["bash", ".command.sh"],
+        "script": "echo a",
+        "tag": "a",
+        "environment": {"A": "1"},
+        "trace": {"realtime": 12},
+        "inputs": {"reads": {"class": "File", "basename": "o", "path": "runs/3/tmp/o"}},
+        "container": "busybox",
+        "started": "2025-12-31T00:00:00.000+00:00",
+        "ended": "2025-12-31T00:00:01.000+00:00",
+    }
+    _write(path, FIRST, {**STEP_END, **told}, END)
+
+    (step,) = replay(path).steps
+
+    assert step.cached
+    assert (step.command, step.script, step.tag, step.container) == (("bash", ".command.sh"), "echo a", "a", "busybox")
+    assert (step.environment, step.trace) == ({"A": "1"}, {"realtime": 12})
+    assert (step.started, step.ended) == (told["started"], told["ended"])
+    assert step.inputs["reads"]["path"] == "runs/3/outputs/o"
+
+
+def test_a_journal_of_before_has_one_attempt_of_each_name_and_says_no_more_than_it_did(path: Path) -> None:
+    other = {**STEP_END, "name": "b", "status": "skipped", "tool": "b.cwl"}
+    _write(path, FIRST, STEP, other, {**STEP_END, "tool": None}, END)
+
+    execution = replay(path)
+
+    assert (execution.resumed, execution.platform) == (None, {})
+    one, two = execution.steps
+    assert (one.id, one.name, one.tool, one.started, one.ended) == ("a", "a", "a.cwl", STEP["time"], STEP_END["time"])
+    assert (two.id, two.name, two.tool, two.started, two.ended) == ("b", "b", "b.cwl", None, STEP_END["time"])
+    for step in (one, two):
+        assert (step.attempt, step.cached, step.after, step.script, step.tag) == (1, False, None, None, None)
+        assert (step.environment, step.trace) == ({}, {})
+
+
+def test_the_run_says_what_its_engine_ran_on_and_what_it_went_on_from(path: Path) -> None:
+    _write(path, {**FIRST, "resumed": 2, "engine": {**FIRST["engine"], "platform": {"java": "17"}}}, END)
+
+    execution = replay(path)
+
+    assert (execution.resumed, execution.platform) == (2, {"java": "17"})
+
+
+def test_ten_thousand_steps_are_told_in_a_moment(path: Path) -> None:
+    count = 10_000
+    products = [
+        {**END["outputs"]["r"], "basename": str(number), "path": f"runs/3/outputs/{number}"} for number in range(count)
+    ]
+    moved = {f"runs/3/tmp/{number}": f"runs/3/outputs/{number}" for number in range(count)}
+    lines = [FIRST]
+    for number in range(count):
+        made = {"out": {"class": "File", "basename": "o", "path": f"runs/3/tmp/{number}"}}
+        lines += [{**STEP, "id": str(number)}, {**STEP_END, "id": str(number), "outputs": made}]
+    _write(path, *lines, {**END, "outputs": {"r": products}, "moved": moved})
+
+    begun = time.process_time()
+    execution = replay(path)
+    taken = time.process_time() - begun
+
+    assert len(execution.steps) == count
+    assert execution.steps[-1].outputs["out"]["path"] == f"runs/3/outputs/{count - 1}"
+    assert taken < 5, "far above what it takes, and far below what anything that grows with the square would"

@@ -65,15 +65,21 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
 
 
 def step_form(step: StepRun) -> Form:
-    """One attempt at one step."""
-    return {
+    """One attempt at one step; ``cached`` and ``after`` only where they say something."""
+    form: Form = {
         "name": step.name,
+        "attempt": step.attempt,
         "status": str(step.status),
         "exit_code": step.exit_code,
         "started": step.started,
         "ended": step.ended,
         "error": step.error,
     }
+    if step.cached:
+        form["cached"] = True
+    if step.after is not None:
+        form["after"] = step.after
+    return form
 
 
 def placed(value: Json, content: Path) -> object:

@@ -174,10 +174,12 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
         lines.append(plain(f"  {run.error}"))
     for step in run.steps[:SHOWN_STEPS]:
         code = f" with exit code {step.exit_code}" if step.exit_code else ""
-        spent = elapsed(step.started, step.ended)
+        spent = None if step.cached else elapsed(step.started, step.ended)
+        attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
         lines.append(
-            f"  step {plain(step.name)}  {status(str(step.status), colour=colour)}{code}"
+            f"  step {plain(step.name)}{attempt}  {status(str(step.status), colour=colour)}{code}"
             + (f"  {duration(spent)}" if spent is not None else "")
+            + ("  from an earlier run" if step.cached else "")
         )
     if len(run.steps) > SHOWN_STEPS:
         lines.append(f"  and {len(run.steps) - SHOWN_STEPS} more steps")
