@@ -115,7 +115,9 @@ def _with_version(wish: EngineWish, places: Mapping[str, Cursor], asked: Mapping
     if wish.name is None and len(asked) > 1:
         last = list(places.values())[-1]
         said = " and ".join(f"{name} {version}" for name, version in asked.items())
-        last.fault(f"workflow_config asks for {said}", "say which by 'engine: nextflow' or such", structural=False)
+        last.fault(
+            f"workflow_config asks for {said}", "write 'engine: nextflow' or 'engine: cwltool'", structural=False
+        )
         return wish
     name = next((one for one in asked if one == wish.name), next(iter(asked)))
     version = asked[name]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from engines.base import FormalParameter, WorkflowInterface
 from engines.cwltool.bind import bind, bind_override
 from engines.cwltool.types import describe, misfits, secondary_name
-from staging.definition import DirectoryValue, FileValue, Param, Source, Value
+from staging.definition import DirectoryValue, FileValue, OutputPlace, Param, Source, Value
 from staging.errors import DefinitionError
 from staging.identifiers import Identifier
 
@@ -286,3 +286,15 @@ def test_any_type_and_any_value_get_an_answer(kind: Any, value: Value) -> None:
     assert all(fault.message for fault in faults)
     assert describe(kind)
     assert misfits([kind, "Any"], value) == [] or value is None
+
+
+@pytest.mark.parametrize("wrap", [lambda one: one, lambda one: (one,), lambda one: {"left": one}])
+def test_a_cwl_input_takes_no_place_for_outputs(wrap: Any) -> None:
+    place = OutputPlace(kind="Directory", path=PurePosixPath("out"))
+
+    bound = bind(_interface(out="Any"), (Param(name="out", value=wrap(place), line=3, where="params.out"),))
+
+    (fault,) = bound.faults
+    assert fault.message == "the input 'out' takes no place for outputs"
+    assert (fault.where, fault.line) == ("params.out", 3)
+    assert "leave it out" in str(fault.hint)

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from engines.base import FormalParameter, WorkflowInterface
-from engines.expectations import unknown_outputs
+from engines.expectations import check, unknown_outputs
 from staging.definition import ExpectedOutput
 from staging.errors import Fault
 from staging.plan import Json
@@ -57,3 +57,28 @@ def test_an_output_that_the_workflow_has_not_is_a_fault_with_a_place() -> None:
     (fault,) = _faults("File", ExpectedOutput(name="out", line=4, column=3))
 
     assert (fault.line, fault.column) == (4, 3)
+
+
+def test_any_output_may_come_of_a_workflow_with_open_outputs_but_not_of_any_class() -> None:
+    interface = WorkflowInterface(
+        entry=PurePosixPath("main.nf"),
+        process=None,
+        language="nextflow",
+        language_version="2",
+        kind="Workflow",
+        inputs=(),
+        outputs=(FormalParameter(name="o", type="File", required=True),),
+        open_outputs=True,
+    )
+
+    assert unknown_outputs(interface, (ExpectedOutput(name="else"), ExpectedOutput(name="o"))) == ()
+    (fault,) = unknown_outputs(interface, (ExpectedOutput(name="o", kind="Directory"),))
+    assert fault.message == "the workflow's output 'o' is never a Directory"
+
+
+def test_outputs_that_were_claimed_by_their_glob_are_not_held_against_it_again() -> None:
+    expected = (ExpectedOutput(name="o", glob="bam/*.bam", maximum=None),)
+    outputs: dict[str, Json] = {"o": [{"class": "File", "basename": "a.bam"}]}
+
+    assert check(expected, outputs, claimed=True) is None
+    assert check(expected, {"o": []}, claimed=True) == "the output 'o' has no value, the stage file expects 1 or more"

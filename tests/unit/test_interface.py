@@ -48,6 +48,7 @@ INTERFACE = WorkflowInterface(
     licence="https://spdx.org/licenses/MIT",
     authors=({"name": "A. Author"},),
     needs_javascript=True,
+    open_outputs=True,
 )
 
 

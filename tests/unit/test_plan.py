@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from staging.definition import ExpectedOutput, Limits
+from staging.definition import EngineSettings, ExpectedOutput, Limits
 from staging.errors import DefinitionError, PolicyError
 from staging.fingerprints import Fingerprint
 from staging.plan import Kind, Plan, PlanItem, Role, Trust, WorkflowEntry
@@ -60,6 +61,7 @@ plans = st.builds(
             maximum=st.none() | st.integers(3, 9),
             preferred_name=st.none() | text,
             glob=st.none() | text,
+            fill_from=st.none() | text,
             where=st.just(""),
         ),
         max_size=2,
@@ -69,6 +71,18 @@ plans = st.builds(
         cores=st.none() | st.integers(1, 9),
         memory=st.none() | st.integers(1, 2**50),
         time=st.none() | st.integers(1, 10**6),
+    ),
+    settings=st.builds(
+        EngineSettings,
+        profiles=st.lists(text, max_size=2).map(tuple),
+        max_cpus=st.none() | st.integers(1, 99),
+        max_processes=st.none() | st.integers(1, 99),
+        max_cpus_per_process=st.none() | st.integers(1, 99),
+        max_task_duration=st.none() | st.integers(1, 10**6),
+        max_retries=st.none() | st.integers(0, 9),
+        lists_as_text=st.booleans(),
+        ignore_unknown=st.booleans(),
+        secrets=st.lists(text, max_size=2).map(tuple),
     ),
     container=text,
 )
@@ -111,6 +125,51 @@ PLAN = Plan(
     parameters={"reads": {"class": "File", "item": "reads"}},
     environment={},
 )
+
+
+def test_a_lock_that_asks_nothing_of_its_engine_has_the_digest_it_always_had() -> None:
+    plan = replace(PLAN, outputs=(ExpectedOutput(name="o"),))
+
+    assert b"settings" not in plan.lock_bytes()
+    assert b"fill_from" not in plan.lock_bytes()
+    assert plan.digest.digest == "468fb05a22625d093a037ba753013534466dc73cc4e32fec6b9443a893545a23"
+
+
+def test_only_the_settings_that_say_something_are_in_the_lock_and_its_digest_covers_them() -> None:
+    plan = replace(PLAN, settings=EngineSettings(profiles=("test",), max_retries=0))
+
+    assert json.loads(plan.lock_bytes())["settings"] == {"profiles": ["test"], "max_retries": 0}
+    assert plan.digest != PLAN.digest
+    with pytest.raises(DefinitionError, match="changed by hand"):
+        Plan.parse(plan.lock_bytes().replace(b'"test"', b'"other"'), file="lock")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        [],
+        None,
+        "test",
+        {"profiles": "test"},
+        {"profiles": [1]},
+        {"profiles": []},
+        {"max_cpus": "2"},
+        {"max_cpus": True},
+        {"max_cpus": None},
+        {"max_cpus": 2.0},
+        {"ignore_unknown": 1},
+        {"ignore_unknown": False},
+        {"more": 1},
+        {},
+    ],
+)
+def test_settings_of_another_form_are_no_lock(settings: object) -> None:
+    record = {**json.loads(PLAN.lock_bytes()), "settings": settings}
+
+    with pytest.raises(DefinitionError) as caught:
+        Plan.parse(json.dumps(record).encode(), file="lock")
+
+    assert "lock" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from staging.definition import DirectoryValue, FileValue, Param, Source
-from staging.errors import DefinitionError
+from staging.definition import DirectoryValue, FileValue, OutputPlace, Param, Source
+from staging.errors import DefinitionError, PolicyError
 from staging.identifiers import Identifier
 from staging.plan import Kind, Role
-from staging.resolving import Layout, lay_out, with_paths, workflow_pointer
+from staging.resolving import Layout, lay_out, output_places, with_paths, workflow_pointer
 
 
 def _source(text: str) -> Source:
@@ -95,6 +95,32 @@ def test_a_folder_of_a_listing_stays_a_listing_of_staged_files() -> None:
         "basename": "d",
         "listing": [{"class": "File", "item": "dir.listing[0]"}],
     }
+
+
+def test_a_place_for_outputs_is_fetched_from_nowhere_and_lies_below_the_runs_outputs(tmp_path: Path) -> None:
+    place = OutputPlace(kind="Directory", path=PurePosixPath("a/results"))
+    whole = OutputPlace(kind="Directory", path=PurePosixPath())
+    layout = _lay_out(Param(name="outdir", value=whole), Param(name="deep", value={"er": place, "n": 1}))
+
+    assert layout.wanted == ()
+    assert layout.values == {
+        "outdir": {"class": "Directory", "outputPlace": "."},
+        "deep": {"er": {"class": "Directory", "outputPlace": "a/results"}, "n": 1},
+    }
+    assert output_places(layout.values) == {"outdir": ".", "deep.er": "a/results"}
+    assert with_paths(layout.values, {}, tmp_path, outputs=tmp_path / "outputs") == {
+        "outdir": {"class": "Directory", "path": str(tmp_path / "outputs")},
+        "deep": {"er": {"class": "Directory", "path": str(tmp_path / "outputs/a/results")}, "n": 1},
+    }
+
+
+def test_a_place_for_outputs_never_leads_out_of_them_nor_is_there_without_a_run(tmp_path: Path) -> None:
+    job = {"outdir": {"class": "Directory", "outputPlace": "../elsewhere"}}
+
+    with pytest.raises(PolicyError, match="stays inside"):
+        with_paths(job, {}, tmp_path, outputs=tmp_path / "outputs")
+    with pytest.raises(PolicyError, match="no outputs here"):
+        with_paths({"outdir": {"class": "Directory", "outputPlace": "x"}}, {}, tmp_path)
 
 
 @given(st.text(min_size=1, max_size=40).filter(lambda text: text.isprintable()))
