@@ -755,6 +755,16 @@ def test_attempts_and_work_that_was_done_before_are_told(call: Call, session: Kn
     assert "step x  completed  from an earlier run" in text
 
 
+def test_the_step_to_blame_is_not_one_that_was_tried_again() -> None:
+    from wfexs_like.cli.running import failing_step
+
+    failed = replace(STEP, status=Status.FAILED)
+    retried, ignored, last = (replace(failed, name=after, after=after) for after in ("retry", "ignore", "terminate"))
+
+    assert failing_step(replace(EXECUTION, steps=(retried, ignored, last))) is last
+    assert failing_step(replace(EXECUTION, steps=(retried, ignored))) is None
+
+
 def test_schemas_are_listed_and_printed(call: Call) -> None:
     assert call("schema").stdout.split() == list(names())
     assert json.loads(call("schema", "lock").stdout)["title"] == "wfexs-like lock file"

@@ -77,8 +77,9 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
 
 
 def failing_step(execution: Execution) -> StepRun | None:
-    """The step that failed first: what fails after it may fail because of it."""
-    return next((step for step in execution.steps if str(step.status) == "failed"), None)
+    """The step that failed first: what fails after it may fail because of it. One that was got over is not it."""
+    failed = (step for step in execution.steps if str(step.status) == "failed")
+    return next((step for step in failed if step.after not in ("retry", "ignore")), None)
 
 
 def failing_log(logs: tuple[Path, ...], step: StepRun | None) -> Path | None:
