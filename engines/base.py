@@ -77,7 +77,8 @@ class WorkflowInterface:
 
     ``documents`` are the files the workflow is made of, relative to its root; ``kind`` is ``Workflow``,
     ``CommandLineTool``, ...; ``licence`` and ``authors`` when the document states them (schema.org annotations).
-    ``open_outputs``: what it makes is known only when it ran; ``outputs`` need not be all.
+    ``open_outputs``: what it makes is known only when it ran; ``outputs`` need not be all. ``plugins`` are those of
+    the engine that the workflow declares (``nf-schema@2.1.1``); without them it was not read further.
     """
 
     entry: PurePosixPath
@@ -97,6 +98,16 @@ class WorkflowInterface:
     authors: tuple[Mapping[str, Json], ...] = ()
     needs_javascript: bool = False
     open_outputs: bool = False
+    plugins: tuple[str, ...] = ()
+
+
+class Plugin(NamedTuple):
+    """A plugin of an engine: its name, its exact version, where it is to be had, and its sha512 (hex) where stated."""
+
+    name: str
+    version: str
+    url: str
+    sha512: str | None = None
 
 
 class Reference(NamedTuple):
@@ -241,10 +252,25 @@ class Engine(Protocol):
     def references(self, document: bytes, name: str) -> tuple[Reference, ...]:
         """Every reference of a workflow document to something outside it."""
 
+    def plugins(self, names: tuple[str, ...], engine: InstalledEngine) -> tuple[Plugin, ...]:
+        """Exactly which plugins the names that a workflow declares mean, for this engine.
+
+        Raises:
+            FetchError: it can't be found out.
+        """
+
     def inspect(
-        self, root: Path, entry: str | None, engine: InstalledEngine, wish: Wish | None = None
+        self,
+        root: Path,
+        entry: str | None,
+        engine: InstalledEngine,
+        wish: Wish | None = None,
+        plugins: Path | None = None,
     ) -> WorkflowInterface:
-        """Read the workflow: its inputs, outputs, steps and tools. Nothing is executed, no network is used.
+        """Read the workflow: its inputs, outputs, steps and tools. No task is run, no network is used.
+
+        ``plugins`` is the folder with the engine's plugins that were staged for it. Without it a workflow that declares
+        some is read no further than that (``WorkflowInterface.plugins``).
 
         Raises:
             DefinitionError: the workflow is not valid; the engine's own words, shortened.

@@ -32,6 +32,7 @@ def interface_as_json(interface: WorkflowInterface) -> dict[str, Any]:
         "licence": interface.licence,
         "authors": [dict(one) for one in interface.authors],
         "needs_javascript": interface.needs_javascript,
+        "plugins": list(interface.plugins),
         "open_outputs": interface.open_outputs,
     }
 
@@ -60,6 +61,7 @@ def interface_from_json(record: Mapping[str, Any]) -> WorkflowInterface:
             licence=record.get("licence"),
             authors=tuple(record.get("authors") or ()),
             needs_javascript=bool(record.get("needs_javascript")),
+            plugins=tuple(str(one) for one in record.get("plugins") or ()),
             open_outputs=bool(record.get("open_outputs")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

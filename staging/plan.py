@@ -29,6 +29,7 @@ class Role(StrEnum):
 
     WORKFLOW = "workflow"
     ENGINE = "engine"
+    PLUGIN = "plugin"
     INPUT = "input"
     ENVIRONMENT = "environment"
     CONTAINER = "container"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engines.base import Beside, Bound, InstalledEngine, Listener, Reference, RunRequest, Wish, WorkflowInterface
+from engines.base import Beside, Bound, InstalledEngine, Listener, Plugin, Reference, RunRequest, Wish, WorkflowInterface
 from engines.execution import Execution
 from staging.definition import Param
 from staging.plan import Json
@@ -47,12 +47,17 @@ class CwltoolEngine:
 
         return references(document, name)
 
+    def plugins(self, names: tuple[str, ...], engine: InstalledEngine) -> tuple[Plugin, ...]:  # noqa: ARG002
+        """There are none."""
+        return ()
+
     def inspect(
         self,
         root: Path,
         entry: str | None,
         engine: InstalledEngine,
         wish: Wish | None = None,  # noqa: ARG002 - what CWL says depends on nothing else
+        plugins: Path | None = None,  # noqa: ARG002 - there are none
     ) -> WorkflowInterface:
         """Read the workflow."""
         from engines.cwltool.inspect import inspect

@@ -90,7 +90,7 @@ class Resumption:
             changed = _last_change(workdir)
             if limit is None or changed > limit + _SLACK:
                 raise PolicyError(
-                    f"what run {self.run} left in {Path(workdir).name} was changed afterwards, so it can't be continued",
+                    f"what run {self.run} left in {Path(workdir).name} was changed since, so it can't be continued",
                     hint="run again without --resume",
                     where=workdir,
                 )

@@ -21,8 +21,8 @@ TRACE_FIELDS = (
 REPORTS = {"trace": "trace.txt", "report": "report.html", "timeline": "timeline.html", "dag": "dag.dot"}
 
 # What would fetch images and packages, or speak to services.
-_OFF = ("docker", "podman", "singularity", "apptainer", "charliecloud", "shifter", "sarus")
-_OFF += ("conda", "spack", "wave", "fusion", "tower", "notification")
+_CONTAINERS = ("docker", "podman", "singularity", "apptainer", "charliecloud", "shifter", "sarus")
+_OFF = (*_CONTAINERS, "conda", "spack", "wave", "fusion", "tower", "notification")
 _RESOURCE_LIMITS = Version.parse("24.04.0")
 
 

@@ -19,7 +19,7 @@ from staging.errors import PolicyError
 
 
 class Published:
-    """The outputs of one run: below ``root``, made of files in ``work``; ``content`` is the working directory's content.
+    """The outputs of one run: below ``root``, made of files in ``work``, all in the working directory's ``content``.
 
     ``keep_work``: the tasks' folders are still needed (the run may be continued), so nothing is moved out of them.
     """
@@ -41,8 +41,8 @@ class Published:
         Raises:
             PolicyError: a link leads out of the working directory.
         """
-        for target in list(self._links()):
-            self._replace(target, ())
+        for link in list(self._links()):
+            self._replace(link, ())
         for target, source in told.items():
             self._match(source, target)
         self._match_bytes(list(products))
@@ -131,7 +131,7 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def entries(root: Path) -> list[tuple[str, str]]:
-    """What lies below the outputs folder: relative path and ``File`` or ``Directory``, each folder before its content."""
+    """What lies below the outputs folder, in order: relative path and ``File`` or ``Directory``."""
     found: list[tuple[str, str]] = []
     for folder, folders, files in os.walk(root):
         folders.sort()

@@ -21,7 +21,7 @@ from engines.execution import Execution
 from engines.isolation import Isolation
 from engines.journal import Journal
 from engines.launcher import last_words
-from engines.nextflow.engine_state import ENGINE_STATE, Resumption, put_away
+from engines.nextflow.engine_state import Resumption, put_away
 from engines.nextflow.launching import java_command
 from engines.nextflow.overlay import overlay
 from engines.nextflow.publishing import Published, entries
@@ -149,7 +149,7 @@ class _NextflowRun(RecordedRun):
         return path
 
     def _environment(self) -> dict[str, str]:
-        """The engine's environment: the stage file's variables, and over them what keeps it offline and in its place."""
+        """The stage file's variables, and over them what keeps the engine offline and in its place."""
         home = self.tmp / "home"
         nxf_home = self.tmp / "nxf"
         plugins = self.request.content / PLUGINS
@@ -273,7 +273,10 @@ class _NextflowRun(RecordedRun):
 
 
 def offline_environment(*, nxf_home: Path, tmp: Path, java_home: Path, plugins: Path) -> dict[str, str]:
-    """The variables that keep Nextflow from the network and from anybody's home. Source: Nextflow's environment page."""
+    """The variables that keep Nextflow from the network and from anybody's home.
+
+    Source: Nextflow's reference of environment variables.
+    """
     return {
         "JAVA_HOME": str(java_home),
         "LC_ALL": "C.UTF-8",

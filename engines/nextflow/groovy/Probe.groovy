@@ -43,6 +43,8 @@ class Probe {
     final Path base
     final Path script
     final Map request
+    List profileNames = []
+    List configFiles = []
 
     Probe(Map request) {
         this.request = request
@@ -56,11 +58,13 @@ class Probe {
             params: Plain.value(config.params ?: [:]),
             manifest: Plain.value(config.manifest ?: [:]),
             plugins: plugins(config),
+            profiles: profileNames,
+            configs: configFiles,
             enabled: ['docker', 'podman', 'singularity', 'apptainer', 'charliecloud', 'shifter', 'sarus', 'conda', 'spack',
                       'wave'].findAll { config[it] instanceof Map && config[it].enabled },
             executor: Plain.value(config.process instanceof Map ? config.process.executor : null),
         ]
-        return answer + readScripts(config)
+        return answer.plugins && !request.plugins ? answer : answer + readScripts(config)
     }
 
     private ConfigObject readConfig() {
@@ -76,7 +80,10 @@ class Probe {
             .setBaseDir(base)
             .setCurrentDir(Paths.get('.').toAbsolutePath().normalize())
             .setCmdRun(command)
-        return builder.buildConfigObject()
+        ConfigObject config = builder.buildConfigObject()
+        profileNames = (builder.parsedProfileNames ?: []) as List
+        configFiles = (builder.parsedConfigFiles ?: []).collect { it.toString() }
+        return config
     }
 
     /** The configuration's `plugins` scope: a list of texts such as `nf-schema@2.1.1`. */

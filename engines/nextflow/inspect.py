@@ -1,0 +1,266 @@
+"""Inspection: what a workflow says of itself, read by the engine's own parsers in one JVM, without running it.
+
+Configuration and scripts are programs, so they are read where a run would be: with no network, and with nothing but a
+scratch folder to write to.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from engines.base import FormalParameter, InstalledEngine, Tool, Wish, WorkflowInterface
+from engines.isolation import Isolation
+from engines.launcher import Ending, Errand, last_words, run_errand
+from engines.nextflow.launching import java_command
+from engines.nextflow.manifest import find_script
+from engines.nextflow.parameters_schema import find_schema, read_schema
+from engines.nextflow.runner import SCRIPT, offline_environment
+from staging.errors import DefinitionError, EngineError, Fault
+
+_TIME_LIMIT = 180.0
+_WORDS = 2000
+_PROBE = "wfexslike.Probe"
+_PATH_KINDS = {"file": "File", "path": "File", "env": "string", "stdout": "string", "stdin": "string"}
+
+
+def inspect(
+    root: Path, entry: str | None, engine: InstalledEngine, wish: Wish, plugins: Path | None = None
+) -> WorkflowInterface:
+    """The workflow's interface. ``plugins`` is the folder with those that were staged.
+
+    Raises:
+        DefinitionError: it is not valid, or has no such profile; the engine's own words, shortened.
+        EngineError: the engine could not be started.
+    """
+    folder = root if root.is_dir() else root.parent
+    folder = folder.absolute()
+    script = find_script(root, entry)
+    told = _ask(folder, script, engine, wish, plugins)
+    known = tuple(told.get("profiles") or ())
+    _check_profiles(wish.settings.profiles, known)
+    if told.get("fault"):
+        raise _invalid(str(script), shorten(str(told["fault"]), folder))
+    return _interface(told, folder, script)
+
+
+def _ask(
+    folder: Path, script: PurePosixPath, engine: InstalledEngine, wish: Wish, plugins: Path | None
+) -> dict[str, Any]:
+    """The probe's answer."""
+    with tempfile.TemporaryDirectory(prefix="wfexs-like-") as place:
+        scratch = Path(place).resolve()
+        answer = scratch / "answer.json"
+        (scratch / "home").mkdir()
+        (scratch / "launch").mkdir()
+        question = {
+            "script": str(folder / script),
+            "base": str(_base(folder, script)),
+            "profiles": ",".join(wish.settings.profiles) or None,
+            "params": wish.parameters,
+            "answer": str(answer),
+        }
+        java_home = engine.program.resolve().parents[1]
+
+        def request(isolation: Isolation) -> Mapping[str, object]:
+            return {
+                "content": str(folder),
+                "read_only": [str(folder), str(engine.home), str(java_home)] if isolation.mounts else [],
+                "writable": [],
+                "sealed": [],
+                "network": "namespace" if isolation.network else "none",
+                "command": list(java_command(engine, tmp=scratch, main=_PROBE)),
+                "environment": {
+                    **offline_environment(
+                        nxf_home=scratch / "nxf",
+                        tmp=scratch,
+                        java_home=java_home,
+                        plugins=plugins or scratch / "none",
+                    ),
+                    "NXF_ENABLE_SECRETS": "false",
+                    "PWD": str(scratch / "launch"),
+                },
+                "cwd": str(scratch / "launch"),
+                "input": json.dumps(question),
+            }
+
+        log = scratch / "log"
+        outcome = run_errand(
+            Errand(
+                argv=(sys.executable, "-I", "-S", "-X", "utf8", str(SCRIPT)),
+                request=request,
+                log=log,
+                mark=os.urandom(16).hex(),
+                environment={"HOME": str(scratch / "home"), "TMPDIR": str(scratch)},
+                cwd=scratch,
+                time_limit=_TIME_LIMIT,
+            ),
+            started=lambda _: None,
+            heard=lambda _: None,
+        )
+        words = last_words(log)
+        if outcome.ending is Ending.CANCELLED:
+            raise KeyboardInterrupt
+        if outcome.ending is Ending.TIMEOUT:
+            raise _invalid(str(script), f"Nextflow did not understand it within {_TIME_LIMIT:.0f} seconds")
+        try:
+            told = json.loads(answer.read_bytes())
+        except (OSError, ValueError) as error:
+            reason = shorten("; ".join(words[-3:]), folder) or "it said nothing"
+            raise EngineError(f"Nextflow could not read the workflow: {reason}", where=str(script)) from error
+    return told if isinstance(told, dict) else {}
+
+
+def _base(folder: Path, script: PurePosixPath) -> Path:
+    """The folder that ``nextflow.config`` is taken from: the script's own, or the project's."""
+    beside = folder / script.parent
+    return beside if (beside / "nextflow.config").is_file() else folder
+
+
+def _check_profiles(asked: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [one for one in asked if one not in known and one != "standard"]
+    if unknown:
+        hint = f"it has {', '.join(known)}" if known else "it has none"
+        raise DefinitionError(
+            (Fault(file="", where="profile", message=f"the workflow has no profile {unknown[0]!r}", hint=hint),),
+            message=f"the workflow has no profile {unknown[0]!r}",
+            hint=hint,
+        )
+
+
+def _interface(told: Mapping[str, Any], folder: Path, script: PurePosixPath) -> WorkflowInterface:
+    manifest = told.get("manifest") or {}
+    documents = {str(script)}
+    documents |= {name for path in told.get("scripts") or () if (name := _inside(path, folder))}
+    documents |= {name for path in told.get("configs") or () if (name := _inside(path, folder))}
+    base = _base(folder, script)
+    schema = find_schema(base)
+    if schema is not None:
+        documents.add(str(schema.relative_to(folder)))
+    return WorkflowInterface(
+        entry=script,
+        process=None,
+        language="nextflow",
+        language_version="DSL2",
+        kind="Workflow",
+        inputs=_inputs(told, read_schema(schema) if schema is not None else None, folder),
+        outputs=(),
+        open_outputs=True,
+        tools=tuple(_tool(one) for one in told.get("processes") or ()),
+        documents=tuple(sorted(documents)),
+        label=_text(manifest.get("name")),
+        doc=_text(manifest.get("description")),
+        licence=_text(manifest.get("license")),
+        authors=_authors(manifest),
+        plugins=tuple(str(one) for one in told.get("plugins") or ()),
+    )
+
+
+def _inside(path: str, folder: Path) -> str | None:
+    given = Path(path)
+    return str(given.relative_to(folder)) if given.is_relative_to(folder) else None
+
+
+def _inputs(
+    told: Mapping[str, Any], stated: tuple[FormalParameter, ...] | None, folder: Path
+) -> tuple[FormalParameter, ...]:
+    """The parameters: as the schema states them, and those that only configuration or scripts set."""
+    defaults = {**(told.get("params") or {}), **(told.get("defaults") or {})}
+    relative = {name: _shown(value, folder) for name, value in defaults.items()}
+    known = {one.name: one for one in stated or ()}
+    found = list(stated or ())
+    for name, value in sorted(relative.items()):
+        if name not in known and not any(one.startswith(f"{name}.") for one in known):
+            found.append(_untyped(name, value))
+    return tuple(_with_default(one, relative) for one in found)
+
+
+def _untyped(name: str, default: Any) -> FormalParameter:
+    return FormalParameter(name=name, type="Any", required=False, default=default, has_default=default is not None)
+
+
+def _with_default(one: FormalParameter, defaults: Mapping[str, Any]) -> FormalParameter:
+    """What configuration and scripts set is what counts, whatever the schema says of the default."""
+    if defaults.get(one.name) is None:
+        return one
+    from dataclasses import replace
+
+    return replace(one, default=defaults[one.name], has_default=True, required=False)
+
+
+def _shown(value: Any, folder: Path) -> Any:
+    """A default without the place where we keep the workflow."""
+    if isinstance(value, str):
+        return value.replace(f"{folder}/", "$projectDir/").replace(str(folder), "$projectDir")
+    if isinstance(value, Mapping):
+        return {key: _shown(one, folder) for key, one in value.items()}
+    return [_shown(one, folder) for one in value] if isinstance(value, list) else value
+
+
+def _tool(process: Mapping[str, Any]) -> Tool:
+    container = process.get("container")
+    return Tool(
+        id=str(process["name"]),
+        kind="process",
+        container=str(container) if container else None,
+        inputs=tuple(_slots(process.get("inputs") or ())),
+        outputs=tuple(_slots(process.get("outputs") or ())),
+    )
+
+
+def _slots(declared: Sequence[Mapping[str, Any]]) -> list[FormalParameter]:
+    slots: list[FormalParameter] = []
+    for index, one in enumerate(declared):
+        kind = str(one.get("kind"))
+        if kind == "tuple" and not one.get("channelEmitName"):
+            slots += _slots(one.get("inner") or ())
+            continue
+        name = one.get("channelEmitName") or one.get("name") or one.get("filePattern") or f"{kind}{index}"
+        if name == "$":
+            continue
+        slots.append(
+            FormalParameter(
+                name=str(name),
+                type=_PATH_KINDS.get(kind, "Any"),
+                required=not one.get("optional"),
+            )
+        )
+    return slots
+
+
+def _authors(manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The manifest's authors: one text with commas, or (24.10 and later) a list of contributors."""
+    contributors = manifest.get("contributors")
+    if isinstance(contributors, list):
+        named = [one for one in contributors if isinstance(one, Mapping) and one.get("name")]
+        return tuple(
+            {key: str(one[key]) for key in ("name", "affiliation", "orcid") if one.get(key)} for one in named
+        )
+    names = [one.strip() for one in str(manifest.get("author") or "").split(",")]
+    return tuple({"name": name} for name in names if name)
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def shorten(message: str, folder: Path) -> str:
+    """The engine's words without the places where we happen to keep things, and not longer than anybody reads."""
+    message = message.replace(f"{folder}/", "").replace(str(folder), ".")
+    lines = [re.sub(r"\s+", " ", line).strip() for line in message.splitlines()]
+    text = "; ".join(dict.fromkeys(line for line in lines if line and set(line) - set("^ ")))
+    return text if len(text) <= _WORDS else f"{text[:_WORDS]}..."
+
+
+def _invalid(document: str, message: str) -> DefinitionError:
+    return DefinitionError(
+        (Fault(file=document, where="", message=message),),
+        message=f"{document} is not a valid workflow: {message}",
+        hint="nextflow run -preview says more",
+    )
