@@ -185,8 +185,7 @@ class RunRequest:
 
     ``parameters`` is the job with ``path`` in every File and Directory. ``folder`` is ``runs/<n>``: the engine writes
     below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``). ``store`` is the content store's folder,
-    which tools may not write to. ``settings`` are those of the plan. ``resume`` is the run to go on from, for an
-    engine that can.
+    which tools may not write to. ``resume`` is the run to go on from, for an engine that can.
     """
 
     plan: Plan
@@ -201,7 +200,6 @@ class RunRequest:
     environment: Mapping[str, str]
     placement: Placement
     store: Path | None = None
-    settings: EngineSettings = field(default_factory=EngineSettings)
     resume: ResumeFrom | None = None
 
 
@@ -223,10 +221,14 @@ class Bound:
 
 
 class Engine(Protocol):
-    """An engine adapter. ``suffixes`` are those of its documents' names (``.cwl``)."""
+    """An engine adapter.
+
+    ``suffixes`` are those of its documents' names (``.cwl``); ``takes_settings``: it goes by ``EngineSettings``.
+    """
 
     name: str
     suffixes: tuple[str, ...]
+    takes_settings: bool
 
     def recognises(self, root: Path, entry: str | None) -> bool:
         """Whether the workflow at ``root`` (a file or a folder) is in this engine's language."""
@@ -276,11 +278,17 @@ class Engine(Protocol):
             DefinitionError: the workflow is not valid; the engine's own words, shortened.
         """
 
-    def bind(self, interface: WorkflowInterface, params: tuple[Param, ...], beside: Beside | None = None) -> Bound:
+    def bind(
+        self,
+        interface: WorkflowInterface,
+        params: tuple[Param, ...],
+        beside: Beside | None = None,
+        settings: EngineSettings | None = None,
+    ) -> Bound:
         """Fit the asked parameters to the interface: unknown names, missing ones, wrong types are faults.
 
         ``beside`` says what lies at an identifier, where that can be seen for nothing (a local file): secondary files
-        that nobody named are taken from there.
+        that nobody named are taken from there. ``settings`` may let unknown names through.
         """
 
     def bind_override(self, interface: WorkflowInterface, name: str, value: Json) -> Json:

@@ -248,12 +248,15 @@ class RecordedRun(ABC):
         values: Mapping[str, Any],
         moved: Mapping[str, str],
         failure: Mapping[str, Any] | None,
+        *,
+        claimed: bool = False,
     ) -> dict[str, Any]:
         """The end of a run that its engine brought to an end: its outputs, measured, and what may be wrong with them.
 
         ``values`` have an absolute ``path`` in every File and Directory, and ``moved`` says where each of the steps'
         products went (absolute path then -> now). ``failure`` is what the engine itself says went wrong (``error``, and
         perhaps ``error_kind`` and ``tail``), or ``None``. Outputs that lead out of the run come before that.
+        ``claimed``: the values were found by the stage file's own patterns.
         """
         request = self.request
         end: dict[str, Any] = {"status": "completed", "exit_code": exit_code, "error": None}
@@ -272,7 +275,7 @@ class RecordedRun(ABC):
             }
         if failure is not None:
             return end | {"status": "failed", **failure}
-        if miss := expectations.check(request.plan.outputs, end["outputs"]):
+        if miss := expectations.check(request.plan.outputs, end["outputs"], claimed=claimed):
             return end | {"status": "failed", "error": miss}
         for slot in request.interface.outputs:
             end["outputs"].setdefault(slot.name, None)

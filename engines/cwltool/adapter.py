@@ -7,9 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engines.base import Beside, Bound, InstalledEngine, Listener, Plugin, Reference, RunRequest, Wish, WorkflowInterface
+from engines.base import (
+    Beside,
+    Bound,
+    InstalledEngine,
+    Listener,
+    Plugin,
+    Reference,
+    RunRequest,
+    Wish,
+    WorkflowInterface,
+)
 from engines.execution import Execution
-from staging.definition import Param
+from staging.definition import EngineSettings, Param
 from staging.plan import Json
 
 
@@ -18,6 +28,7 @@ class CwltoolEngine:
 
     name = "cwltool"
     suffixes = (".cwl",)
+    takes_settings = False
 
     def recognises(self, root: Path, entry: str | None) -> bool:
         """Whether it is CWL."""
@@ -64,7 +75,13 @@ class CwltoolEngine:
 
         return inspect(root, entry, engine)
 
-    def bind(self, interface: WorkflowInterface, params: tuple[Param, ...], beside: Beside | None = None) -> Bound:
+    def bind(
+        self,
+        interface: WorkflowInterface,
+        params: tuple[Param, ...],
+        beside: Beside | None = None,
+        settings: EngineSettings | None = None,  # noqa: ARG002 - none of them is about CWL
+    ) -> Bound:
         """Fit parameters to the interface."""
         from engines.cwltool.bind import bind
 

@@ -13,7 +13,7 @@ from engines.isolation import Isolation
 from engines.journal import Journal
 from engines.processes import MARKER
 from engines.recording import UNTOLD, RecordedRun, record, sentence
-from staging.errors import ContainerError, EngineError, PolicyError
+from staging.errors import ContainerError, EngineError, PolicyError, UsageError
 from staging.process import base_environment, find_tool
 
 
@@ -25,6 +25,8 @@ def run(request: RunRequest, listener: Listener) -> Execution:
 
 def _check(request: RunRequest) -> None:
     """What must be so before there is a run at all."""
+    if request.resume is not None:
+        raise UsageError("cwltool can't go on from an earlier run", hint="run again without --resume")
     if request.plan.container != "none":
         raise ContainerError(
             f"this engine does not run steps in {request.plan.container} yet",

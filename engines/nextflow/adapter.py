@@ -17,6 +17,7 @@ class NextflowEngine:
 
     name = "nextflow"
     suffixes = (".nf",)
+    takes_settings = True
 
     def recognises(self, root: Path, entry: str | None) -> bool:
         """Whether it is a Nextflow script, or a folder that has one where Nextflow looks."""

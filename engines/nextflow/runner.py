@@ -113,8 +113,8 @@ class _NextflowRun(RecordedRun):
             "-params-file",
             str(self._params_file()),
         ]
-        if request.settings.profiles:
-            words += ["-profile", ",".join(request.settings.profiles)]
+        if request.plan.settings.profiles:
+            words += ["-profile", ",".join(request.plan.settings.profiles)]
         if self.resumption is not None:
             self.resumption.lay_out(self.outputs)
             words += ["-resume", self.resumption.session]
@@ -132,7 +132,7 @@ class _NextflowRun(RecordedRun):
             overlay(
                 version=request.engine.version,
                 placement=request.placement,
-                settings=request.settings,
+                settings=request.plan.settings,
                 logs=request.folder / "logs",
             ),
             encoding="utf-8",
@@ -142,7 +142,7 @@ class _NextflowRun(RecordedRun):
     def _params_file(self) -> Path:
         path = self.request.folder / "engine" / "params.json"
         values = {
-            name: as_params(value, lists_as_text=self.request.settings.lists_as_text)
+            name: as_params(value, lists_as_text=self.request.plan.settings.lists_as_text)
             for name, value in self.request.parameters.items()
         }
         path.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
@@ -154,7 +154,7 @@ class _NextflowRun(RecordedRun):
         nxf_home = self.tmp / "nxf"
         plugins = self.request.content / PLUGINS
         java_home = self.request.engine.program.resolve().parents[1]
-        secrets = write_secrets(self.request.settings.secrets, nxf_home / "secrets" / "store.json", os.environ)
+        secrets = write_secrets(self.request.plan.settings.secrets, nxf_home / "secrets" / "store.json", os.environ)
         return {
             **self.request.environment,
             **offline_environment(nxf_home=nxf_home, tmp=self.tmp, java_home=java_home, plugins=plugins),
@@ -210,7 +210,7 @@ class _NextflowRun(RecordedRun):
             return {"status": "failed", "exit_code": exit_code, "error": error.message, "error_kind": error.kind}
         if completed:
             clear(self.work)
-        end = self.settle(exit_code, values, published.moved, failure)
+        end = self.settle(exit_code, values, published.moved, failure, claimed=True)
         if completed:
             end["gone"] = [self.relative.path(f"{self.work}/")]
         return end

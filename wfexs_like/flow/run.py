@@ -8,10 +8,11 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
-from engines.base import InstalledEngine, Listener, Placement, RunRequest, WorkflowInterface
+from engines.base import InstalledEngine, Listener, Placement, ResumeFrom, RunRequest, WorkflowInterface
 from engines.execution import Execution, Status
 from engines.interface import interface_from_json
-from staging.errors import DefinitionError, DigestError, Fault, NotFoundError, WfexsError
+from engines.journal import JOURNAL, replay
+from staging.errors import DefinitionError, DigestError, Fault, NotFoundError, UsageError, WfexsError
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress
 from staging.resolving import with_paths
@@ -26,6 +27,7 @@ def run(
     *,
     cache: Path,
     params: Mapping[str, Json],
+    resume: int | None = None,
     listener: Listener | None,
     progress: Progress,
 ) -> Execution:
@@ -34,15 +36,21 @@ def run(
     Raises:
         DigestError: a staged file or the engine is no longer what the lock says.
         DefinitionError: an overridden parameter doesn't fit.
+        NotFoundError: there is no run ``resume``.
+        UsageError: that run can't be continued.
     """
     with workdir.use():
         plan = workdir.plan()
         workdir.verify(plan, store)
         engine = load_engine(plan.engine)
-        installed = engine.install(plan.engine_version, cache, progress.say)
+        (known,) = plan.of_role(Role.ENGINE)[:1] or (None,)
+        installed = engine.install(
+            plan.engine_version, cache, progress.say, str(known.fingerprint) if known is not None else None
+        )
         _check_engine(plan, installed)
         interface = read_interface(workdir)
         overrides = _overrides(engine.bind_override, interface, params)
+        earlier = _earlier(workdir, resume) if resume is not None else None
         number, folder = workdir.new_run()
         request = RunRequest(
             plan=plan,
@@ -59,9 +67,29 @@ def run(
             environment=_environment(plan, workdir.content),
             placement=_placement(plan),
             store=store.root,
+            resume=earlier,
         )
         execution = engine.run(request, listener or (lambda _event: None))
         return _believed(execution, workdir, plan, store, folder)
+
+
+def _earlier(workdir: StagedWorkdir, number: int) -> ResumeFrom:
+    """The run that is to be continued.
+
+    Raises:
+        NotFoundError: there is none of that number.
+        UsageError: it is still running, or came to a good end.
+    """
+    if number not in workdir.runs():
+        raise NotFoundError(
+            f"{workdir.nickname} has no run {number}", hint=f'"wfexs-like show {workdir.id}" lists its runs'
+        )
+    folder = workdir.run_folder(number)
+    status = replay(folder / JOURNAL).status
+    if status in (Status.RUNNING, Status.COMPLETED):
+        why = "is still running" if status is Status.RUNNING else "was completed: there is nothing to continue"
+        raise UsageError(f"run {number} {why}", hint="run again without --resume")
+    return ResumeFrom(run=number, folder=folder)
 
 
 def _believed(execution: Execution, workdir: StagedWorkdir, plan: Plan, store: ContentStore, folder: Path) -> Execution:
@@ -93,7 +121,7 @@ def read_interface(workdir: StagedWorkdir) -> WorkflowInterface:
 
 
 def _check_engine(plan: Plan, installed: InstalledEngine) -> None:
-    for item in plan.of_role(Role.ENGINE):
+    for item in plan.of_role(Role.ENGINE)[:1]:
         if item.fingerprint.digest != installed.fingerprint.removeprefix("sha256:"):
             raise DigestError(
                 f"the engine {item.identifier} has changed since it was staged",

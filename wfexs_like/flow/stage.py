@@ -12,17 +12,26 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import cast
 
-from engines.base import ENGINES, Beside, Engine, InstalledEngine, WorkflowInterface
+from engines.base import ENGINES, Beside, Engine, InstalledEngine, Wish, WorkflowInterface
 from engines.expectations import unknown_outputs
 from engines.gathering import check_contained, gather
 from engines.interface import interface_as_json, interface_from_json
 from staging.checksums import check_sha1
-from staging.definition import DirectoryValue, FileValue, Param, Source, StageDefinition
+from staging.definition import (
+    DirectoryValue,
+    EngineSettings,
+    FileValue,
+    OutputPlace,
+    Param,
+    Source,
+    StageDefinition,
+    Value,
+)
 from staging.errors import ContainerError, DefinitionError, DigestError, Fault
 from staging.fingerprints import Fingerprint, StatSignature, Tree
 from staging.identifiers import Identifier
 from staging.placing import write_atomically
-from staging.plan import Json, Kind, Plan, PlanItem, Role, Trust, WorkflowEntry, canonical
+from staging.plan import Json, Kind, Plan, PlanItem, Role, Trust, WorkflowEntry, canonical, settings_as_json
 from staging.progress import Progress
 from staging.resolving import GIT_SCHEMES, Layout, lay_out, workflow_pointer
 from staging.stager import Stager
@@ -30,7 +39,8 @@ from staging.wanted import PlacedFile, StagedItem, Wanted
 
 WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
-INSPECTION_VERSION = 1
+INSPECTION_VERSION = 2
+_DEFAULT_ENGINE = "cwltool"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +73,7 @@ class StagedWorkflow:
     installed: InstalledEngine
     interface: WorkflowInterface
     entry: PurePosixPath
+    settings: EngineSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +95,7 @@ def prepare(work: StageWork) -> Prepared:
     workflow = stage_workflow(work)
     interface = workflow.interface
     _check_containers(work, interface)
-    bound = workflow.engine.bind(interface, definition.params, _local(definition.base))
+    bound = workflow.engine.bind(interface, definition.params, _local(definition.base), workflow.settings)
     faults = (
         *(one if one.file else replace(one, file=definition.file) for one in bound.faults),
         *_missing_defaults(work, workflow, bound.params),
@@ -104,7 +115,7 @@ def realise(work: StageWork, prepared: Prepared) -> tuple[Plan, tuple[StagedItem
     """Fetch the inputs and write down what everything is: the plan."""
     definition, workflow = work.definition, prepared.workflow
     fetched = work.fetch((*prepared.inputs.wanted, *prepared.environment.wanted))
-    items = (*workflow.items, engine_item(workflow, definition, work.locked), *fetched)
+    items = (*workflow.items, *engine_items(workflow, definition, work.locked), *fetched)
     interface = workflow.interface
     plan = Plan(
         workflow=WorkflowEntry(
@@ -122,6 +133,7 @@ def realise(work: StageWork, prepared: Prepared) -> tuple[Plan, tuple[StagedItem
         requirements=cast("tuple[Mapping[str, Json], ...]", definition.requirements),
         outputs=definition.outputs,
         limits=definition.limits,
+        settings=workflow.settings,
     )
     return plan, items
 
@@ -129,19 +141,28 @@ def realise(work: StageWork, prepared: Prepared) -> tuple[Plan, tuple[StagedItem
 def stage_workflow(work: StageWork) -> StagedWorkflow:
     """Fetch the workflow with all its documents, choose and set up its engine, and inspect it."""
     pointer = workflow_pointer(work.definition.workflow)
-    engine = load_engine(work.definition.engine.name or (work.locked.engine if work.locked else "cwltool"))
-    items, root, entry = _fetch_workflow(work, engine, pointer.whole, pointer.entry)
-    version = work.definition.engine.version or (work.locked.engine_version if work.locked else None)
-    installed = engine.install(version, work.cache, work.progress.say)
+    engine, items, root, entry = _fetch_workflow(work, pointer.whole, pointer.entry)
     full_entry = entry if pointer.process is None else f"{entry or ''}#{pointer.process}"
-    interface = _inspect(work, engine=engine, installed=installed, items=items, root=root, entry=full_entry)
+    locked = work.locked
+    version = engine.choose(
+        root, full_entry, work.definition.engine.version or (locked.engine_version if locked else None)
+    )
+    (known,) = (locked.of_role(Role.ENGINE)[:1] if locked else ()) or (None,)
+    installed = engine.install(
+        version, work.cache, work.progress.say, str(known.fingerprint) if known is not None else None
+    )
+    if work.definition.settings != EngineSettings() and not engine.takes_settings:
+        work.progress.say(f"profiles and limits for Nextflow's tasks mean nothing to {engine.name}: they are left out")
+    inspection = Inspection(work=work, engine=engine, installed=installed, items=items, root=root, entry=full_entry)
+    interface, plugins = inspection.make()
     relative = root.relative_to(work.content)
     return StagedWorkflow(
-        items=items,
+        items=(*items, *plugins),
         engine=engine,
         installed=installed,
         interface=interface,
         entry=PurePosixPath(relative) / interface.entry,
+        settings=inspection.settings,
     )
 
 
@@ -160,10 +181,28 @@ def load_engine(name: str) -> Engine:
         ) from error
 
 
+def _named_engine(work: StageWork, document: str) -> Engine | None:
+    """The engine that was asked for, or else the one whose documents are called like that."""
+    name = work.definition.engine.name or (work.locked.engine if work.locked else None)
+    if name is not None:
+        return load_engine(name)
+    engines = [load_engine(one) for one in ENGINES.names()]
+    return next((one for one in engines if document.endswith(one.suffixes)), None)
+
+
+def _recognised(work: StageWork, root: Path, entry: str | None) -> Engine:
+    """The engine for a workflow that lies there: by its name, or by looking at it."""
+    engine = _named_engine(work, entry or "")
+    if engine is not None:
+        return engine
+    engines = [load_engine(one) for one in ENGINES.names()]
+    return next((one for one in engines if one.recognises(root, entry)), load_engine(_DEFAULT_ENGINE))
+
+
 def _fetch_workflow(
-    work: StageWork, engine: Engine, source: Source, entry: str | None
-) -> tuple[tuple[StagedItem, ...], Path, str | None]:
-    """The workflow's items, the root of its documents, and the main document below that root where it is known."""
+    work: StageWork, source: Source, entry: str | None
+) -> tuple[Engine, tuple[StagedItem, ...], Path, str | None]:
+    """Its engine, its items, the root of its documents, and the main document below that root where it is known."""
     from staging.crate_source import find_main_workflow, is_crate_archive, unpack_crate
 
     first = source.mirrors[0].against(work.definition.base)
@@ -172,12 +211,15 @@ def _fetch_workflow(
     local = first.local_path
     if first.scheme in GIT_SCHEMES or (local is not None and local.is_dir()):
         items = work.fetch([_whole_wanted(source, whole, Kind.DIRECTORY)])
-        return items, root, entry or find_main_workflow(root)
+        entry = entry or find_main_workflow(root)
+        return _recognised(work, root, entry), items, root, entry
     if is_crate_archive(first.name):
         archive = PurePosixPath("workflow-crate") / first.name
         (item,) = work.fetch([_whole_wanted(source, archive, Kind.FILE)])
         tree = unpack_crate(work.content / archive, root)
-        return (item, _unpacked_item(item, tree, root, whole)), root, entry or find_main_workflow(root)
+        entry = entry or find_main_workflow(root)
+        return _recognised(work, root, entry), (item, _unpacked_item(item, tree, root, whole)), root, entry
+    engine = _named_engine(work, first.name) or load_engine(_DEFAULT_ENGINE)
     gathered = gather(
         source,
         top=WORKFLOW_FOLDER,
@@ -186,7 +228,7 @@ def _fetch_workflow(
         references=engine.references,
         base=work.definition.base,
     )
-    return gathered.items, root, str(gathered.entry.relative_to(WORKFLOW_FOLDER))
+    return engine, gathered.items, root, str(gathered.entry.relative_to(WORKFLOW_FOLDER))
 
 
 def _whole_wanted(source: Source, path: PurePosixPath, kind: Kind) -> Wanted:
@@ -213,32 +255,85 @@ def _unpacked_item(archive: StagedItem, tree: Tree, root: Path, path: PurePosixP
     return replace(archive, item=item, placed=placed)
 
 
-def _inspect(
-    work: StageWork,
-    *,
-    engine: Engine,
-    installed: InstalledEngine,
-    items: tuple[StagedItem, ...],
-    root: Path,
-    entry: str | None,
-) -> WorkflowInterface:
-    """The workflow's interface, kept by what it depends on: the documents' bytes, the entry and the engine's bytes."""
-    facts = {
-        "version": INSPECTION_VERSION,
-        "documents": [[str(one.item.path), one.item.fingerprint.digest] for one in items],
-        "entry": entry,
-        "engine": installed.fingerprint,
-    }
-    kept = work.cache / "inspections" / f"{Fingerprint.of_bytes(canonical(facts)).digest}.json"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What an engine is asked of a workflow that lies in its place."""
+
+    work: StageWork
+    engine: Engine
+    installed: InstalledEngine
+    items: tuple[StagedItem, ...]
+    root: Path
+    entry: str | None
+
+    @property
+    def settings(self) -> EngineSettings:
+        """What the stage file asks of the engine; nothing for one that takes no settings."""
+        return self.work.definition.settings if self.engine.takes_settings else EngineSettings()
+
+    def make(self) -> tuple[WorkflowInterface, tuple[StagedItem, ...]]:
+        """The workflow's interface, and the engine's plugins that it declares, staged.
+
+        The interface is kept by what it depends on: the documents' bytes, the entry, the engine's bytes, and what the
+        stage file asks that bears on it.
+        """
+        wish = Wish(settings=self.settings, parameters=_plain_values(self.work.definition.params))
+        kept = self._kept(wish)
+        interface = _read_kept(kept)
+        again = interface is not None
+        if interface is None:
+            interface = self.engine.inspect(self.root, self.entry, self.installed, wish)
+        plugins: tuple[StagedItem, ...] = ()
+        if interface.plugins:
+            plugins, folder = self._plugins(interface.plugins)
+            if not again:
+                interface = self.engine.inspect(self.root, self.entry, self.installed, wish, folder)
+        if not again:
+            check_contained(self.root, interface.entry, self.engine.references)
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            write_json(kept, interface_as_json(interface))
+        return interface, plugins
+
+    def _plugins(self, names: tuple[str, ...]) -> tuple[tuple[StagedItem, ...], Path]:
+        """The engine's plugins of those names, fetched and unpacked, and the folder that holds them."""
+        from wfexs_like.flow.plugins import PLUGINS, unpack, wanted_plugins
+
+        wanted = wanted_plugins(self.engine.plugins(names, self.installed))
+        content = self.work.content
+        staged = tuple(one for item in self.work.fetch(wanted) for one in (item, unpack(content, item)))
+        return staged, content / PLUGINS
+
+    def _kept(self, wish: Wish) -> Path:
+        facts = {
+            "version": INSPECTION_VERSION,
+            "documents": [[str(one.item.path), one.item.fingerprint.digest] for one in self.items],
+            "entry": self.entry,
+            "engine": self.installed.fingerprint,
+            "settings": settings_as_json(wish.settings),
+            "parameters": wish.parameters,
+        }
+        return self.work.cache / "inspections" / f"{Fingerprint.of_bytes(canonical(facts)).digest}.json"
+
+
+def _read_kept(path: Path) -> WorkflowInterface | None:
+    """An interface that was kept; ``None`` if there is none, or a damaged one."""
     try:
-        return interface_from_json(json.loads(kept.read_bytes()))
+        return interface_from_json(json.loads(path.read_bytes()))
     except (OSError, ValueError, DefinitionError):
-        # None kept, or a damaged one: ask again.
-        interface = engine.inspect(root, entry, installed)
-    check_contained(root, interface.entry, engine.references)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_json(kept, interface_as_json(interface))
-    return interface
+        return None
+
+
+def _plain_values(params: tuple[Param, ...]) -> dict[str, Json]:
+    """The parameters that hold no file: they can be told before anything is fetched."""
+    return {one.name: cast("Json", one.value) for one in params if _is_plain(one.value)}
+
+
+def _is_plain(value: Value) -> bool:
+    if isinstance(value, Mapping):
+        return all(_is_plain(one) for one in value.values())
+    if isinstance(value, tuple):
+        return all(_is_plain(one) for one in value)
+    return not isinstance(value, FileValue | DirectoryValue | OutputPlace)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -246,8 +341,8 @@ def write_json(path: Path, value: object) -> None:
     write_atomically(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
 
 
-def engine_item(workflow: StagedWorkflow, definition: StageDefinition, locked: Plan | None) -> StagedItem:
-    """The engine as an item of the plan.
+def engine_items(workflow: StagedWorkflow, definition: StageDefinition, locked: Plan | None) -> list[StagedItem]:
+    """The engine as an item of the plan, and its files where it tells them.
 
     Raises:
         DigestError: the lock holds another one.
@@ -266,7 +361,7 @@ def engine_item(workflow: StagedWorkflow, definition: StageDefinition, locked: P
     )
     trust = item.trust
     if locked is not None:
-        (expected,) = locked.of_role(Role.ENGINE) or (None,)
+        (expected,) = locked.of_role(Role.ENGINE)[:1] or (None,)
         if expected is None or expected.fingerprint != item.fingerprint:
             raise DigestError(
                 f"the engine {item.identifier} is not the one in the lock",
@@ -276,7 +371,19 @@ def engine_item(workflow: StagedWorkflow, definition: StageDefinition, locked: P
                 actual=item.fingerprint.digest,
             )
         trust = Trust.LOCKED
-    return StagedItem(item=item, source=installed.source, trust=trust)
+    files = [
+        replace(
+            item,
+            name=f"{installed.name}/{one.name}",
+            identifier=one.identifier,
+            pinned=one.identifier,
+            kind=Kind.FILE,
+            fingerprint=Fingerprint.parse(f"sha256:{one.sha256}"),
+            size=one.size,
+        )
+        for one in installed.files
+    ]
+    return [StagedItem(item=one, source=installed.source, trust=trust) for one in (item, *files)]
 
 
 def _check_containers(work: StageWork, interface: WorkflowInterface) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from staging import surveying
 from staging.surveying import Surveyed
 from staging.wanted import StagedItem
-from wfexs_like.flow.stage import StageWork, engine_item, prepare
+from wfexs_like.flow.stage import StageWork, engine_items, prepare
 from wfexs_like.results import ItemReport, report_item
 
 
@@ -16,7 +16,7 @@ def survey(work: StageWork) -> Iterator[ItemReport]:
     prepared = prepare(work)
     known: tuple[StagedItem, ...] = (
         *prepared.workflow.items,
-        engine_item(prepared.workflow, work.definition, work.locked),
+        *engine_items(prepared.workflow, work.definition, work.locked),
     )
     for one in known:
         yield report_item(one)
