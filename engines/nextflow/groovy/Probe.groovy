@@ -6,10 +6,12 @@ import groovy.json.JsonSlurper
 import java.nio.file.Files
 import java.nio.file.Path
 import java.nio.file.Paths
+import java.util.jar.Manifest
 import nextflow.Session
 import nextflow.cli.CliOptions
 import nextflow.cli.CmdRun
 import nextflow.config.ConfigBuilder
+import nextflow.plugin.Plugins
 import nextflow.script.ProcessDef
 import nextflow.script.ScriptFile
 import nextflow.script.ScriptMeta
@@ -21,7 +23,8 @@ import org.slf4j.LoggerFactory
  * Reads a workflow without running it, by the engine's own parsers of configuration and scripts.
  *
  * The request is JSON on standard input: `script` and `base` (absolute paths), `profiles` (text or null), `params` (a
- * map), `answer` (the file that gets the answer, JSON). Scripts are loaded as modules: processes and workflows get
+ * map), `answer` (the file that gets the answer, JSON), `plugins` (the folder with the workflow's plugins unpacked, which
+ * NXF_PLUGINS_DIR names too, or null: then a workflow that declares some is read no further). Scripts are loaded as modules: processes and workflows get
  * defined, and the entry workflow does not begin. What can't be read is told as `fault`.
  */
 class Probe {
@@ -92,8 +95,36 @@ class Probe {
         return declared instanceof Collection ? declared.collect { it.toString() } : []
     }
 
+    /** Starts every plugin that lies in `folder`, the one that the engine looks in; no configuration adds to them. */
+    private static void start(String folder) {
+        List found = new File(folder).listFiles().sort().collect { one ->
+            def said = new File(one, 'classes/META-INF/MANIFEST.MF').withInputStream { new Manifest(it) }.mainAttributes
+            [name: said.getValue('Plugin-Id'), version: said.getValue('Plugin-Version')]
+        }
+        Plugins.init()
+        found.each { plugin ->
+            try {
+                Plugins.start("${plugin.name}@${plugin.version}".toString())
+            }
+            catch (Throwable error) {
+                throw new IllegalStateException("the plugin ${plugin.name}@${plugin.version} does not start", error)
+            }
+            if (!Plugins.isStarted(plugin.name)) {
+                throw new IllegalStateException("the plugin ${plugin.name}@${plugin.version} does not start")
+            }
+        }
+    }
+
     private Map readScripts(ConfigObject config) {
         config.remove('plugins')
+        if (request.plugins) {
+            try {
+                start((String) request.plugins)
+            }
+            catch (Throwable error) {
+                return [fault: Plain.words(error)]
+            }
+        }
         Session session = new Session(config)
         session.init(new ScriptFile(script.toFile()))
         ScriptParser parser = new ScriptParser(session).setModule(true).setBinding(session.binding)
