@@ -28,7 +28,8 @@ class StepRun:
     members. ``tool`` is the process it ran, as the workflow's documents name it. ``command`` is the command line as an
     argv. Times are ISO 8601 in UTC with milliseconds and ``+00:00``, ``None`` when not known. ``inputs`` and
     ``outputs``
-    are JSON trees in CWL form; a File in them has ``path`` relative to the working directory's content when below it.
+    are JSON trees in CWL form; a File in them has ``path`` relative to the working directory's content when below it;
+    one that is no longer there has its former path as ``transient``, which still tells whose product it was.
     ``resources`` are numbers by name (``wall_seconds``, ``cpu_seconds``, ``max_rss_bytes``).
 
     ``id`` tells attempts of one step apart (``""`` becomes ``name``); ``attempt`` counts them from 1. ``cached``: an
@@ -76,7 +77,8 @@ class Execution:
     tree in CWL form whose Files have ``path`` (relative to the working directory's content), ``size`` and ``sha256``.
     ``network`` says how it was kept offline: ``namespace`` (proven) or ``none`` (not isolated). ``error`` is one
     sentence; ``tail`` are the last lines that the failing step (or the engine, when it broke) wrote. ``signal`` is the
-    number of the signal that stopped it. ``resumed`` is the number of the run whose finished work was used again;
+    number of the signal that stopped it. ``final_parameters`` are all that the workflow ran with, its own defaults
+    among them, where the engine tells. ``resumed`` is the number of the run whose finished work was used again;
     ``platform`` what the engine itself ran on, by name (``java``: ``17.0.15 (Debian)``).
     """
 
@@ -102,5 +104,6 @@ class Execution:
     logs: tuple[PurePosixPath, ...] = ()
     tail: tuple[str, ...] = ()
     signal: int | None = None
+    final_parameters: Mapping[str, Json] | None = None
     resumed: int | None = None
     platform: Mapping[str, str] = field(default_factory=dict)

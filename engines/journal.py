@@ -30,7 +30,9 @@ both of these, if there is something to say
     ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``error_kind`` (``policy`` when an
     output led out of the run; else absent), ``outputs`` (with ``sha256`` and
     ``size``), ``moved`` (where the products of steps went: path while running -> path of the output), ``logs``,
-    ``tail`` (the last lines that the failing step wrote), ``signal`` (the number of the signal that stopped it).
+    ``tail`` (the last lines that the failing step wrote), ``signal`` (the number of the signal that stopped it),
+    ``gone`` (folders of the run whose files are no longer there), ``final_parameters`` (all that the workflow ran with,
+    where the engine tells).
 ``run-refused``
     ``error``, ``error_kind``. After the end it was seen that the run can't be believed: it counts as failed.
 """
@@ -204,6 +206,7 @@ def _replay(path: Path) -> Execution:
         network=started.get("network", "none"),
         plan_digest=first.get("plan_digest", ""),
         logs=tuple(PurePosixPath(one) for one in last.get("logs", ())) if last is not None else (),
+        final_parameters=last.get("final_parameters") if last is not None else None,
         resumed=None if first.get("resumed") is None else int(first["resumed"]),
         platform={str(name): str(one) for name, one in engine.get("platform", {}).items()},
     )
@@ -259,10 +262,11 @@ class _Places:
 
     def __init__(self, run: int, last: Mapping[str, Any] | None) -> None:
         self.ended = last is not None
-        self.scratch = f"runs/{run}/{_GONE_PREFIX}/"
+        self.gone: tuple[str, ...] = (f"runs/{run}/{_GONE_PREFIX}/",)
         self.moved: Mapping[str, str] = last.get("moved", {}) if last is not None else {}
         self.known: dict[str, Mapping[str, Any]] = {}
         if last is not None:
+            self.gone += tuple(map(str, last.get("gone", ())))
             self._learn(last.get("outputs", {}))
 
     def _learn(self, value: Any) -> None:
@@ -294,8 +298,9 @@ class _Places:
         known = self.known.get(path)
         if known is not None:
             record |= {"path": path, "sha256": known["sha256"], "size": known.get("size")}
-        elif self.ended and path.startswith(self.scratch):
-            del record["path"]
+        elif self.ended and path.startswith(self.gone):
+            # Nothing is there any more. The name still tells which step's product another step took.
+            record["transient"] = record.pop("path")
 
 
 def _steps(told: dict[str, dict[str, Any]], unended: Status, places: _Places) -> Iterator[StepRun]:

@@ -18,9 +18,9 @@ from typing import Any
 from engines.base import FormalParameter, InstalledEngine, Tool, Wish, WorkflowInterface
 from engines.isolation import Isolation
 from engines.launcher import Ending, Errand, last_words, run_errand
+from engines.nextflow import parameters_schema
 from engines.nextflow.launching import java_command
 from engines.nextflow.manifest import find_script
-from engines.nextflow.parameters_schema import find_schema, read_schema
 from engines.nextflow.runner import SCRIPT, offline_environment
 from staging.errors import DefinitionError, EngineError, Fault
 
@@ -140,8 +140,10 @@ def _interface(told: Mapping[str, Any], folder: Path, script: PurePosixPath) -> 
     documents |= {name for path in told.get("scripts") or () if (name := _inside(path, folder))}
     documents |= {name for path in told.get("configs") or () if (name := _inside(path, folder))}
     base = _base(folder, script)
-    schema = find_schema(base)
-    if schema is not None:
+    schema = base / parameters_schema.NAME
+    stated: tuple[FormalParameter, ...] = ()
+    if schema.is_file():
+        stated = parameters_schema.formal_parameters(schema.read_bytes())
         documents.add(str(schema.relative_to(folder)))
     return WorkflowInterface(
         entry=script,
@@ -149,7 +151,7 @@ def _interface(told: Mapping[str, Any], folder: Path, script: PurePosixPath) -> 
         language="nextflow",
         language_version="DSL2",
         kind="Workflow",
-        inputs=_inputs(told, read_schema(schema) if schema is not None else None, folder),
+        inputs=_inputs(told, stated, folder),
         outputs=(),
         open_outputs=True,
         tools=tuple(_tool(one) for one in told.get("processes") or ()),
@@ -167,14 +169,12 @@ def _inside(path: str, folder: Path) -> str | None:
     return str(given.relative_to(folder)) if given.is_relative_to(folder) else None
 
 
-def _inputs(
-    told: Mapping[str, Any], stated: tuple[FormalParameter, ...] | None, folder: Path
-) -> tuple[FormalParameter, ...]:
+def _inputs(told: Mapping[str, Any], stated: tuple[FormalParameter, ...], folder: Path) -> tuple[FormalParameter, ...]:
     """The parameters: as the schema states them, and those that only configuration or scripts set."""
     defaults = {**(told.get("params") or {}), **(told.get("defaults") or {})}
     relative = {name: _shown(value, folder) for name, value in defaults.items()}
-    known = {one.name: one for one in stated or ()}
-    found = list(stated or ())
+    known = {one.name: one for one in stated}
+    found = list(stated)
     for name, value in sorted(relative.items()):
         if name not in known and not any(one.startswith(f"{name}.") for one in known):
             found.append(_untyped(name, value))
@@ -239,9 +239,7 @@ def _authors(manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     contributors = manifest.get("contributors")
     if isinstance(contributors, list):
         named = [one for one in contributors if isinstance(one, Mapping) and one.get("name")]
-        return tuple(
-            {key: str(one[key]) for key in ("name", "affiliation", "orcid") if one.get(key)} for one in named
-        )
+        return tuple({key: str(one[key]) for key in ("name", "affiliation", "orcid") if one.get(key)} for one in named)
     names = [one.strip() for one in str(manifest.get("author") or "").split(",")]
     return tuple({"name": name} for name in names if name)
 

@@ -90,10 +90,15 @@ def test_what_a_step_made_is_found_where_it_went(path: Path) -> None:
     assert out == {"class": "File", "basename": "o", "path": "runs/3/outputs/o", "sha256": "ff", "size": 5}
 
 
-def test_what_was_removed_has_no_path(path: Path) -> None:
+def test_what_was_removed_has_no_path_but_its_former_name(path: Path) -> None:
     _write(path, FIRST, STEP, STEP_END, {**END, "moved": {}, "outputs": {}})
 
-    assert replay(path).steps[0].outputs["out"] == {"class": "File", "basename": "o"}
+    out = replay(path).steps[0].outputs["out"]
+
+    assert isinstance(out, dict)
+    former = out.pop("transient")
+    assert str(former).startswith("runs/1/tmp/")
+    assert out == {"class": "File", "basename": "o"}
 
 
 def test_a_run_that_is_worked_on_is_running(path: Path) -> None:
