@@ -57,15 +57,13 @@ class Probe {
 
     Map read() {
         ConfigObject config = readConfig()
+        // Asking a ConfigObject for what it doesn't have would put it there.
         Map answer = [
-            params: Plain.value(config.params ?: [:]),
-            manifest: Plain.value(config.manifest ?: [:]),
-            plugins: plugins(config),
+            params: Plain.value(config.containsKey('params') ? config.params : [:]),
+            manifest: Plain.value(config.containsKey('manifest') ? config.manifest : [:]),
+            plugins: config.containsKey('plugins') ? plugins(config) : [],
             profiles: profileNames,
             configs: configFiles,
-            enabled: ['docker', 'podman', 'singularity', 'apptainer', 'charliecloud', 'shifter', 'sarus', 'conda', 'spack',
-                      'wave'].findAll { config[it] instanceof Map && config[it].enabled },
-            executor: Plain.value(config.process instanceof Map ? config.process.executor : null),
         ]
         return answer.plugins && !request.plugins ? answer : answer + readScripts(config)
     }
