@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engines.base import Listener, RunRequest
+from engines.child.step_logs import log_stem
 from engines.claims import claim
 from engines.execution import Execution
 from engines.isolation import Isolation
@@ -185,7 +186,7 @@ class _NextflowRun(RecordedRun):
 
     def _keep_logs(self, told: Mapping[str, Any]) -> None:
         """What a task wrote to its streams, kept beside the engine's log as links: the task's folder may go."""
-        name = f"{told['hash'][:8]}-{_file_name(told['name'])}"
+        name = log_stem(told["name"], told["hash"])
         for source, stream in _STEP_LOGS.items():
             path = Path(str(told.get("workdir")), source)
             with suppress(OSError):
@@ -255,7 +256,7 @@ class _NextflowRun(RecordedRun):
 
     def _tail(self, step: Mapping[str, Any]) -> list[str]:
         """The last lines that a task wrote."""
-        name = f"{step['id'][:8]}-{_file_name(step['name'])}"
+        name = log_stem(step["name"], step["id"])
         for stream in ("stderr", "stdout"):
             words = last_words(self.request.folder / "logs" / "steps" / f"{name}.{stream}", _TAIL)
             if words:
@@ -319,10 +320,6 @@ def _paths(value: Any) -> list[str]:
             return [value["path"]]
         return [path for one in value.values() for path in _paths(one)]
     return [path for one in value for path in _paths(one)] if isinstance(value, list | tuple) else []
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "_", name)[:80].strip("_")
 
 
 _NOISE = re.compile(r"^(N E X T F L O W|Launching `|executor >|WARN:|Tip:| *-- Check)")

@@ -12,7 +12,7 @@ import resource
 import threading
 import time
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 from cwltool import executors, workflow_job
 from cwltool.command_line_tool import CommandLineTool, ExpressionJob, ExpressionTool
@@ -20,6 +20,7 @@ from cwltool.job import CommandLineJob, ContainerCommandLineJob, JobBase
 from cwltool.process import shortname
 
 from engines.child.events import Events, now
+from engines.child.step_logs import log_stem
 from engines.cwltool.child.borders import Borders, RefusedOutput, settle_links
 from engines.cwltool.child.loading import Complaints
 from engines.cwltool.child.trees import Recorder, files_and_folders, local_path
@@ -224,7 +225,7 @@ class JobHook:
 
     def execute(self, original: Any, job: Any, runtime: Any, env: Any, context: Any) -> None:
         """Run the job by cwltool's own method, with its streams in our logs."""
-        stem = os.path.join(self.hooks.logs, quote(self.name, safe=""))  # noqa: PTH118
+        stem = os.path.join(self.hooks.logs, log_stem(self.name))  # noqa: PTH118
         context = context.copy()
         streams = {name: f"{stem}.{name}" for name in ("stdout", "stderr") if getattr(job, name) is None}
         for name, path in streams.items():
