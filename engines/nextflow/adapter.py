@@ -49,9 +49,11 @@ class NextflowEngine:
 
     def plugins(self, names: tuple[str, ...], engine: InstalledEngine) -> tuple[Plugin, ...]:
         """By the index of Nextflow's plugin registry."""
-        from engines.nextflow.plugin_index import resolve
+        from engines.nextflow.launching import JARS, home_of
+        from engines.nextflow.plugin_index import core_versions, resolve
 
-        return resolve(names, engine.version, os.environ)
+        jars = [home_of(engine) / JARS / one.name for one in engine.files]
+        return resolve(names, engine.version, os.environ, core_versions(jars))
 
     def inspect(
         self,

@@ -7,10 +7,12 @@ import java.nio.file.Files
 import java.nio.file.Path
 import java.nio.file.Paths
 import java.util.jar.Manifest
+import nextflow.NextflowMeta
 import nextflow.Session
 import nextflow.cli.CliOptions
 import nextflow.cli.CmdRun
 import nextflow.config.ConfigBuilder
+import nextflow.config.ConfigMap
 import nextflow.plugin.Plugins
 import nextflow.script.ProcessDef
 import nextflow.script.ScriptFile
@@ -96,7 +98,11 @@ class Probe {
     /** Starts every plugin that lies in `folder`, the one that the engine looks in; no configuration adds to them. */
     private static void start(String folder) {
         List found = new File(folder).listFiles().sort().collect { one ->
-            def said = new File(one, 'classes/META-INF/MANIFEST.MF').withInputStream { new Manifest(it) }.mainAttributes
+            File manifest = new File(one, 'classes/META-INF/MANIFEST.MF')
+            if (!manifest.isFile()) {
+                throw new IllegalStateException("${one.name} is no plugin of Nextflow")
+            }
+            def said = manifest.withInputStream { new Manifest(it) }.mainAttributes
             [name: said.getValue('Plugin-Id'), version: said.getValue('Plugin-Version')]
         }
         Plugins.init()
@@ -123,6 +129,18 @@ class Probe {
                 return [fault: Plain.words(error)]
             }
         }
+        // A ConfigMap is what the launcher asks by; a copy, since asking changes it.
+        String dsl = CmdRun.detectDslMode(new ConfigMap(config.toMap()), script.text, System.getenv())
+        try {
+            NextflowMeta.instance.enableDsl(dsl)
+        }
+        catch (Throwable error) {
+            return [fault: Plain.words(error)]
+        }
+        if (!NextflowMeta.instance.dsl2) {
+            // Its processes begin as soon as they are defined, so they can't be looked at beforehand.
+            return [dsl: dsl, scripts: [script.toString()]]
+        }
         Session session = new Session(config)
         session.init(new ScriptFile(script.toFile()))
         ScriptParser parser = new ScriptParser(session).setModule(true).setBinding(session.binding)
@@ -147,6 +165,7 @@ class Probe {
             }
         }
         return [
+            dsl: dsl,
             processes: processes,
             workflows: workflows,
             scripts: metas.keySet() as List,
