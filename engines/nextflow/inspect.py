@@ -149,7 +149,7 @@ def _interface(told: Mapping[str, Any], folder: Path, script: PurePosixPath) -> 
         entry=script,
         process=None,
         language="nextflow",
-        language_version="DSL2",
+        language_version=f"DSL{told.get('dsl') or 2}",
         kind="Workflow",
         inputs=_inputs(told, stated, folder),
         outputs=(),
