@@ -50,8 +50,7 @@ class _Tree:
         of_kind = self.folders if one.kind == "Directory" else self.files
         filled_from = one.fill_from or one.name
         if one.glob is not None:
-            matches = _pattern(one.glob)
-            claimed = [path for path in of_kind if matches(path)]
+            claimed = self._matching(one.glob, of_kind)
         elif filled_from in places:
             claimed = self._at(PurePosixPath(places[filled_from]), one.kind)
         elif one.fill_from is not None:
@@ -59,6 +58,14 @@ class _Tree:
         else:
             claimed = self._named(one.name, one.kind, of_kind)
         return [str(path) for path in claimed]
+
+    def _matching(self, glob: str, of_kind: Sequence[PurePosixPath]) -> list[PurePosixPath]:
+        """By the whole path; a pattern of one part that nothing at the top fits is held against base names."""
+        matches = _pattern(glob)
+        claimed = [path for path in of_kind if matches(path)]
+        if not claimed and "/" not in glob:
+            claimed = [path for path in of_kind if fnmatchcase(path.name, glob)]
+        return claimed
 
     def _at(self, place: PurePosixPath, kind: str) -> list[PurePosixPath]:
         """The folder at a place; for files, the one at that place or all in the folder there."""
