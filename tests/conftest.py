@@ -59,6 +59,7 @@ def _root() -> str | None:
 
 PARTS: Mapping[str, Callable[[], str | None]] = {
     "cwltool": lambda: None if importlib.util.find_spec("cwltool") else "cwltool is not installed",
+    "nextflow": lambda: _commands("java", "mvn"),
     "node": lambda: _commands("node"),
     "git": lambda: _commands("git"),
     "variants": _variants,
@@ -130,6 +131,35 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "test@example.org")
     monkeypatch.setenv("NO_COLOR", "1")
     return home
+
+
+# --- engines ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def nextflow_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that all tests of a session share, those of other workers too: a Nextflow is set up in it once.
+
+    Its engines are locked by name while they are set up, so nothing else is needed. A test that damages an engine makes
+    itself a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "nextflow-cache"
+
+
+@pytest.fixture
+def nextflow(home: Path, nextflow_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nextflow's engines of the session, in the place where the test's own cache has its; from Maven.
+
+    The folder is a link, so that everything else in the cache is the test's own.
+    """
+    monkeypatch.setenv("WFEXS_LIKE_NEXTFLOW_SOURCE", "maven")
+    shared = nextflow_cache / "engines" / "nextflow"
+    shared.mkdir(parents=True, exist_ok=True)
+    place = home / "cache" / "engines" / "nextflow"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(shared)
+    return shared
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def install(
     check_version(version)
     asked = asked_source(environment)
     java = find_java(version, environment)
-    folder = cache / "engines" / NAME
+    folder = _folder(cache)
     setup = _Setup(folder=folder, version=version, java=java, say=say, sources=sources or _sources(environment, java))
     chosen = _chosen(folder, version, expected, asked)
     if chosen is not None and (engine := setup.as_it_is(*chosen)) is not None:
@@ -135,7 +135,7 @@ def cached(cache: Path) -> tuple[Cached, ...]:
             verified=all(one.is_untouched(home / JARS / one.file.name) for one in record.files),
             home=home,
         )
-        for home, record in _installed(cache / "engines" / NAME)
+        for home, record in _installed(_folder(cache))
     ]
     return tuple(sorted(found, key=lambda one: (Version.parse(one.version), one.source, one.fingerprint)))
 
@@ -264,6 +264,11 @@ def _sources(environment: Mapping[str, str], java: Java) -> Sources:
     from engines.nextflow.release_asset import ReleaseSource
 
     return {RELEASE: ReleaseSource(), MAVEN: MavenSource(environment=environment, java=java.path.parent.parent)}
+
+
+def _folder(cache: Path) -> Path:
+    """Where the engines lie, without links: Java's archive of classes holds for one spelling of the path only."""
+    return Path(os.path.realpath(cache / "engines" / NAME))
 
 
 def _known_fingerprint(version: str) -> str | None:

@@ -21,9 +21,7 @@ DEFAULT = "24.10.0"
 
 _MAX_LENGTH = 200
 _VERSION = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:-([A-Za-z][A-Za-z0-9]{0,31}))?")
-_TERM = re.compile(
-    r"(?P<operator>==?|!=|<>|<=?|>=?)?\s*(?P<version>[0-9]{1,9}(?:[.-][0-9A-Za-z_]{1,32}){0,7}\.?)(?P<open>\+)?"
-)
+_TERM = re.compile(r"(?P<operator>==?|!=|<>|<=?|>=?)?\s*(?P<version>[0-9][0-9A-Za-z._-]{0,63})(?P<open>\+)?")
 _COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
