@@ -155,6 +155,28 @@ class InstalledEngine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineVersion:
+    """A version of an engine as this machine has it, or could have it.
+
+    ``known``: the digests of its files ship with us. ``cached``: it is set up here; only then are ``source`` (where it
+    came from: ``default`` when it came with us), ``fingerprint``, ``size`` (bytes) and ``verified`` (its files are
+    still the ones that were set up) told. ``default``: it is taken when nobody says which. ``platform`` is what it
+    would run on here, by name, and ``lacks`` a sentence on what is missing for it.
+    """
+
+    version: str
+    known: bool
+    cached: bool
+    default: bool
+    source: str | None = None
+    fingerprint: str | None = None
+    size: int | None = None
+    verified: bool | None = None
+    platform: Mapping[str, str] = field(default_factory=dict)
+    lacks: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
     """What the stage file asks that bears on what the workflow is: settings, and parameters that are no files."""
 
@@ -223,12 +245,14 @@ class Bound:
 class Engine(Protocol):
     """An engine adapter.
 
-    ``suffixes`` are those of its documents' names (``.cwl``); ``takes_settings``: it goes by ``EngineSettings``.
+    ``suffixes`` are those of its documents' names (``.cwl``); ``takes_settings``: it goes by ``EngineSettings``;
+    ``resumes``: it can go on from an earlier run (``RunRequest.resume``).
     """
 
     name: str
     suffixes: tuple[str, ...]
     takes_settings: bool
+    resumes: bool
 
     def recognises(self, root: Path, entry: str | None) -> bool:
         """Whether the workflow at ``root`` (a file or a folder) is in this engine's language."""
@@ -250,6 +274,9 @@ class Engine(Protocol):
         Raises:
             EngineError: there is no such version, or it can't be set up here.
         """
+
+    def versions(self, cache: Path) -> tuple[EngineVersion, ...]:
+        """The versions that are known or set up, oldest first. Nothing is fetched; what is set up is looked at."""
 
     def references(self, document: bytes, name: str) -> tuple[Reference, ...]:
         """Every reference of a workflow document to something outside it."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from engines.base import (
     Beside,
     Bound,
+    EngineVersion,
     InstalledEngine,
     Listener,
     Plugin,
@@ -29,6 +30,7 @@ class CwltoolEngine:
     name = "cwltool"
     suffixes = (".cwl",)
     takes_settings = False
+    resumes = False
 
     def recognises(self, root: Path, entry: str | None) -> bool:
         """Whether it is CWL."""
@@ -51,6 +53,12 @@ class CwltoolEngine:
         from engines.cwltool.environment import install
 
         return replace(install(version, cache, say, os.environ), home=cache / "cwl-schemas")
+
+    def versions(self, cache: Path) -> tuple[EngineVersion, ...]:
+        """The one that we depend on, those whose packages we know, and those in the cache."""
+        from engines.cwltool.environment import versions
+
+        return versions(cache)
 
     def references(self, document: bytes, name: str) -> tuple[Reference, ...]:
         """Every reference of a CWL document to something outside it."""

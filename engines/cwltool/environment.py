@@ -17,9 +17,19 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-from engines.base import InstalledEngine
+from engines.base import EngineVersion, InstalledEngine
 from engines.cwltool.attestation import Attestation, attest, closure, installed_in, normalised
-from engines.cwltool.packages import NAME, TIMEOUT, VERSION, Pins, Pip, known_pins, known_versions, pip_environment
+from engines.cwltool.packages import (
+    NAME,
+    TIMEOUT,
+    VERSION,
+    Pins,
+    Pip,
+    by_number,
+    known_pins,
+    known_versions,
+    pip_environment,
+)
 from staging import process
 from staging.errors import DigestError, EngineError, WfexsError, from_os_error
 from staging.locks import LockFile
@@ -88,6 +98,45 @@ def verify(engine: InstalledEngine, cache: Path) -> None:
             expected=engine.fingerprint,
             actual=now,
         )
+
+
+def versions(cache: Path) -> tuple[EngineVersion, ...]:
+    """The default, the versions whose packages' digests ship with us, and those that are set up; oldest first.
+
+    A version that was set up for another Python than ours is none that is set up.
+    """
+    own = default_version()
+    folder = cache / "engines" / NAME
+    lists = _resolved(folder, "*")
+    resolved = {one.name.removesuffix(lists.name[1:]) for one in folder.glob(lists.name)}
+    found = {own, *known_versions(), *(one for one in resolved if VERSION.fullmatch(one))}
+    return tuple(_listed(version, own, cache) for version in sorted(found, key=by_number))
+
+
+def _listed(version: str, own: str, cache: Path) -> EngineVersion:
+    known = version == own or version in known_versions()
+    folder = cache / "engines" / NAME
+    pins = known_pins(version) or _resolved_before(folder, version)
+    root = None if version == own or pins is None else _root(folder, pins)
+    marked = Attestation.read(root / _MARKER) if root is not None and _python(root).exists() else None
+    if version != own and marked is None:
+        return EngineVersion(version=version, known=known, cached=False, default=False)
+    try:
+        now = _attested(root, marked) if root is not None and marked is not None else _default(own, cache)
+    except (WfexsError, OSError):
+        now = None
+    fingerprint = now.fingerprint if now is not None else marked.fingerprint if marked is not None else None
+    size = now.size if now is not None else marked.size if marked is not None else None
+    return EngineVersion(
+        version=version,
+        known=known,
+        cached=True,
+        default=version == own,
+        source="default" if version == own else "pip",
+        fingerprint=fingerprint,
+        size=size,
+        verified=now is not None,
+    )
 
 
 def default_version() -> str:

@@ -85,7 +85,7 @@ class Pins:
 def known_versions() -> tuple[str, ...]:
     """The versions whose packages' digests ship with us, oldest first."""
     found = [one.name.removesuffix(".txt") for one in files(__package__).joinpath("releases").iterdir()]
-    return tuple(sorted((one for one in found if VERSION.fullmatch(one)), key=_by_number))
+    return tuple(sorted((one for one in found if VERSION.fullmatch(one)), key=by_number))
 
 
 def known_pins(version: str) -> Pins | None:
@@ -94,7 +94,8 @@ def known_pins(version: str) -> Pins | None:
     return Pins(version=version, text=resource.read_text("utf-8"), is_known=True) if resource.is_file() else None
 
 
-def _by_number(version: str) -> tuple[int, ...]:
+def by_number(version: str) -> tuple[int, ...]:
+    """What puts versions in their order."""
     return tuple(int(part) for part in re.findall(r"[0-9]+", version))
 
 
@@ -189,7 +190,7 @@ def _pip_failed(error: process.ProcessError, version: str) -> EngineError | Dige
 
 def _neighbours(version: str, there: list[str]) -> list[str]:
     """The versions just before and after one that isn't there, and the newest."""
-    ordered = sorted({*there, version}, key=_by_number)
+    ordered = sorted({*there, version}, key=by_number)
     place = ordered.index(version)
-    near = [*ordered[max(0, place - 1) : place], *ordered[place + 1 : place + 2], max(there, key=_by_number)]
+    near = [*ordered[max(0, place - 1) : place], *ordered[place + 1 : place + 2], max(there, key=by_number)]
     return list(dict.fromkeys(near))

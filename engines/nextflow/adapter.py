@@ -6,7 +6,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from engines.base import Beside, Bound, InstalledEngine, Listener, Plugin, Reference, RunRequest, Wish, WorkflowInterface
+from engines.base import (
+    Beside,
+    Bound,
+    EngineVersion,
+    InstalledEngine,
+    Listener,
+    Plugin,
+    Reference,
+    RunRequest,
+    Wish,
+    WorkflowInterface,
+)
 from engines.execution import Execution
 from staging.definition import EngineSettings, Param
 from staging.plan import Json
@@ -18,6 +29,7 @@ class NextflowEngine:
     name = "nextflow"
     suffixes = (".nf",)
     takes_settings = True
+    resumes = True
 
     def recognises(self, root: Path, entry: str | None) -> bool:
         """Whether it is a Nextflow script, or a folder that has one where Nextflow looks."""
@@ -40,6 +52,12 @@ class NextflowEngine:
         from engines.nextflow.installation import install
 
         return install(version, cache, say, os.environ, expected)
+
+    def versions(self, cache: Path) -> tuple[EngineVersion, ...]:
+        """Those whose digests we know, and those in the cache."""
+        from engines.nextflow.listing import versions
+
+        return versions(cache, os.environ)
 
     def references(self, document: bytes, name: str) -> tuple[Reference, ...]:
         """Every reference of a script or configuration to something outside it."""

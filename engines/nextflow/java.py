@@ -16,7 +16,7 @@ from staging import process
 from staging.errors import EngineError, WfexsError
 
 _SETTINGS = ("NXF_JAVA_HOME", "JAVA_HOME")
-_USUAL = Path("/usr/lib/jvm")
+USUAL = Path("/usr/lib/jvm")
 _TIMEOUT = 30.0
 _LINE = re.compile(r'^\s*(JAVA_VERSION|IMPLEMENTOR|java\.version|java\.vendor)\s*=\s*"?([^"\n]*?)"?\s*$', re.MULTILINE)
 _MAJOR = re.compile(r"(?:1\.)?([0-9]{1,4})")
@@ -38,7 +38,7 @@ class Java:
         return f"{self.version} ({self.vendor})" if self.vendor else self.version
 
 
-def find_java(version: str, environment: Mapping[str, str], usual: Path = _USUAL) -> Java:
+def find_java(version: str, environment: Mapping[str, str], usual: Path = USUAL) -> Java:
     """The first Java that suits that version of Nextflow: ``NXF_JAVA_HOME``, ``JAVA_HOME``, PATH, then ``usual``.
 
     Raises:
@@ -65,7 +65,7 @@ def find_java(version: str, environment: Mapping[str, str], usual: Path = _USUAL
     )
 
 
-def javas(environment: Mapping[str, str], usual: Path = _USUAL) -> Iterator[Java]:
+def javas(environment: Mapping[str, str], usual: Path = USUAL) -> Iterator[Java]:
     """Every Java of this machine that can be found, in the order in which they are tried; each once."""
     seen: set[Path] = set()
     for candidate in _candidates(environment, usual):
