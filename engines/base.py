@@ -111,7 +111,7 @@ class Plugin(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """What one document of a workflow says of another, as it is written, without a fragment.
+    """What one document of a workflow says of another, as it is written, without a fragment; a folder ends in ``/``.
 
     ``optional``: the workflow is whole without it (a default that a parameter may replace, an ontology).
     """

@@ -7,7 +7,7 @@ climbs. Each is an item of its own.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote, unquote, urlsplit
@@ -18,13 +18,15 @@ from staging.errors import DefinitionError, Fault, FetchError, PolicyError
 from staging.identifiers import Identifier
 from staging.paths import safe_relative
 from staging.plan import Kind, Role
+from staging.removing import remove_path
 from staging.wanted import StagedItem, Wanted
 
 Fetch = Callable[[Sequence[Wanted]], tuple[StagedItem, ...]]
 References = Callable[[bytes, str], tuple[Reference, ...]]
 
 MAX_DOCUMENTS = 10_000
-_HIERARCHICAL = ("file", "http", "https", "")
+_WEB = ("http", "https")
+_HIERARCHICAL = ("file", *_WEB, "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +37,22 @@ class Gathered:
     entry: PurePosixPath
 
 
-def gather(source: Source, *, top: str, content: Path, fetch: Fetch, references: References, base: Path) -> Gathered:
+def gather(
+    source: Source,
+    *,
+    top: str,
+    content: Path,
+    fetch: Fetch,
+    references: References,
+    base: Path,
+    locked: Collection[str] | None = None,
+) -> Gathered:
     """Fetch the main document ``source`` and all that it refers to, below the folder ``top`` of ``content``.
 
     A local workflow's references may not leave its repository, or the stage file's folder ``base`` when it lies in
-    there, or else its own folder: what is staged ends up in crates, and a workflow is somebody else's.
+    there, or else its own folder: what is staged ends up in crates, and a workflow is somebody else's. A reference that
+    ends in ``/`` is to a folder, which the web doesn't have; what lies in a folder that is fetched comes with it.
+    ``locked`` has the names of a lock's items: what the workflow was whole without then, it is whole without now.
 
     Raises:
         DefinitionError: a document refers to something by an absolute identifier, or outside that folder.
@@ -49,36 +62,83 @@ def gather(source: Source, *, top: str, content: Path, fetch: Fetch, references:
     main = source.mirrors[0].name
     lift = 0
     absent: set[str] = set()
+    seen = {main}
     pending = {main: (source, False)}
     while pending:
         lift = max(lift, *(_climb(relative) for relative in pending))
-        needed = [relative for relative, (_, optional) in pending.items() if not optional]
-        staged = dict(
-            zip(needed, fetch([_wanted(one, pending[one][0], top, lift, main) for one in needed]), strict=True)
-        )
-        for relative in [one for one in pending if one not in staged]:
+        # A folder before what is in it.
+        for relative in sorted(one for one, (_, optional) in pending.items() if optional):
+            if _folder_of(relative, found) is not None:
+                continue
+            wanted = _wanted(relative, pending[relative][0], top, lift, main)
+            if locked is not None and wanted.name not in locked:
+                absent.add(relative)
+                continue
+            inside = _drop_inside(relative, found, content)
             try:
-                (staged[relative],) = fetch([_wanted(relative, pending[relative][0], top, lift, main)])
+                (found[relative],) = fetch([wanted])
             except FetchError as error:
-                if error.transient:
+                if error.transient or inside:
                     raise
                 absent.add(relative)
-        found.update(staged)
+        needed = [one for one, (_, optional) in pending.items() if not optional and not _is_in(one, found, content)]
+        wanted_now = [_wanted(one, pending[one][0], top, lift, main) for one in needed]
+        found.update(zip(needed, fetch(wanted_now), strict=True))
         if len(found) > MAX_DOCUMENTS:
             raise PolicyError(f"the workflow refers to more than {MAX_DOCUMENTS} documents", where=main)
         following: dict[str, tuple[Source, bool]] = {}
-        for relative, item in staged.items():
-            if item.item.kind is not Kind.FILE or item.item.path is None:
-                continue
-            for text, optional in references((content / item.item.path).read_bytes(), relative):
+        for relative in pending:
+            for text, optional in _said_by(relative, found, content, references):
                 name = _relative(relative, text)
-                if name not in found and (name not in absent or not optional):
+                if name not in seen or (name in absent and not optional):
                     before = following.get(name)
                     neighbour = _beside(source, name, main)
                     _refuse_outside(border, neighbour.mirrors[0].against(base), document=relative, text=text)
+                    if text.endswith("/") and neighbour.mirrors[0].scheme in _WEB:
+                        continue
                     following[name] = (neighbour, optional and (before is None or before[1]))
+        absent -= {name for name, (_, optional) in following.items() if not optional}
+        seen |= following.keys()
         pending = following
     return _settle(found, source, top=top, main=main, fetch=fetch)
+
+
+def _said_by(
+    relative: str, found: Mapping[str, StagedItem], content: Path, references: References
+) -> tuple[Reference, ...]:
+    """What a document refers to: one that was fetched by itself, or with a folder."""
+    path = _staged(relative, found, content)
+    return references(path.read_bytes(), relative) if path is not None and path.is_file() else ()
+
+
+def _staged(relative: str, found: Mapping[str, StagedItem], content: Path) -> Path | None:
+    """Where a document was placed; ``None``: it was not."""
+    folder = relative if relative in found else _folder_of(relative, found)
+    if folder is None:
+        return None
+    place = found[folder].item.path
+    return None if place is None else content / place / posixpath.relpath(relative, folder)
+
+
+def _is_in(relative: str, found: Mapping[str, StagedItem], content: Path) -> bool:
+    path = _staged(relative, found, content)
+    return path is not None and path.exists()
+
+
+def _folder_of(relative: str, found: Mapping[str, StagedItem]) -> str | None:
+    """The folder that was fetched with this in it."""
+    above = (str(folder) for folder in PurePosixPath(relative).parents)
+    return next((one for one in above if one in found and found[one].item.kind is Kind.DIRECTORY), None)
+
+
+def _drop_inside(folder: str, found: dict[str, StagedItem], content: Path) -> bool:
+    """Make way for a folder of which single documents are here already: they come again with it."""
+    inside = [one for one in found if one.startswith(f"{folder}/")]
+    for one in inside:
+        place = found.pop(one).item.path
+        if place is not None:
+            remove_path(content / place)
+    return bool(inside)
 
 
 def check_contained(root: Path, entry: PurePosixPath, references: References) -> None:
@@ -87,16 +147,19 @@ def check_contained(root: Path, entry: PurePosixPath, references: References) ->
     Raises:
         DefinitionError: such a reference; it names the document.
     """
-    seen = {str(entry)}
-    pending = [str(entry)]
+    # By the name that a document has from the main one's folder, as it was gathered.
+    folder = root / entry.parent
+    seen = {entry.name}
+    pending = [entry.name]
     while pending:
         document = pending.pop()
-        path = root / document
+        path = folder / document
         if not path.is_file():
             continue
         for text, _ in references(path.read_bytes(), document):
             name = _relative(document, text)
-            _refuse_outside(root, Identifier.of_path(root / name), document=document, text=text)
+            whole = posixpath.normpath(str(entry.parent / document))
+            _refuse_outside(root, Identifier.of_path(folder / name), document=whole, text=text)
             if name not in seen:
                 seen.add(name)
                 pending.append(name)

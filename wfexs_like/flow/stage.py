@@ -227,6 +227,7 @@ def _fetch_workflow(
         fetch=work.fetch,
         references=engine.references,
         base=work.definition.base,
+        locked=None if work.locked is None else {one.name for one in work.locked.of_role(Role.WORKFLOW)},
     )
     return engine, gathered.items, root, str(gathered.entry.relative_to(WORKFLOW_FOLDER))
 
