@@ -25,6 +25,7 @@ from engines.launcher import last_words
 from engines.nextflow.engine_state import Resumption, put_away
 from engines.nextflow.launching import java_command
 from engines.nextflow.overlay import overlay
+from engines.nextflow.plugin_index import declaration
 from engines.nextflow.publishing import Published, entries
 from engines.nextflow.secret_store import write_secrets
 from engines.nextflow.telling import Teller
@@ -135,7 +136,8 @@ class _NextflowRun(RecordedRun):
                 placement=request.placement,
                 settings=request.plan.settings,
                 logs=request.folder / "logs",
-            ),
+            )
+            + declaration([one.name for one in request.plan.of_role(Role.PLUGIN) if one.kind is Kind.FILE]),
             encoding="utf-8",
         )
         return [word for path in (*files, ours) for word in ("-c", str(path))]
@@ -242,7 +244,8 @@ class _NextflowRun(RecordedRun):
         """Why the run counts as failed, ``None`` when it does not."""
         if self.failed is not None and exit_code != 0:
             step = self.failed
-            return {"error": f"task {step['name']!r} failed: {step['error']}", "tail": self._tail(step)}
+            reason = step["error"] if step["exit_code"] else self._cause() or step["error"]
+            return {"error": f"task {step['name']!r} failed: {reason}", "tail": self._tail(step)}
         if exit_code != 0:
             words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
             said = self.relative.text(str(self.flow.get("report") or self.flow.get("message") or ""))
@@ -253,6 +256,11 @@ class _NextflowRun(RecordedRun):
                 "error_kind": PolicyError.kind,
             }
         return None
+
+    def _cause(self) -> str | None:
+        """What the engine's report on the error has as its cause, for an error that is not an exit code."""
+        cause = _CAUSE.search(str(self.flow.get("report") or ""))
+        return sentence(self.relative.text(cause.group(1))) if cause else None
 
     def _tail(self, step: Mapping[str, Any]) -> list[str]:
         """The last lines that a task wrote."""
@@ -322,6 +330,7 @@ def _paths(value: Any) -> list[str]:
     return [path for one in value for path in _paths(one)] if isinstance(value, list | tuple) else []
 
 
+_CAUSE = re.compile(r"^Caused by:\n((?:[ \t]+\S.*\n?)+)", re.MULTILINE)
 _NOISE = re.compile(r"^(N E X T F L O W|Launching `|executor >|WARN:|Tip:| *-- Check)")
 _ERROR = re.compile(r"^(?:ERROR ~ |Error executing|Unknown |Invalid |No such |Missing |Caused by:)")
 

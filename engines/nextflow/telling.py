@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engines.journal import timestamp
-from engines.recording import Relative, sentence
+from engines.recording import UNTOLD, Relative, sentence
 
 _NEVER = (None, 0)
 # Nextflow tells an exit code that it does not know as the largest int.
@@ -95,7 +95,9 @@ class Teller:
             return f"exit code {exit_code} (signal {exit_code - _SIGNALLED}; was there enough memory?)"
         if exit_code:
             return f"exit code {exit_code}"
-        return sentence(self._relative.text(str(told.get("error") or "it failed")))
+        if not told.get("error") and exit_code == 0:
+            return "it ended well, but an output that it declares is missing or is not as declared"
+        return sentence(self._relative.text(str(told.get("error") or UNTOLD)))
 
     def _inputs(self, told: Mapping[str, Any]) -> dict[str, Any]:
         inputs: dict[str, Any] = {}

@@ -34,7 +34,7 @@ def claimed(found: list[tuple[str, str]] = FOUND, places: dict[str, str] | None 
 @pytest.mark.parametrize(
     ("glob", "paths"),
     [
-        ("*.bam", []),
+        ("*.txt", ["calls.txt"]),
         ("bam/*.bam", ["bam/a.bam", "bam/b.bam"]),
         ("./bam//*.bam", ["bam/a.bam", "bam/b.bam"]),
         ("**/*.bam", ["bam/a.bam", "bam/b.bam", "bam/deep/c.bam"]),
