@@ -32,6 +32,7 @@ from engines.nextflow.telling import Teller
 from engines.recording import RecordedRun, Relative, record, sentence
 from engines.stopping import clear
 from staging.errors import ContainerError, PolicyError
+from staging.plan import Kind, Role
 from staging.resolving import output_places
 
 SCRIPT = Path(__file__).parent / "child" / "main.py"
