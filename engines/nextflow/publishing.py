@@ -12,10 +12,11 @@ import filecmp
 import os
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from staging.errors import PolicyError
+from staging.fingerprints import Tree
 
 
 class Published:
@@ -116,6 +117,36 @@ class Published:
                 if product not in self.moved and filecmp.cmp(product, path, shallow=False):
                     self.moved[product] = str(path)
                     break
+
+
+def collided(told: Mapping[str, Sequence[str]], products: Sequence[str]) -> tuple[str, list[str]] | None:
+    """The first name that was given to several files which are not the same, with their paths in the tasks' folders.
+
+    ``told`` has each target with its sources in order of time; ``""`` where the engine names none (before 23.04), and
+    then the tasks' ``products`` of that name are meant.
+    """
+    for target, sources in told.items():
+        if len(sources) > 1:
+            name = os.path.basename(target)  # noqa: PTH119
+            named = [one for one in sources if one] or [one for one in products if os.path.basename(one) == name]  # noqa: PTH119
+            several = list(dict.fromkeys(named))
+            if any(not _same(several[0], other) for other in several[1:]):
+                return target, several
+    return None
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        if os.path.isdir(one) and os.path.isdir(other):  # noqa: PTH112
+            return _tree(one) == _tree(other)
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:
+        # Moved away: nothing is left to compare.
+        return False
+
+
+def _tree(folder: str) -> str:
+    return Tree.of_directory(Path(folder)).fingerprint.digest
 
 
 def _files(root: Path) -> Iterator[Path]:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -26,7 +26,7 @@ from engines.nextflow.engine_state import Resumption, put_away
 from engines.nextflow.launching import java_command
 from engines.nextflow.overlay import overlay
 from engines.nextflow.plugin_index import declaration
-from engines.nextflow.publishing import Published, entries
+from engines.nextflow.publishing import Published, collided, entries
 from engines.nextflow.secret_store import write_secrets
 from engines.nextflow.telling import Teller
 from engines.recording import RecordedRun, Relative, record, sentence
@@ -69,7 +69,7 @@ class _NextflowRun(RecordedRun):
         self.teller = Teller(self.relative, str(request.content))
         self.work = request.folder / "engine" / "work"
         self.outputs = request.folder / "outputs"
-        self.published: dict[str, str] = {}
+        self.published: dict[str, list[str]] = {}
         self.products: list[str] = []
         self.flow: Mapping[str, Any] = {}
         self.parameters: Mapping[str, Any] | None = None
@@ -175,7 +175,7 @@ class _NextflowRun(RecordedRun):
         told = event["told"]
         kind = told["event"]
         if kind == "published":
-            self.published[told["target"]] = told.get("source") or self.published.get(told["target"], "")
+            self.published.setdefault(told["target"], []).append(told.get("source") or "")
         elif kind in ("flow-begun", "flow-completed"):
             self.parameters = told.get("params") or self.parameters
             self.flow = told if kind == "flow-completed" else self.flow
@@ -204,16 +204,19 @@ class _NextflowRun(RecordedRun):
         put_away(self.request.folder)
         completed = exit_code == 0 and not self.teller.strangers
         published = Published(root=self.outputs, work=self.work, content=self.request.content, keep_work=not completed)
-        failure = self._failure(exit_code)
+        failure, collision = self._failure(exit_code), None
         try:
             if self.resumption is not None:
                 self.resumption.check(self.teller.reused)
-            published.settle({target: one for target, one in self.published.items() if one}, self.products)
+            collision = collided(self.published, self.products)
+            published.settle({target: one[-1] for target, one in self.published.items() if one[-1]}, self.products)
             values = self._values()
         except PolicyError as error:
             return {"status": "failed", "exit_code": exit_code, "error": error.message, "error_kind": error.kind}
         if completed:
             clear(self.work)
+        if failure is None and collision is not None:
+            failure = {"error": self._collision(*collision)}
         end = self.settle(exit_code, values, published.moved, failure, claimed=True)
         if completed:
             end["gone"] = [self.relative.path(f"{self.work}/")]
@@ -257,6 +260,20 @@ class _NextflowRun(RecordedRun):
                 "error_kind": PolicyError.kind,
             }
         return None
+
+    def _collision(self, target: str, sources: Sequence[str]) -> str:
+        """The sentence for a name that two tasks gave to different files."""
+        tasks = dict.fromkeys(self.teller.names.get(str(self._task_folder(one)), "") for one in sources)
+        named = " and ".join(repr(name) for name in tasks if name) or "several tasks"
+        name = (
+            Path(target).relative_to(self.outputs) if Path(target).is_relative_to(self.outputs) else Path(target).name
+        )
+        return f"{named} published different files as {str(name)!r}: which of them is left there is chance"
+
+    def _task_folder(self, path: str) -> Path:
+        """The task's folder that a path lies in: two levels below the folder of all work."""
+        parts = Path(path).parts
+        return Path(*parts[: len(self.work.parts) + 2])
 
     def _cause(self) -> str | None:
         """What the engine's report on the error has as its cause, for an error that is not an exit code."""

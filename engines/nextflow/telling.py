@@ -29,12 +29,16 @@ class Teller:
         self._content = f"{content}/"
         self.strangers: list[str] = []
         """Files that a task took from outside the working directory, each with the task's name."""
+        self.names: dict[str, str] = {}
+        """The tasks' names by their work folders."""
         self.reused: dict[str, str] = {}
         """The work folders of tasks that were not run again, by the task's hash."""
 
     def events(self, told: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """The events of one word; none for what is no task's."""
         kind = told["event"]
+        if kind.startswith("task-") and told.get("workdir"):
+            self.names[told["workdir"]] = told["name"]
         if kind == "task-submitted":
             yield self._started(told)
         elif kind == "task-completed":
