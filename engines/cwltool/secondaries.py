@@ -11,7 +11,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 from engines.base import Beside
-from engines.cwltool.types import basename_of, secondary_name
+from engines.fitting import basename_of, secondary_name
 from staging.definition import DirectoryValue, FileValue, Source, Value
 from staging.identifiers import Identifier
 from staging.plan import Json, Kind

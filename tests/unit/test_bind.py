@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engines.base import FormalParameter, WorkflowInterface
 from engines.cwltool.bind import bind, bind_override
-from engines.cwltool.types import describe, misfits, secondary_name
+from engines.fitting import describe, misfits, secondary_name
 from staging.definition import DirectoryValue, FileValue, OutputPlace, Param, Source, Value
 from staging.errors import DefinitionError
 from staging.identifiers import Identifier
