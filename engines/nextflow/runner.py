@@ -254,6 +254,9 @@ class _NextflowRun(RecordedRun):
             words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
             said = self.relative.text(str(self.flow.get("report") or self.flow.get("message") or ""))
             return {"error": sentence(_engine_error(words) or said or "the engine ended with an error"), "tail": words}
+        outside = [target for target in self.published if not target.startswith(f"{self.outputs}/")]
+        if outside:
+            return {"error": f"it published outside of the run: {outside[0]}", "error_kind": PolicyError.kind}
         if self.teller.strangers:
             return {
                 "error": f"a task used a file that was not staged: {self.teller.strangers[0]}",
