@@ -21,6 +21,7 @@ _PLUGIN = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:build-classpat
 _GROUP = ("io", "nextflow")
 _SETTINGS = ("home", "java_home", "m2_home", "http_proxy", "https_proxy", "all_proxy", "no_proxy", "tmpdir", "user")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_BEFORE = re.compile(r"^Failed to execute goal .*?Could not resolve dependencies for project \S+ ")
 _NOT_FOUND = re.compile(r"Could not find artifact ([^:\s]+):([^:\s]+):")
 _NETWORK = re.compile(
     r"Unknown host|UnknownHostException|Connection refused|No route to host|Network is unreachable"
@@ -60,7 +61,8 @@ class MavenSource:
         pom, answer = into / "pom.xml", into / "classpath.txt"
         try:
             pom.write_text(_POM.format(version=version), encoding="utf-8")
-            argv = ("mvn", "-B", "-q", f"--file={pom}", _PLUGIN, f"-Dmdep.outputFile={answer}")
+            # -U: that it could not be had the last time, which mvn remembers for a day, says nothing of now.
+            argv = ("mvn", "-B", "-q", "-U", f"--file={pom}", _PLUGIN, f"-Dmdep.outputFile={answer}")
             try:
                 process.run(argv, env=self._environment(), cwd=into, timeout=TIMEOUT)
             except process.MissingToolError as error:
@@ -114,7 +116,9 @@ def _failed(error: process.ProcessError, version: str) -> EngineError:
     said = _COLOUR.sub("", (error.completed.stdout + error.completed.stderr).decode(errors="replace"))
     lines = [line.removeprefix("[ERROR]").strip() for line in said.splitlines() if line.startswith("[ERROR]")]
     first = next((line for line in lines if line), error.message)
-    told = "".join(char if char.isprintable() else "?" for char in first.partition(" -> [Help")[0])[:400]
+    told = "".join(char if char.isprintable() else "?" for char in _BEFORE.sub("", first).partition(" -> [Help")[0])[
+        :400
+    ]
     missing = _NOT_FOUND.search(said)
     known = ", ".join(known_versions())
     if error.reason == "timeout":
