@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engines.base import EngineVersion
 from engines.execution import Execution
 from staging.plan import PlanItem, Trust
 
@@ -60,6 +61,14 @@ class WorkdirReport:
     engine: str
     items: tuple[ItemReport, ...]
     runs: tuple[Execution, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineReport:
+    """One version of one engine, of ``engines list``."""
+
+    engine: str
+    version: EngineVersion
 
 
 def report_item(staged: StagedItem) -> ItemReport:

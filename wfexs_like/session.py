@@ -8,8 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from engines.base import Listener
-from engines.execution import Execution
+from engines.base import ENGINES, InstalledEngine, Listener
+from engines.execution import Execution, Status
 from engines.interface import interface_as_json
 from staging.definition import StageDefinition
 from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError
@@ -20,6 +20,7 @@ from staging.store import ContentStore
 from staging.workdir import ABOUT, INTERFACE, JOB_FILE, LOCK, STAGE_FILE, NewWorkdir, StagedWorkdir, Workdirs
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
 from wfexs_like.results import (
+    EngineReport,
     ItemReport,
     StageReport,
     WorkdirReport,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CrateReport",
+    "EngineReport",
     "ItemReport",
     "Session",
     "StageReport",
@@ -153,16 +155,28 @@ class Session:
         workdir: str,
         *,
         params: Mapping[str, Json] | None = None,
+        resume: int | Literal["last"] | None = None,
         listener: Listener | None = None,
     ) -> Execution:
-        """Execute once. A failed workflow is a returned ``Execution``."""
+        """Execute once. A failed workflow is a returned ``Execution``.
+
+        With ``resume`` what that run had done is not done again; ``last`` is the last one that failed or was killed.
+
+        Raises:
+            DigestError: a staged file or the engine is no longer what the lock says.
+            DefinitionError: a parameter doesn't fit.
+            NotFoundError: there is no such working directory, or no such run to continue.
+            UsageError: that run, or this engine, can't be continued.
+        """
         from wfexs_like.flow.run import run
 
+        found = self._workdirs.find(workdir)
         return run(
-            self._workdirs.find(workdir),
+            found,
             self.store,
             cache=self.settings.cache,
             params=params or {},
+            resume=_last_unfinished(found) if resume == "last" else resume,
             listener=listener,
             progress=self.progress,
         )
@@ -259,6 +273,38 @@ class Session:
         chosen = found.runs() if run is None else (run,)
         return tuple(number for number in chosen if stop(found.run_folder(number)))
 
+    def engines(self) -> tuple[EngineReport, ...]:
+        """Every engine with its versions, known or set up. One that can't tell does not hide the others."""
+        reports: list[EngineReport] = []
+        for name in ENGINES.names():
+            try:
+                versions = ENGINES.load(name)().versions(self.settings.cache)
+            except WfexsError as error:
+                self.progress.say(f"{name}: {error.message}")
+                continue
+            reports += [EngineReport(engine=name, version=one) for one in versions]
+        return tuple(reports)
+
+    def engine_add(self, name: str) -> InstalledEngine:
+        """Fetch and set up an engine, for when there is no network: ``nextflow@24.10.0``, or ``nextflow``: the default.
+
+        Raises:
+            UsageError: that is no engine, or no version.
+            EngineError: there is no such version, or it can't be set up here.
+            DigestError: a file of it is not the one that is known.
+        """
+        engine, at, version = name.partition("@")
+        known = ENGINES.names()
+        if engine not in known or (at and not version):
+            raise UsageError(
+                f"{name!r} is not an engine" if engine not in known else f"{name!r} lacks the version after the @",
+                hint=f"written as in {known[-1]}@VERSION; the engines are {', '.join(known)}",
+            )
+        try:
+            return ENGINES.load(engine)().install(version or None, self.settings.cache, self.progress.say)
+        except DefinitionError as error:
+            raise UsageError(error.message, hint=error.hint) from error
+
     def cache_list(self) -> tuple[StoreEntry, ...]:
         """Every content of the store, with where it came from and who uses it."""
         return self.store.entries()
@@ -335,6 +381,22 @@ class Session:
             items=tuple(report_plan_item(item, source="staged", trust=item.trust) for item in plan.items),
             runs=executions_of(workdir),
         )
+
+
+def _last_unfinished(workdir: StagedWorkdir) -> int:
+    """The number of its last run that failed or was killed.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    from wfexs_like.flow.describe import executions_of
+
+    broken = [one.run for one in executions_of(workdir) if one.status in (Status.FAILED, Status.KILLED)]
+    if not broken:
+        raise NotFoundError(
+            f"{workdir.nickname} has no run that failed or was killed", hint="run again without --resume"
+        )
+    return broken[-1]
 
 
 def read_lock(path: Path) -> Plan:

@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from engines.base import EngineVersion, InstalledEngine
 from engines.execution import Execution, Status, StepRun
 from staging.errors import (
     CrateError,
@@ -34,7 +35,7 @@ from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
 from wfexs_like.cli.table import NAMES, PLANNED
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
-from wfexs_like.results import ItemReport, StageReport, WorkdirReport
+from wfexs_like.results import EngineReport, ItemReport, StageReport, WorkdirReport
 from wfexs_like.schemas import names, schema_of
 
 SHA = "ab" * 32
@@ -115,6 +116,7 @@ class KnownAnswers:
     execution: Execution = EXECUTION
     validation: Validation = VALIDATION
     problems: tuple[Problem, ...] = ()
+    verified: bool = True
     raises: BaseException | None = None
     log_files: tuple[Path, ...] = ()
     events: tuple[Mapping[str, Any], ...] = ()
@@ -167,8 +169,10 @@ class KnownAnswers:
         self._hear("locate", workdir)
         return Found("0a1b", "brave-otter", self.root)
 
-    def run(self, workdir: str, *, params: Any, listener: Callable[[Mapping[str, Any]], None]) -> Execution:
-        self._hear("run", workdir, params)
+    def run(
+        self, workdir: str, *, params: Any, resume: Any, listener: Callable[[Mapping[str, Any]], None]
+    ) -> Execution:
+        self._hear("run", workdir, params, *(() if resume is None else (resume,)))
         for event in self.events:
             listener(event)
         return self.execution
@@ -206,6 +210,37 @@ class KnownAnswers:
     def cancel(self, workdir: str, run: int | None = None) -> tuple[int, ...]:
         self._hear("cancel", workdir, run)
         return (2,)
+
+    def engines(self) -> tuple[EngineReport, ...]:
+        self._hear("engines")
+        there = EngineVersion(
+            version="24.10.0",
+            known=True,
+            cached=True,
+            default=True,
+            source="maven",
+            fingerprint=SHA,
+            size=57_000_000,
+            verified=self.verified,
+            platform={"java": "17.0.15 (Debian)"},
+        )
+        absent = EngineVersion(
+            version="22.10.7", known=True, cached=False, default=False, lacks="Java 11 to 19 (found: none)"
+        )
+        return tuple(EngineReport(engine="nextflow", version=one) for one in (absent, there))
+
+    def engine_add(self, name: str) -> InstalledEngine:
+        self._hear("engine_add", name)
+        return InstalledEngine(
+            name="nextflow",
+            version="24.10.0",
+            identifier="pkg:maven/io.nextflow/nextflow@24.10.0",
+            fingerprint=SHA,
+            size=57_000_000,
+            program=Path("/usr/bin/java"),
+            source="fetched",
+            platform={"java": "17.0.15 (Debian)"},
+        )
 
     def cache_list(self) -> tuple[StoreEntry, ...]:
         self._hear("cache_list")
@@ -292,6 +327,9 @@ EVERY_RESULT = [
     ("cancel", ["cancel", "last"], 0),
     ("rm", ["rm", "last"], 0),
     ("validate", ["validate", "crate"], 9),
+    ("run", ["run", "last", "--resume", "1"], 0),
+    ("engines-list", ["engines", "list"], 0),
+    ("engines-add", ["engines", "add", "nextflow@24.10.0"], 0),
     ("cache-list", ["cache", "list"], 0),
     ("cache-add", ["cache", "add", ITEM.identifier], 0),
     ("cache-verify", ["cache", "verify"], 0),
@@ -401,6 +439,108 @@ def test_options_of_staging_reach_the_session(call: Call, session: KnownAnswers)
 def test_parameters_of_a_run_reach_the_session(call: Call, session: KnownAnswers) -> None:
     call("run", "last", "--param", "threads=4", "--param", "name=x y")
     assert session.asked[-1] == ("run", "0a1b", {"threads": "4", "name": "x y"})
+
+
+@pytest.mark.parametrize(("typed", "heard"), [("3", 3), ("last", "last")])
+def test_the_run_to_continue_reaches_the_session_and_is_told(
+    call: Call, session: KnownAnswers, typed: str, heard: object
+) -> None:
+    session.execution = replace(EXECUTION, run=4, resumed=3, steps=(replace(STEP, cached=True), STEP))
+    outcome = call("run", "last", "--resume", typed, "--json")
+    assert session.asked[-1] == ("run", "0a1b", {}, heard)
+    assert outcome.object["resumed"] == 3
+    assert "continued run 3: 1 of 2 tasks taken from there" in call("run", "last", "--resume", typed).stdout
+    assert "continued run 3" in call("show", "last").stdout
+    session.execution = EXECUTION
+    assert "resumed" not in call("run", "last", "--json").object
+
+
+@pytest.mark.parametrize("what", ["0", "-1", "first", "1.5", ""])
+def test_what_is_no_run_can_not_be_continued(call: Call, session: KnownAnswers, what: str) -> None:
+    outcome = call("run", "last", f"--resume={what}", "--json")
+    assert (outcome.code, outcome.object["error"]["kind"]) == (2, "usage")
+    assert all(one[0] != "run" for one in session.asked)
+
+
+@pytest.mark.parametrize(
+    ("engine", "done", "hinted"), [("nextflow", 1, True), ("nextflow", 0, False), ("cwltool", 1, False)]
+)
+def test_continuing_is_offered_where_the_engine_can_and_something_was_done(
+    call: Call, session: KnownAnswers, engine: str, done: int, hinted: bool
+) -> None:
+    failed = replace(STEP, name="COUNT (1)", id="ab" * 16, status=Status.FAILED, exit_code=3)
+    session.execution = replace(
+        EXECUTION, run=7, engine=engine, status=Status.FAILED, exit_code=1, steps=(STEP,) * done + (failed,)
+    )
+    assert ('"wfexs-like run 0a1b --resume 7" continues where it stopped' in call("run", "last").stderr) is hinted
+
+
+def test_the_log_of_the_attempt_that_failed_for_good_is_shown_and_no_other(
+    call: Call, session: KnownAnswers, tmp_path: Path
+) -> None:
+    steps = tmp_path / "logs" / "steps"
+    steps.mkdir(parents=True)
+    (tmp_path / "logs" / "report.html").write_text("<html>")
+    (tmp_path / "logs" / "engine.log").write_text("the engine's own words\n")
+    (steps / "aaaaaaaa-COUNT_1.stderr").write_text("the first attempt\n")
+    (steps / "bbbbbbbb-COUNT_1.stderr").write_text("the second attempt\n")
+    session.log_files = tuple(sorted(path for path in (tmp_path / "logs").rglob("*") if path.is_file()))
+    first = replace(STEP, name="COUNT (1)", id="a" * 32, status=Status.FAILED, exit_code=3, after="retry")
+    second = replace(first, id="b" * 32, attempt=2, after="terminate")
+    session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1, steps=(first, second))
+    shown = [line for line in call("run", "last").stderr.splitlines() if line.startswith("  | ")]
+    assert shown == ["  | the second attempt"]
+    session.execution = replace(session.execution, steps=())
+    shown = [line for line in call("run", "last").stderr.splitlines() if line.startswith("  | ")]
+    assert shown == ["  | the engine's own words"]
+    session.log_files, session.execution = (), replace(session.execution, tail=("what the record kept",))
+    assert "  | what the record kept" in call("run", "last").stderr.splitlines()
+
+
+def test_the_logs_verb_names_reports_and_prints_logs(call: Call, session: KnownAnswers, tmp_path: Path) -> None:
+    (tmp_path / "engine.log").write_text("the engine's own words\n")
+    (tmp_path / "report.html").write_text("<html>")
+    session.log_files = (tmp_path / "engine.log", tmp_path / "report.html")
+    text = call("logs", "last").stdout
+    assert "the engine's own words" in text
+    assert f"==> {tmp_path}/report.html <==\n(a report: 6 B)" in text
+    assert "<html>" not in text
+
+
+def test_engines_are_listed_with_what_they_run_on_or_lack(call: Call, session: KnownAnswers) -> None:
+    lines = call("engines", "list").stdout.splitlines()
+    assert lines[0].split() == [
+        "ENGINE",
+        "VERSION",
+        "DEFAULT",
+        "KNOWN",
+        "CACHED",
+        "VERIFIED",
+        "SOURCE",
+        "SIZE",
+        "RUNS",
+        "ON",
+    ]
+    assert lines[1].split(maxsplit=8)[2:] == ["no", "yes", "no", "-", "-", "-", "lacks Java 11 to 19 (found: none)"]
+    assert lines[2].split(maxsplit=9)[2:] == [
+        "yes",
+        "yes",
+        "yes",
+        "yes",
+        "maven",
+        "57.0",
+        "MB",
+        "java 17.0.15 (Debian)",
+    ]
+    assert len(lines) == 3
+    session.verified = False
+    assert 'nextflow@24.10.0 is damaged: "wfexs-like engines add' in call("engines", "list").stdout
+
+
+def test_an_engine_that_was_added_is_told_in_a_line(call: Call, session: KnownAnswers) -> None:
+    outcome = call("engines", "add", "nextflow")
+    assert outcome.stdout == "nextflow@24.10.0 is ready (57.0 MB, fetched), on java 17.0.15 (Debian)\n"
+    assert session.asked == [("engine_add", "nextflow")]
 
 
 def test_options_of_a_crate_reach_the_session(call: Call, session: KnownAnswers) -> None:
@@ -539,6 +679,24 @@ def test_steps_are_told_while_they_happen(call: Call, session: KnownAnswers) -> 
         {"event": "step-ended", "name": "index", "status": "completed", "exit_code": 0},
     )
     assert "step index completed" in call("run", "last").stderr
+
+
+def test_attempts_at_a_task_are_told_apart_while_they_happen(call: Call, session: KnownAnswers) -> None:
+    one: dict[str, Any] = {"name": "COUNT (1)", "id": "a" * 32, "attempt": 1}
+    two: dict[str, Any] = {"name": "COUNT (1)", "id": "b" * 32, "attempt": 2}
+    times = {"started": "2024-01-01T00:00:00.000+00:00", "ended": "2024-01-01T00:00:04.000+00:00"}
+    session.events = (
+        {"event": "step-ended", "name": "SPLIT", "id": "c" * 32, "status": "completed", "exit_code": 0, "cached": True},
+        {"event": "step-started", **one},
+        {"event": "step-ended", **one, **times, "status": "failed", "exit_code": 3, "after": "retry"},
+        {"event": "step-started", **two},
+        {"event": "step-ended", **two, **times, "status": "failed", "exit_code": 3, "after": "ignore"},
+    )
+    assert call("run", "last").stderr.splitlines() == [
+        "task SPLIT taken from an earlier run",
+        "task COUNT (1) failed with exit code 3 after 4.0 s, tried again",
+        "task COUNT (1) (attempt 2) failed with exit code 3 after 4.0 s, ignored",
+    ]
 
 
 def test_a_damaged_store_is_told_in_full_with_exit_code_5(call: Call, session: KnownAnswers) -> None:

@@ -118,6 +118,38 @@ def test_steps_are_told_as_they_end_with_their_exit_code() -> None:
     ]
 
 
+def test_a_thousand_tasks_are_summed_up_by_how_they_ended() -> None:
+    stream = io.StringIO()
+    narrator = Narrator(stream)
+    for number in range(1000):
+        name, identity = f"COUNT ({number})", f"{number:032x}"
+        narrator.step_started(name, identity=identity)
+        if number % 4 == 0:
+            narrator.step_ended(name, "completed", 0, identity=identity, cached=True)
+        elif number % 4 == 1:
+            narrator.step_ended(name, "failed", 3, identity=identity, after="retry")
+        else:
+            narrator.step_ended(name, "failed" if number == 999 else "completed", 0, identity=identity)
+    narrator.close()
+    lines = lines_of(stream)
+    assert len(lines) < SHOWN_EVENTS + 10
+    assert [line.partition(" after ")[0] for line in lines if "(999)" in line] == ["task COUNT (999) failed"]
+    assert lines[-1] == "1000 tasks: 499 completed, 1 failed, 250 taken from an earlier run, 250 tried again"
+
+
+def test_members_of_one_name_that_run_at_once_are_not_mixed_up() -> None:
+    stream = io.StringIO()
+    narrator = Narrator(stream)
+    narrator.step_started("COUNT", identity="a")
+    time.sleep(0.1)
+    narrator.step_started("COUNT", identity="b")
+    narrator.step_ended("COUNT", "completed", 0, identity="b")
+    narrator.step_ended("COUNT", "completed", 0, identity="a")
+    narrator.close()
+    took = [float(line.split()[-2]) for line in lines_of(stream)]
+    assert took[0] < 0.1 <= took[1]
+
+
 def test_a_long_transfer_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "HEARTBEAT_EVERY", 0.0)
     stream = io.StringIO()
@@ -174,6 +206,26 @@ def test_moving_lines_appear_for_long_work_and_are_taken_away() -> None:
     assert "step align completed" in stream.getvalue()
     # The cursor that was hidden is shown again.
     assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")
+
+
+def test_a_terminal_shows_what_runs_and_the_sum_of_what_is_over() -> None:
+    stream = Terminal()
+    narrator = Narrator(stream, live=True)
+    for number in range(SHOWN_EVENTS + 5):
+        narrator.step_started(f"COUNT ({number})", identity=str(number))
+        narrator.step_ended(f"COUNT ({number})", "completed", 0, identity=str(number))
+    narrator.step_started("MERGE", identity="m")
+    deadline = time.monotonic() + 20
+    while "25 tasks: 25 completed" not in stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "25 tasks: 25 completed" in stream.getvalue()
+    assert "MERGE" in stream.getvalue()
+    narrator.step_started("LAST", identity="l")
+    narrator.step_ended("LAST", "failed", 3, identity="l", after="retry")
+    while "26 tasks: 25 completed, 1 tried again" not in stream.getvalue() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    narrator.close()
+    assert "26 tasks: 25 completed, 1 tried again" in stream.getvalue()
 
 
 def test_short_work_on_a_terminal_loads_no_library_and_moves_nothing() -> None:

@@ -45,8 +45,11 @@ def stage_form(report: StageReport) -> Form:
 
 
 def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
-    """The object of ``run``, and one of ``runs`` of ``show``; ``content`` is what its relative paths start from."""
-    return {
+    """The object of ``run``, and one of ``runs`` of ``show``; ``content`` is what its relative paths start from.
+
+    ``resumed`` is there only when it continued another run.
+    """
+    form: Form = {
         "id": workdir_id,
         "run": execution.run,
         "uuid": execution.uuid,
@@ -62,6 +65,9 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
         "steps": [step_form(step) for step in execution.steps],
         "logs": [shown_path(content / log) for log in execution.logs],
     }
+    if execution.resumed is not None:
+        form["resumed"] = execution.resumed
+    return form
 
 
 def step_form(step: StepRun) -> Form:

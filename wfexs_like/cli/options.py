@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
 
 import click
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 GLOBAL_FLAGS: Final = ("--json", "--quiet", "-q", "--verbose", "-v", "--no-progress")
 GLOBAL_VALUES: Final = ("--config", "--cache", "--workdirs")
+
+_RUN_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -110,6 +113,32 @@ class WorkdirName(click.ParamType):  # type: ignore[type-arg]  # generic from cl
 def workdir_argument(function: F) -> F:
     """The argument ``WORKDIR``."""
     return click.argument("workdir", type=WorkdirName(), metavar="WORKDIR")(function)
+
+
+class FailedRun(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.5 on
+    """The number of a run, or ``last``: the last one that failed or was killed."""
+
+    name = "run"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Literal["last"]:
+        """What was typed, as a number."""
+        if value == "last":
+            return "last"
+        text = str(value)
+        if not _RUN_NUMBER.fullmatch(text):
+            self.fail(f'{text!r} is not the number of a run, nor "last"', param, ctx)
+        return int(text)
+
+
+def resume_option(function: F) -> F:
+    """The option ``--resume RUN``."""
+    return click.option(
+        "--resume",
+        type=FailedRun(),
+        metavar="RUN",
+        help="Continue RUN, which failed or was killed: what it had done is not done again. A number, "
+        'or "last": the last such run. For engines that can (Nextflow).',
+    )(function)
 
 
 def stage_file_argument(function: F) -> F:

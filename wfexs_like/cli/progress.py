@@ -25,6 +25,8 @@ PATIENCE: Final = 0.3
 """Seconds before moving lines appear: quick work stays quiet, and pays for no library."""
 
 _OUTCOMES: Final = {"fetched": "fetched", "cache": "in the cache", "failed": "failed"}
+_GOT_OVER: Final = {"retry": "tried again", "ignore": "ignored"}
+_REUSED: Final = "taken from an earlier run"
 
 
 @dataclass(slots=True)
@@ -60,6 +62,7 @@ class Narrator:
         self._moved = 0
         self._messages = 0
         self._bars: Bars | None = None
+        self._sum: TaskID | None = None
         self._timer: threading.Timer | None = None
         self._closed = False
 
@@ -102,18 +105,39 @@ class Narrator:
 
     # What an engine tells
 
-    def step_started(self, name: str) -> None:
-        """A step of the workflow starts."""
-        self._begin(f"step:{name}", name, None, "step")
+    def step_started(self, name: str, *, identity: str | None = None) -> None:
+        """A step of the workflow starts; an attempt that has an ``identity`` of its own is called a task."""
+        self._begin(f"step:{identity or name}", name, None, "task" if identity else "step")
 
-    def step_ended(self, name: str, status: str, exit_code: int | None = None) -> None:
-        """It ended: ``completed``, ``failed``, ``killed``, ``skipped``."""
+    def step_ended(
+        self,
+        name: str,
+        status: str,
+        exit_code: int | None = None,
+        *,
+        identity: str | None = None,
+        attempt: int = 1,
+        cached: bool = False,
+        after: str | None = None,
+        seconds: float | None = None,
+    ) -> None:
+        """It ended: ``completed``, ``failed``, ``killed``, ``skipped``.
+
+        ``attempt``, ``cached`` and ``after`` are as in ``StepRun``; ``seconds`` is how long it took, where told.
+        """
         with self._lock:
             now = time.monotonic()
-            work = self._works.pop(f"step:{name}", None) or _Work(name, None, "step", now, now)
-            took = "" if status == "skipped" else f" after {duration(now - work.started)}"
+            kind = "task" if identity else "step"
+            work = self._works.pop(f"step:{identity or name}", None) or _Work(name, None, kind, now, now)
+            who = f"{kind} {name}" + (f" (attempt {attempt})" if attempt > 1 else "")
+            if cached:
+                self._finish(work, _REUSED, f"{who} {_REUSED}")
+                return
+            spent = now - work.started if seconds is None else seconds
+            took = "" if status == "skipped" else f" after {duration(spent)}"
             code = f" with exit code {exit_code}" if exit_code and status == "failed" else ""
-            self._finish(work, status, f"step {name} {status}{code}{took}")
+            over = _GOT_OVER.get(after or "") if status == "failed" else None
+            self._finish(work, over or status, f"{who} {status}{code}{took}" + (f", {over}" if over else ""))
 
     def close(self) -> None:
         """Nothing more comes: take the moving lines away and tell what was only counted."""
@@ -158,11 +182,12 @@ class Narrator:
             if waiting is not None:
                 self._show(waiting)
         self._lines[work.kind] += 1
+        self._show_counts(work.kind)
         if self._quiet:
             return
         if self._lines[work.kind] <= SHOWN_EVENTS or self._verbose or outcome in ("failed", "killed"):
             # On a terminal a transfer's bar was enough; a step's end is worth a line that stays.
-            if not self._live or work.kind == "step":
+            if not self._live or work.kind != "item":
                 self._write(line)
             return
         self._untold = True
@@ -174,15 +199,24 @@ class Narrator:
             return
         self._untold = False
         self._told_at = time.monotonic()
-        for kind in ("item", "step"):
-            counts = [
-                f"{number} {_OUTCOMES.get(outcome, outcome)}"
-                for (one, outcome), number in sorted(self._ended.items())
-                if one == kind
-            ]
-            if counts and self._lines[kind] > SHOWN_EVENTS:
+        for kind in ("item", "step", "task"):
+            if self._lines[kind] > SHOWN_EVENTS:
                 moved = f" ({size(self._moved)})" if kind == "item" and self._moved else ""
-                self._write(f"{counted(self._lines[kind], kind)}: {', '.join(counts)}{moved}")
+                self._write(f"{counted(self._lines[kind], kind)}: {self._counts(kind)}{moved}")
+
+    def _counts(self, kind: str) -> str:
+        ended = sorted((outcome, number) for (one, outcome), number in self._ended.items() if one == kind)
+        return ", ".join(f"{number} {_OUTCOMES.get(outcome, outcome)}" for outcome, number in ended)
+
+    def _show_counts(self, kind: str) -> None:
+        """The sum of what ended, on a moving line of its own; what runs stands on the lines beside it."""
+        bars = self._bars
+        if bars is None or kind == "item" or not self._lines[kind]:
+            return
+        words = f"{counted(self._lines[kind], kind)}: {self._counts(kind)}"
+        if self._sum is None:
+            self._sum = bars.add_task(words, total=None, kind=kind)
+        bars.update(self._sum, description=words)
 
     def _write(self, line: str) -> None:
         text = plain(line)
@@ -223,6 +257,8 @@ class Narrator:
                 redirect_stderr=False,
             )
             self._bars.start()
+            for kind in ("step", "task"):
+                self._show_counts(kind)
             for work in self._works.values():
                 self._show(work)
 

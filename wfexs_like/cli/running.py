@@ -6,11 +6,10 @@ import re
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Final, Literal
 
 from wfexs_like.cli.context import App, shown_path
-from wfexs_like.cli.render import plain
+from wfexs_like.cli.render import elapsed, plain
 
 if TYPE_CHECKING:
     from engines.execution import Execution, StepRun
@@ -20,13 +19,16 @@ TAIL_LINES: Final = 20
 _TAIL_BYTES: Final = 65536
 _LINE_LENGTH: Final = 1000
 _SIGNAL: Final = re.compile(r"\bsignal ([0-9]{1,2})\b")
+_JAVA_FRAME: Final = re.compile(r"\s+(?:at [\w.$/<>@]+\(.*\)|\.\.\. \d+ (?:more|common frames omitted))\s*$")
 FAILED: Final = 8
 
 
-def perform(app: App, workdir: str, overrides: Mapping[str, Json]) -> Execution:
-    """Run, telling each step as it starts and ends."""
+def perform(
+    app: App, workdir: str, overrides: Mapping[str, Json], resume: int | Literal["last"] | None = None
+) -> Execution:
+    """Run, telling each step as it starts and ends. ``resume`` is the run to go on from."""
     try:
-        return app.session.run(workdir, params=overrides, listener=step_listener(app))
+        return app.session.run(workdir, params=overrides, resume=resume, listener=step_listener(app))
     finally:
         app.close()
 
@@ -38,13 +40,28 @@ def step_listener(app: App) -> Callable[[Mapping[str, Json]], None]:
         name = event.get("name")
         if not isinstance(name, str):
             return
+        told = event.get("id")
+        identity = told if isinstance(told, str) and told != name else None
         if event.get("event") == "step-started":
-            app.narrator.step_started(name)
+            app.narrator.step_started(name, identity=identity)
         elif event.get("event") == "step-ended":
-            code = event.get("exit_code")
-            app.narrator.step_ended(name, str(event.get("status")), code if isinstance(code, int) else None)
+            code, attempt, after = event.get("exit_code"), event.get("attempt"), event.get("after")
+            app.narrator.step_ended(
+                name,
+                str(event.get("status")),
+                code if isinstance(code, int) else None,
+                identity=identity,
+                attempt=attempt if isinstance(attempt, int) else 1,
+                cached=event.get("cached") is True,
+                after=after if isinstance(after, str) else None,
+                seconds=elapsed(_text(event.get("started")), _text(event.get("ended"))),
+            )
 
     return listen
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def exit_code(execution: Execution) -> int:
@@ -72,8 +89,23 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
     tail = last_lines(log, TAIL_LINES, ours=step is None or log.suffix == ".log") if log is not None else []
     if log is not None and tail:
         lines += [f"the last lines of {shown_path(log)}:", *(f"  | {line}" for line in tail)]
+    elif execution.tail:
+        lines += ["the last lines that it wrote:", *(f"  | {line[:_LINE_LENGTH]}" for line in execution.tail)]
+    if can_be_continued(execution):
+        lines.append(
+            f'wfexs-like: hint: "wfexs-like run {workdir} --resume {execution.run}" continues where it stopped'
+        )
     lines.append(f'wfexs-like: hint: "wfexs-like logs {workdir} {execution.run}" prints everything it wrote')
     app.complain(plain("\n".join(lines)))
+
+
+def can_be_continued(execution: Execution) -> bool:
+    """Whether there is something that another run need not do again, and an engine that can take it from there."""
+    from engines.base import ENGINES
+
+    if not any(str(step.status) == "completed" for step in execution.steps):
+        return False
+    return execution.engine in ENGINES.names() and ENGINES.load(execution.engine).resumes
 
 
 def failing_step(execution: Execution) -> StepRun | None:
@@ -84,13 +116,21 @@ def failing_step(execution: Execution) -> StepRun | None:
 
 def failing_log(logs: tuple[Path, ...], step: StepRun | None) -> Path | None:
     """The log to show: what the failing step wrote on its stderr, else its stdout, else the engine's own log."""
-    written = [log for log in logs if log.is_file() and log.stat().st_size > 0]
-    stem = quote(step.name, safe="") if step is not None else None
+    from engines.child.step_logs import log_stem
+
+    written = [log for log in logs if is_log(log) and log.is_file() and log.stat().st_size > 0]
+    stem = log_stem(step.name, step.id) if step is not None else None
     of_step = [log for log in written if stem is not None and log.name in (f"{stem}.stderr", f"{stem}.stdout")]
     of_step.sort(key=lambda log: log.suffix != ".stderr")
-    of_engine = [log for log in written if log.suffix not in (".stderr", ".stdout")]
+    # What the engine said to its user comes before what it noted for whoever mends it.
+    of_engine = sorted((log for log in written if log.suffix == ".log"), key=lambda log: log.name != "engine.log")
     candidates = of_step or of_engine or written
     return candidates[0] if candidates else None
+
+
+def is_log(path: Path) -> bool:
+    """Whether a file among a run's logs is lines for a person; an engine's reports (HTML, tables, graphs) are not."""
+    return path.suffix in (".log", ".stdout", ".stderr")
 
 
 def last_lines(path: Path, count: int, *, ours: bool = False) -> list[str]:
@@ -111,9 +151,11 @@ def last_lines(path: Path, count: int, *, ours: bool = False) -> list[str]:
 
 
 def _without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
-    """The lines but for Python's tracebacks, of which only the last line (what went wrong) stays."""
+    """The lines but for tracebacks: of Python's the last line (what went wrong) stays, of Java's the first."""
     inside = False
     for line in lines:
+        if _JAVA_FRAME.match(line):
+            continue
         if line.strip() == "Traceback (most recent call last):":
             inside = True
         elif not inside or not line.startswith(" "):

@@ -19,7 +19,7 @@ class Verb(NamedTuple):
 _START = "Getting ready"
 _WORK = "From a stage file to a crate"
 _LOOK = "Working directories"
-_CHECK = "Crates and the cache"
+_CHECK = "Crates, the cache and engines"
 _SHELL = "Documents and the shell"
 
 HEADLINES: Final = (_START, _WORK, _LOOK, _CHECK, _SHELL)
@@ -59,6 +59,7 @@ VERBS: Final[tuple[Verb, ...]] = (
     Verb("rm", _LOOK, "Remove a working directory with all its runs.", "wfexs-like rm last --yes"),
     Verb("validate", _CHECK, "Check any crate against its profile, offline.", "wfexs-like validate results.crate.zip"),
     Verb("cache", _CHECK, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
+    Verb("engines", _CHECK, "List the engines and their versions, or set one up.", "wfexs-like engines list"),
     Verb("schema", _SHELL, "Print the JSON Schema of a document.", "wfexs-like schema stage"),
     Verb(
         "completion",

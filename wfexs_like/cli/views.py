@@ -74,6 +74,10 @@ def run_view(execution: Execution, content: Path, *, colour: bool = False) -> st
     """A run: how it ended, and where its outputs are."""
     took = duration(elapsed(execution.started, execution.ended))
     lines = [f"run {execution.run} {status(str(execution.status), colour=colour)} after {took}"]
+    if execution.resumed is not None:
+        reused = sum(step.cached for step in execution.steps)
+        tasks = counted(len(execution.steps), "task")
+        lines.append(f"  continued run {execution.resumed}: {reused or 'none'} of {tasks} taken from there")
     lines += outputs_lines(execution.outputs, content)
     return "\n".join(lines)
 
@@ -168,7 +172,8 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
     took = elapsed(run.started, run.ended)
     after = f" after {duration(took)}" if took is not None else ""
     network = "no network" if run.network == "namespace" else "network not isolated"
-    facts = f"(started {moment(run.started)} UTC, {network})"
+    continued = f", continued run {run.resumed}" if run.resumed is not None else ""
+    facts = f"(started {moment(run.started)} UTC, {network}{continued})"
     lines = [f"run {run.run}  {status(str(run.status), colour=colour)}{after}  {facts}"]
     if run.error:
         lines.append(plain(f"  {run.error}"))

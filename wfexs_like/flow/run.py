@@ -6,6 +6,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from engines.base import InstalledEngine, Listener, Placement, ResumeFrom, RunRequest, WorkflowInterface
@@ -69,7 +70,13 @@ def run(
             store=store.root,
             resume=earlier,
         )
-        execution = engine.run(request, listener or (lambda _event: None))
+        try:
+            execution = engine.run(request, listener or (lambda _event: None))
+        except WfexsError:
+            # Where nothing was begun there is no run to tell of; a folder with anything in it stays.
+            with suppress(OSError):
+                folder.rmdir()
+            raise
         return _believed(execution, workdir, plan, store, folder)
 
 

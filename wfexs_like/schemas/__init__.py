@@ -70,7 +70,14 @@ _DEFS: Final[dict[str, Schema]] = {
             "status": _one_of("running", "completed", "failed", "killed", "skipped"),
             "exit_code": _or_null({"type": "integer"}),
         },
-        {"started": _or_null(_TIME), "ended": _or_null(_TIME), "error": _or_null(_TEXT)},
+        {
+            "started": _or_null(_TIME),
+            "ended": _or_null(_TIME),
+            "error": _or_null(_TEXT),
+            "attempt": {"type": "integer", "minimum": 1},
+            "cached": _FLAG,
+            "after": _TEXT,
+        },
     ),
     "run": _object(
         {
@@ -83,7 +90,14 @@ _DEFS: Final[dict[str, Schema]] = {
             "outputs": {"type": "object", "additionalProperties": _ref("value")},
             "steps": _list(_ref("step")),
         },
-        {"uuid": _TEXT, "error": _or_null(_TEXT), "engine": _TEXT, "network": _TEXT, "logs": _list(_TEXT)},
+        {
+            "uuid": _TEXT,
+            "error": _or_null(_TEXT),
+            "engine": _TEXT,
+            "network": _TEXT,
+            "logs": _list(_TEXT),
+            "resumed": _COUNT,
+        },
     ),
     "value": {
         "description": "A CWL value; a File and a Directory have an absolute path.",
@@ -129,6 +143,21 @@ _DEFS: Final[dict[str, Schema]] = {
             "engine": _TEXT,
             "lock": _object({"digest": _TEXT}),
             "runs": _list(_object({"run": _COUNT, "status": _TEXT})),
+        }
+    ),
+    "engine": _object(
+        {
+            "engine": _TEXT,
+            "version": _TEXT,
+            "default": _FLAG,
+            "known": _FLAG,
+            "cached": _FLAG,
+            "verified": _or_null(_FLAG),
+            "source": _or_null(_TEXT),
+            "size": _or_null(_COUNT),
+            "sha256": _or_null(_DIGEST),
+            "platform": {"type": "object", "additionalProperties": _TEXT},
+            "lacks": _or_null(_TEXT),
         }
     ),
     "problem": _object({"path": _TEXT, "problem": _TEXT}),
@@ -188,6 +217,21 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
     "cancel": (_object({"cancelled": _list(_COUNT)}),),
     "rm": (_object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT}),),
     "validate": (_ref("validation"), _object({"passed": _FLAG, "issues": _list(_ref("issue"))})),
+    "engines-list": (_object({"engines": _list(_ref("engine"))}),),
+    "engines-add": (
+        _object(
+            {
+                "engine": _TEXT,
+                "version": _TEXT,
+                "identifier": _TEXT,
+                "known": _FLAG,
+                "source": _one_of("cache", "fetched"),
+                "size": _COUNT,
+                "sha256": _DIGEST,
+                "platform": {"type": "object", "additionalProperties": _TEXT},
+            }
+        ),
+    ),
     "cache-list": (
         _object(
             {

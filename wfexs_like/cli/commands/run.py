@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App
 from wfexs_like.cli.forms import run_form
-from wfexs_like.cli.options import param_option, split_params, workdir_argument
+from wfexs_like.cli.options import param_option, resume_option, split_params, workdir_argument
 from wfexs_like.cli.running import exit_code, perform, tell_failure
 from wfexs_like.cli.views import run_view
 
@@ -15,15 +17,19 @@ from wfexs_like.cli.views import run_view
 @click.command("run", cls=VerbCommand)
 @workdir_argument
 @param_option
+@resume_option
 @click.pass_obj
-def command(app: App, workdir: str, params: tuple[str, ...]) -> int:
+def command(app: App, workdir: str, params: tuple[str, ...], resume: int | Literal["last"] | None) -> int:
     """Each run has a number, outputs and logs of its own. Exit code 8 when the workflow failed.
 
     The VALUE of --param is read as the type of the workflow's input: 5 is a number for an int, a text for a string.
+
+    A run that failed is continued with "wfexs-like run last --resume last": another run, which takes from the failed
+    one what that had done. Exit code 10 when there is no such run, 2 when it can't be continued.
     """
     overrides = split_params(params)
     found = app.session.locate(workdir)
-    execution = perform(app, found.id, overrides)
+    execution = perform(app, found.id, overrides, resume)
     tell_failure(app, found.id, execution)
     app.emit(
         "run",
