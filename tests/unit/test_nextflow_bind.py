@@ -11,6 +11,7 @@ import pytest
 from engines.base import Bound, FormalParameter, WorkflowInterface
 from engines.nextflow.bind import bind, bind_override
 from engines.nextflow.parameters_schema import formal_parameters
+from engines.nextflow.params_file import as_params_file
 from staging.definition import DirectoryValue, EngineSettings, FileValue, OutputPlace, Param, Source, Value
 from staging.errors import DefinitionError
 from staging.identifiers import Identifier
@@ -177,3 +178,21 @@ def test_a_text_of_the_command_line_is_read_as_its_type(name: str, text: str, va
 def test_an_override_that_does_not_fit_is_refused(name: str, text: str, words: str) -> None:
     with pytest.raises(DefinitionError, match=words):
         bind_override(INTERFACE, name, text)
+
+
+def test_a_params_file_has_maps_for_dotted_names_and_the_project_in_full() -> None:
+    given = {
+        "align.seed": 1,
+        "align": {"index": "${projectDir}/i"},
+        "align.deep.x": 2,
+        "logo": "$projectDir/l.png",
+        "kept": ["a $projectDir/x", "$projectDirectory/x", "$baseDir"],
+        "kept.not": 3,
+    }
+
+    assert as_params_file(given, "/wf\\1") == {
+        "align": {"seed": 1, "index": "/wf\\1/i", "deep": {"x": 2}},
+        "logo": "/wf\\1/l.png",
+        "kept": ["a $projectDir/x", "$projectDirectory/x", "/wf\\1"],
+        "kept.not": 3,
+    }
