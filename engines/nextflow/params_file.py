@@ -1,4 +1,4 @@
-"""The parameters as the engine's params file has them: dotted names as maps, and the project's own folder in full. Pure.
+"""The parameters as a params file has them: dotted names as maps, and the project's own folder in full. Pure.
 
 Source: tried with 22.10.7 and 24.10.0: in a params file a dot in a name stands for itself, and so does ``$projectDir``.
 """
