@@ -100,7 +100,7 @@ def gather(
         absent -= {name for name, (_, optional) in following.items() if not optional}
         seen |= following.keys()
         pending = following
-    return _settle(found, source, top=top, main=main, fetch=fetch)
+    return _settle(found, source, top=top, main=main, content=content, fetch=fetch)
 
 
 def _said_by(
@@ -191,12 +191,19 @@ def _refuse_outside(border: Path | None, target: Identifier, *, document: str, t
     )
 
 
-def _settle(found: dict[str, StagedItem], source: Source, *, top: str, main: str, fetch: Fetch) -> Gathered:
+def _settle(
+    found: dict[str, StagedItem], source: Source, *, top: str, main: str, content: Path, fetch: Fetch
+) -> Gathered:
     """Give every document its final place, now that it is known how high the references climb."""
     lift = max(_climb(relative) for relative in found)
     places = {relative: _place(relative, top, lift) for relative in found}
     moved = [relative for relative, place in places.items() if found[relative].item.path != place]
+    before = [path for relative in moved if (path := found[relative].item.path) is not None]
+    # What lies in a folder that goes away is placed again too.
+    moved += [one for one in found if one not in moved and any(places[one].is_relative_to(path) for path in before)]
     if moved:
+        for path in before:
+            remove_path(content / path)
         again = fetch(
             [
                 Wanted(
@@ -210,7 +217,9 @@ def _settle(found: dict[str, StagedItem], source: Source, *, top: str, main: str
             ]
         )
         for relative, item in zip(moved, again, strict=True):
-            found[relative] = replace(found[relative], item=replace(found[relative].item, path=item.item.path))
+            found[relative] = replace(
+                found[relative], item=replace(found[relative].item, path=item.item.path), placed=item.placed
+            )
     items = tuple(item for _, item in sorted(found.items(), key=lambda pair: (pair[0] != main, pair[0])))
     return Gathered(items=items, entry=places[main])
 

@@ -283,6 +283,17 @@ def test_a_module_that_is_not_there_is_a_fault_also_in_a_folder_that_is(tmp_path
         place.gather()
 
 
+def test_a_project_that_climbs_is_staged_once_at_its_last_place(tmp_path: Path) -> None:
+    documents = {"wf/main.nf": "include { A } from '../shared/a.nf'", "wf/bin/x": ""}
+    documents |= {"shared/a.nf": "include { B } from '../bin/b.nf'", "bin/b.nf": ""}
+    place = Place(tmp_path, documents)
+
+    gathered = place.gather("wf/main.nf")
+
+    assert gathered.entry == PurePosixPath("workflow/level1/main.nf")
+    assert place.staged() == {"level1/main.nf", "level1/bin/x", "shared/a.nf", "bin/b.nf"}
+
+
 def test_what_a_lock_does_not_have_is_absent_under_it(tmp_path: Path) -> None:
     place = Place(tmp_path, {"main.nf": "", "bin/x": "", "lib/X.groovy": ""})
 
