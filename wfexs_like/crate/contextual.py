@@ -112,6 +112,8 @@ class Contextual:
         language.add("url", Ref(page) if page.startswith("http") else page)
         if word == "cwl" and version:
             language.add("identifier", Ref(f"https://w3id.org/cwl/{version}/"))
+        elif word == "nextflow":
+            language.add("identifier", Ref(page))
         if version:
             language.add("version", version)
         return Ref(address)
@@ -125,6 +127,16 @@ class Contextual:
         if sha256 is not None:
             engine.add("sha256", sha256)
         return Ref(engine_id)
+
+    def software(self, name: str, version: str, identifier: str | None, sha256: str | None, about: str) -> Ref:
+        """A program that another one needs: a plugin of the engine, or what the engine runs on."""
+        shown = public_identifier(identifier) if identifier else None
+        software_id = shown or fragment("software", name, version)
+        software = self.graph.add(software_id, "SoftwareApplication", name=f"{name} {version}".strip())
+        software.set("softwareVersion", version or "not stated").set("description", about)
+        software.set("url", web_address(shown) or shown or _NO_PAGE)
+        software.add("sha256", sha256)
+        return Ref(software_id)
 
     def ourselves(self, version: str, *, ran: bool) -> Ref:
         """The software that makes the crate; the README tells how."""

@@ -34,6 +34,10 @@ _SECRET = re.compile(
 )
 _OPAQUE = re.compile(r"(?=[^&=]*\d)(?=[^&=]*[A-Za-z])[\w+/%.~-]{24,}={0,2}", re.ASCII)
 _URL = re.compile(r"""\b(?P<scheme>(?!file:)[A-Za-z][A-Za-z0-9+.-]*)://(?P<rest>[^\s'"<>`]+)""")
+# How a Java program tells its process, its host and the host's address.
+_PROCESS_AT_HOST = re.compile(r"\b(?P<process>\d+)@[\w.-]+ \[[0-9A-Fa-f.:%\w/-]*\]")
+# Accounts that every machine has: their names are words.
+_COMMON_USERS = frozenset({"admin", "daemon", "nextflow", "nobody", "root", "test", "ubuntu", "user"})
 _FILE_URI = re.compile(r"""\b(?:[A-Za-z]+\+)?file:/+(?P<rest>[^\s'"<>`|;,()\[\]{}]*)""", re.IGNORECASE)
 # A URL of the net is taken whole and kept; an absolute path of two parts or more is cut down. The look-behind keeps
 # "runs/1/outputs" (a word before the slash), "./a/b", "</b>" and the like as they are; "-I/usr/include" is a path.
@@ -129,7 +133,9 @@ class Discretion:
         self._around = _spellings(content.parent) if len(content.parent.parts) > 2 else ()  # noqa: PLR2004
         names = {socket.gethostname(), socket.gethostname().partition(".")[0], *hosts}
         told = sorted((name for name in names if len(name) > 3 and name != "localhost"), key=len, reverse=True)  # noqa: PLR2004
-        self._hosts = re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, told))})(?![\w-])") if told else None
+        self._hosts = _words(told)
+        accounts = {_user_of_record(), *(os.environ.get(name, "") for name in ("USER", "LOGNAME"))} - _COMMON_USERS
+        self._users = _words(sorted(name for name in accounts if len(name) > 3))  # noqa: PLR2004
 
     def value(self, text: str) -> str:
         """A text of the user's own: what names the working directory, the home folder or the host is changed.
@@ -156,6 +162,20 @@ class Discretion:
         """A text that a program wrote, or one for people (a title, a description): no absolute path is left."""
         return _PATHS.sub(_cut, self.value(text)) if "/" in text else self.value(text)
 
+    def log(self, text: str) -> str:
+        """What a log says: as a program's text, and neither the user's account nor the host's address is named."""
+        text = self.text(text)
+        if "@" in text:
+            text = _PROCESS_AT_HOST.sub(r"\g<process>@[host]", text)
+        return self._users.sub("[user]", text) if self._users else text
+
+    def is_placeless(self, text: str) -> bool:
+        """Whether the text names neither the working directory nor the home folder."""
+        places = (*self._roots, *self._around, *self._homes)
+        return not any(
+            place in text and re.search(rf"(?<![\w.]){re.escape(place)}(?![\w.-])", text) for place in places
+        )
+
     def is_tellable(self, text: str, identifiers: Iterable[str]) -> bool:
         """Whether a document may be told as it is: every identifier in it, and nothing of this machine besides."""
         for one in identifiers:
@@ -175,6 +195,18 @@ def _cut(match: re.Match[str]) -> str:
     if match["url"]:
         return match["url"]
     return f"…/{match['last']}" if match["last"] else "…/"
+
+
+def _words(names: Iterable[str]) -> re.Pattern[str] | None:
+    told = "|".join(map(re.escape, names))
+    return re.compile(rf"(?<![\w-])(?:{told})(?![\w-])") if told else None
+
+
+def _user_of_record() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return ""
 
 
 def _home_of_record() -> str:

@@ -193,7 +193,7 @@ def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: froz
         story.environment = ground.variable_values({})[2]
         story.outputs = tuple(
             Slot(name=one.name, kind=kind_of(one.type), things=(), description=ground.words(one.doc or one.label))
-            for one in subject.interface.outputs
+            for one in ground.documented_outputs
         )
     if "containers" in include:
         _containers(ground)

@@ -14,19 +14,31 @@ from urllib.parse import quote
 from engines.base import FormalParameter
 from staging.errors import PolicyError
 from staging.paths import safe_join
-from staging.plan import Json, Kind, PlanItem, Role
+from staging.plan import Json, Kind, PlanItem, Role, canonical
 from wfexs_like.crate.contextual import Contextual
 from wfexs_like.crate.data import Content, DataEntities, basename_of
 from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
 from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, path_id
 from wfexs_like.crate.kept_back import KeptBack
+from wfexs_like.crate.open_outputs import documented_outputs
 from wfexs_like.crate.payload import Payload, verify_outside
+from wfexs_like.crate.processes import PROCESS, Processes
 from wfexs_like.crate.story import Slot, Thing
 from wfexs_like.crate.subject import CrateSubject
-from wfexs_like.crate.values import Formal, Values, default_text, formal_parameter, has_files
+from wfexs_like.crate.values import (
+    Formal,
+    Values,
+    default_text,
+    formal_parameter,
+    has_files,
+    literal_types,
+    without_places,
+)
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW
 
 _READ_ANYWAY = 64 << 20
+_TELLING = 3
+"""A shorter value that must not be told is found in too much that has nothing to do with it."""
 
 
 class Prospective:
@@ -56,6 +68,7 @@ class Prospective:
         self.main_id = path_id(str(self.plan.workflow.path))
         self.inputs: dict[str, Formal] = {}
         self.outputs: dict[str, Formal] = {}
+        self.documented_outputs = documented_outputs(subject)
         self.variables: dict[str, Formal] = {}
         self._items = {role: {item.name: item for item in self.plan.of_role(role)} for role in Role}
         staged = (*self.plan.of_role(Role.INPUT), *self.plan.of_role(Role.ENVIRONMENT))
@@ -97,6 +110,10 @@ class Prospective:
                 document.set("encodingFormat", _cwl_media_type(self.subject.content, path))
             main.add("hasPart", Ref(document.id))
             things.append(_thing(document))
+        processes = Processes(self.graph, self.discretion)
+        for tool in interface.tools:
+            if tool.kind == PROCESS:
+                processes.describe(main, tool, containers=plan.container != "none")
         if "workflow" in self.include:
             self._whole_workflow(items)
         else:
@@ -177,10 +194,23 @@ class Prospective:
 
     def _engine(self, main: Entity) -> None:
         items = self.plan.of_role(Role.ENGINE)
-        identifier = items[0].identifier if items else None
+        # The first is the engine, others are the files that it is made of.
+        identifier = items[0].pinned if items else None
         sha256 = items[0].fingerprint.digest if items else None
         engine = self.contextual.engine(self.plan.engine, self.plan.engine_version, identifier, sha256)
+        self.engine = self.graph[engine]
+        if len(items) > 1:
+            self.engine.set(
+                "description",
+                f"{len(items) - 1} files, {items[0].size} bytes: the sha256 is that of all of them together.",
+            )
         main.add("softwareRequirements", engine)
+        for item in self.plan.of_role(Role.PLUGIN):
+            name, _, version = item.name.partition("@")
+            plugin = self.contextual.software(
+                name, version, item.pinned, item.fingerprint.digest, f"A plugin of {self.plan.engine} that it needs."
+            )
+            main.add("softwareRequirements", plugin)
         main.add("runtimePlatform", f"{self.plan.engine} {self.plan.engine_version}")
 
     # -- parameters ------------------------------------------------------------------------------------------------
@@ -189,8 +219,8 @@ class Prospective:
         """A FormalParameter for each input and output of the workflow, and for each variable that was set."""
         for formal in self.subject.interface.inputs:
             self.inputs[formal.name] = self._formal(main, "input", formal)
-        for formal in self.subject.interface.outputs:
-            self.outputs[formal.name] = self._formal(main, "output", formal)
+        for formal in self.documented_outputs:
+            self.output(main, formal)
         for name in sorted(self.plan.environment):
             entity = self.graph.add(
                 f"{self.main_id}#{quote(f'environment/{name}', safe='/~')}", "FormalParameter", name=name
@@ -199,6 +229,10 @@ class Prospective:
             entity.add("description", "an environment variable of the run")
             self.variables[name] = formal_parameter(entity, name, "string", secondary=False)
             main.add("environment", Ref(entity.id))
+
+    def output(self, main: Entity, formal: FormalParameter) -> None:
+        """A FormalParameter for an output."""
+        self.outputs[formal.name] = self._formal(main, "output", formal)
 
     def _formal(self, main: Entity, side: str, formal: FormalParameter) -> Formal:
         process = self.plan.workflow.process
@@ -216,10 +250,12 @@ class Prospective:
                 entity.add("encodingFormat", self.contextual.encoding(one))
         if side == "input":
             entity.set("valueRequired", formal.required)
-            if formal.has_default and formal.name not in self.subject.hidden:
+            if formal.has_default and formal.name not in self.subject.hidden and not self._gives_away(formal.default):
                 entity.add("defaultValue", default_text(formal.default, self.discretion))
         main.add(side, Ref(entity.id))
-        return formal_parameter(entity, formal.name, formal.type, secondary=bool(formal.secondary))
+        described = formal_parameter(entity, formal.name, formal.type, secondary=bool(formal.secondary))
+        described.assumed = literal_types(formal.default) if formal.has_default else frozenset()
+        return described
 
     def settle(self) -> None:
         """Finish the parameters, when all values were described."""
@@ -232,20 +268,32 @@ class Prospective:
         """The values in the plan, one slot for each input of the workflow."""
         return self.slots(self.plan.parameters, ran=False)[1]
 
-    def slots(self, parameters: Mapping[str, Json], *, ran: bool = True) -> tuple[list[Ref], tuple[Slot, ...]]:
-        """Describe values of the workflow's inputs: their entities, and how they are told."""
+    def slots(
+        self, parameters: Mapping[str, Json], *, ran: bool = True, final: Mapping[str, Json] | None = None
+    ) -> tuple[list[Ref], tuple[Slot, ...]]:
+        """Describe values of the workflow's inputs: their entities, and how they are told.
+
+        ``final`` are the values that a run had in the end, where the engine tells: those of ``parameters``, and what
+        the workflow itself set.
+        """
         refs: list[Ref] = []
         slots: list[Slot] = []
         documented = {formal.name: formal for formal in self.subject.interface.inputs}
-        for name in [*documented, *sorted(set(parameters) - set(documented))]:
+        last = _flat(final or {}, {*documented, *parameters})
+        for name in [*documented, *sorted({*parameters, *last} - set(documented))]:
             formal = self.inputs.get(name)
             stated = documented.get(name)
-            value = parameters.get(name)
+            value = without_places(parameters.get(name))
             if name in self.subject.hidden:
                 self.data.withheld.add(name)
                 found, slot = self.values.undisclosed(name, formal)
+            elif value is None and last.get(name) is not None:
+                found, slot = self._set_by_workflow(name, last[name], stated, formal)
             elif value is None and stated is not None and stated.has_default and stated.default is not None:
-                found, slot = self._default(name, stated, formal)
+                if self._gives_away(stated.default):
+                    found, slot = self.values.undisclosed(name, formal)
+                else:
+                    found, slot = self._default(name, stated, formal)
             elif value is None and ran:
                 found, slot = self.values.absent(name, formal, "no value was given")
             elif value is None:
@@ -262,6 +310,29 @@ class Prospective:
 
     def _about(self, formal: FormalParameter | None) -> str | None:
         return self.words(formal.doc or formal.label) if formal is not None else None
+
+    def _gives_away(self, default: Json) -> bool:
+        """Whether a default holds a value that must not be told: a workflow may make one out of another parameter."""
+        hidden = (self.plan.parameters.get(name) for name in self.subject.hidden)
+        texts = (one if isinstance(one, str) else canonical(one).decode() for one in hidden if one is not None)
+        told = default if isinstance(default, str) else canonical(default).decode()
+        return any(text in told for text in texts if len(text) >= _TELLING)
+
+    def _set_by_workflow(
+        self, name: str, value: Json, stated: FormalParameter | None, formal: Formal | None
+    ) -> tuple[list[Ref], Slot]:
+        """A value that nobody gave: the workflow's scripts or configuration set it."""
+        is_default = stated is not None and stated.has_default and stated.default == value
+        note = "the workflow's default" if is_default else "set by the workflow"
+        return self.values.describe(name, self._tellable(value), formal, self.locate, note=note)
+
+    def _tellable(self, value: Json) -> Json:
+        """A value that a program made up, so that no absolute path in it is the user's own."""
+        if isinstance(value, str):
+            return self.discretion.text(value)
+        if isinstance(value, Mapping):
+            return {key: self._tellable(one) for key, one in value.items()}
+        return [self._tellable(one) for one in value] if isinstance(value, list | tuple) else value
 
     def _default(self, name: str, stated: FormalParameter, formal: Formal | None) -> tuple[list[Ref], Slot]:
         """A value that the workflow itself gives; a file's is told by its name."""
@@ -367,6 +438,18 @@ def kind_of(cwl_type: Json) -> str:
         text = " or ".join(dict.fromkeys(some))
         return text if len(some) == len(cwl_type) else f"{text}?" if len(some) == 1 else f"{text} or nothing"
     return str(cwl_type)
+
+
+def _flat(values: Mapping[str, Json], known: set[str], above: str = "") -> dict[str, Json]:
+    """Nested parameters by their dotted names, as far down as somebody knows such a name."""
+    found: dict[str, Json] = {}
+    for key, value in values.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping) and name not in known and any(one.startswith(f"{name}.") for one in known):
+            found |= _flat(value, known, f"{name}.")
+        else:
+            found[name] = value
+    return found
 
 
 def _thing(entity: Entity) -> Thing:

@@ -7,26 +7,27 @@ own; they are not told here yet.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import BinaryIO
 
 from engines.execution import Execution, Status
 from staging.errors import NotFoundError
 from staging.plan import Json
 from wfexs_like.crate.data import Content, basename_of
 from wfexs_like.crate.graph import ROOT, Entity, Ref
+from wfexs_like.crate.logs import log_media_type, rewritten
+from wfexs_like.crate.open_outputs import other_outputs, published_parameter
 from wfexs_like.crate.payload import measure, open_inside
 from wfexs_like.crate.prospective import Prospective, kind_of, relative_path
 from wfexs_like.crate.story import RunStory, Slot, Thing
+from wfexs_like.crate.tally import in_words
+from wfexs_like.crate.values import SHOWN, without_places
 from wfexs_like.crate.vocabulary import COMPLETED, FAILED
 
 LOG_FILES = 40
 """So many logs of one run go into a crate: the engine's own first, then those of steps that failed."""
-LOG_BYTES = 4 << 20
-"""Of a longer log, its last so many bytes."""
 
 
 class Retrospective:
@@ -38,6 +39,9 @@ class Retrospective:
         self.graph = prospective.graph
         self.discretion = prospective.discretion
         self.subject = prospective.subject
+        self.published = published_parameter(self.subject)
+        if self.published is not None:
+            prospective.output(main, self.published)
 
     def describe(self, execution: Execution) -> RunStory:
         """One run: its action, what it took and made, its logs.
@@ -55,12 +59,15 @@ class Retrospective:
         action.set("description", ran)
         action.add("startTime", _time(execution.started))
         action.add("endTime", _time(execution.ended))
-        taken, inputs = self.ground.slots(self._parameters(execution))
+        # What a workflow makes out of a value that must not be told may tell it.
+        final = None if self.ground.secretive else execution.final_parameters
+        taken, inputs = self.ground.slots(self._parameters(execution), final=final)
         variables, files, environment = self.ground.variable_values(dict(execution.environment))
         action.add("object", *taken, *files)
         action.add("environment", *variables)
         made, outputs = self._outputs(execution)
         action.add("result", *made)
+        platform = self._platform(execution)
         error = self._status(action, execution)
         logs = self._logs(action, execution)
         if not action.has("result") and logs:
@@ -83,13 +90,30 @@ class Retrospective:
             logs=tuple(logs),
             environment=environment,
             tools=self._tools(execution),
+            platform=platform,
+            tail=tuple(map(self.discretion.log, execution.tail)) if error and not self.ground.secretive else (),
         )
 
     def _ran(self, execution: Execution) -> str:
         """What ran, in words: the command line that an engine is started by is no use elsewhere."""
-        steps = len(execution.steps)
-        told = f", {steps} step{'' if steps == 1 else 's'}" if steps else ""
-        return f"{execution.engine} {execution.engine_version} on {self.main.as_json()['name']}{told}"
+        told = f"{execution.engine} {execution.engine_version} on {self.main.as_json()['name']}"
+        profiles = self.subject.plan.settings.profiles
+        if profiles:
+            told += f" with the profile{'' if len(profiles) == 1 else 's'} {', '.join(profiles)}"
+        if execution.resumed is not None:
+            told += f", going on from run {execution.resumed}"
+        steps = in_words(execution)
+        return f"{told}, {steps}" if steps else told
+
+    def _platform(self, execution: Execution) -> str:
+        """What the engine itself ran on, which it needs as any program needs another."""
+        for name, version in sorted(execution.platform.items()):
+            shown = self.discretion.text(version)
+            needed = self.ground.contextual.software(
+                name.capitalize(), shown, None, None, f"What {execution.engine} ran on."
+            )
+            self.ground.engine.add("softwareRequirements", needed)
+        return self.discretion.text(", ".join(f"{name} {one}" for name, one in sorted(execution.platform.items())))
 
     def _tools(self, execution: Execution) -> str:
         """Where the tools came from that the steps called."""
@@ -103,8 +127,10 @@ class Retrospective:
         """What it ran with. The plan's values stand for those that were not overridden: they name their items."""
         recorded = execution.parameters or {**self.subject.plan.parameters, **execution.overrides}
         planned = self.subject.plan.parameters
+        outputs = f"runs/{execution.run}/outputs"
         return {
-            name: value if name in execution.overrides else planned.get(name, value) for name, value in recorded.items()
+            name: without_places(value, outputs) if name in execution.overrides else planned.get(name, value)
+            for name, value in recorded.items()
         }
 
     def _status(self, action: Entity, execution: Execution) -> str | None:
@@ -125,9 +151,10 @@ class Retrospective:
     def _outputs(self, execution: Execution) -> tuple[list[Ref], tuple[Slot, ...]]:
         refs: list[Ref] = []
         slots: list[Slot] = []
-        documented = {formal.name: formal for formal in self.subject.interface.outputs}
+        documented = {formal.name: formal for formal in self.ground.documented_outputs}
+        others = other_outputs(execution.outputs, set(documented)) if self.published is not None else {}
         completed = execution.status is Status.COMPLETED
-        for name in [*documented, *sorted(set(execution.outputs) - set(documented))]:
+        for name in [*documented, *sorted(set(execution.outputs) - set(documented) - set(others))]:
             formal = self.ground.outputs.get(name)
             stated = documented.get(name)
             value = execution.outputs.get(name)
@@ -145,7 +172,24 @@ class Retrospective:
             kind = kind_of(stated.type) if stated is not None else ""
             about = self.ground.words(stated.doc or stated.label) if stated is not None else None
             slots.append(Slot(name=name, kind=kind, things=slot.things, many=slot.many, description=about))
+        if self.published is not None and others:
+            found, slot = self._others(self.published.name, others)
+            refs += found
+            slots.append(slot)
         return list(dict.fromkeys(refs)), tuple(slots)
+
+    def _others(self, name: str, others: Mapping[str, Json]) -> tuple[list[Ref], Slot]:
+        """What was published and has no parameter of its own, each told by its path."""
+        refs: list[Ref] = []
+        things: list[Thing] = []
+        for path, value in others.items():
+            found, slot = self.ground.values.describe(name, value, self.ground.outputs[name], self._locate)
+            refs += found
+            if len(things) < SHOWN:
+                things += (replace(thing, text=self.discretion.text(path)) for thing in slot.things)
+        about = self.ground.outputs[name].entity.as_json().get("description")
+        many = max(0, len(others) - len(things))
+        return refs, Slot(name=name, kind="File[]", things=tuple(things), many=many, description=str(about))
 
     def stand_ins(self) -> None:
         """Say of each parameter that no run of this crate filled, that none did."""
@@ -189,12 +233,17 @@ class Retrospective:
         if self.ground.secretive:
             return []
         things: list[Thing] = []
-        failed = {step.name for step in execution.steps if step.status in (Status.FAILED, Status.KILLED)}
+        failed = {
+            mark
+            for step in execution.steps
+            if step.status in (Status.FAILED, Status.KILLED)
+            for mark in (PurePosixPath(step.name).name, step.id[:8])
+        }
 
         def weight(path: PurePosixPath) -> tuple[int, str]:
             if path.parent.name == "logs":
                 return 0, str(path)
-            return 1 if any(PurePosixPath(name).name in path.name for name in failed) else 2, str(path)
+            return 1 if any(mark in path.name for mark in failed) else 2, str(path)
 
         for path in sorted(execution.logs or self._found(execution), key=weight)[:LOG_FILES]:
             try:
@@ -202,9 +251,11 @@ class Retrospective:
             except NotFoundError:
                 continue
             with stream:
-                text = "".join(self._rewritten(stream)).encode()
+                text = rewritten(stream, path.name, self.discretion)
+            if text is None:
+                continue
             entity = self.ground.data.made(
-                str(path), text, name=f"{path.name} of run {execution.run}", encoding="text/plain"
+                str(path), text, name=f"{path.name} of run {execution.run}", encoding=log_media_type(path.name)
             )
             entity.set("about", Ref(action.id))
             entity.set("description", "A log of the run. Names of this machine and paths outside the run are left out.")
@@ -216,16 +267,6 @@ class Retrospective:
         folder = self.subject.content / "runs" / str(execution.run) / "logs"
         files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
         return [PurePosixPath(path.relative_to(self.subject.content)) for path in files]
-
-    def _rewritten(self, stream: BinaryIO) -> Iterator[str]:
-        size = stream.seek(0, io.SEEK_END)
-        stream.seek(max(0, size - LOG_BYTES))
-        if size > LOG_BYTES:
-            yield f"[the first {size - LOG_BYTES} bytes are left out]\n"
-        for line in io.TextIOWrapper(
-            io.BytesIO(stream.read(LOG_BYTES)), encoding="utf-8", errors="replace", newline=""
-        ):
-            yield self.discretion.text(line)
 
 
 def _time(text: str | None) -> str | None:

@@ -50,6 +50,8 @@ class RunStory:
     logs: tuple[Thing, ...] = ()
     environment: tuple[Slot, ...] = ()
     tools: str = ""
+    platform: str = ""
+    tail: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -76,4 +78,5 @@ class Story:
     outputs: tuple[Slot, ...] = ()
     runs: tuple[RunStory, ...] = ()
     still_running: int = 0
+    command: str | None = None
     remarks: list[str] = field(default_factory=list)

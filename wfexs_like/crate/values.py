@@ -21,6 +21,7 @@ from wfexs_like.crate.vocabulary import UNKNOWN_MEDIA_TYPE, additional_types
 SHOWN = 50
 """So many things of one slot are shown to people; the metadata have all."""
 _DATA_TYPES = frozenset({"PropertyValue", "DateTime", "Number", "Float", "Integer", "Text", "Date", "Boolean", "Time"})
+_UNTYPED = frozenset({"PropertyValue"})
 _NONE = "null"
 
 Locate = Callable[[str, Mapping[str, Json]], Content]
@@ -28,13 +29,19 @@ Locate = Callable[[str, Mapping[str, Json]], Content]
 
 @dataclass(slots=True, kw_only=True)
 class Formal:
-    """A FormalParameter's entity while its values are being met."""
+    """A FormalParameter's entity while its values are being met.
+
+    ``literals`` are the types of plain values that were met, ``assumed`` those of its default. They tell the type of a
+    parameter that declares none.
+    """
 
     entity: Entity
     name: str
     declared: frozenset[str]
     has_secondary: bool
     observed: set[str] = field(default_factory=set)
+    literals: set[str] = field(default_factory=set)
+    assumed: frozenset[str] = frozenset()
 
     @property
     def placeholder(self) -> str:
@@ -50,11 +57,13 @@ class Formal:
         A validator wants each type to fit each value, so that a type which no value has is left out.
         """
         if not self.observed:
-            types = (set(self.declared) - {"File"}) | {"Collection"} if self.has_secondary else set(self.declared)
+            declared = set(self.declared) if self.declared != _UNTYPED else set(self.assumed or _UNTYPED)
+            types = (declared - {"File"}) | {"Collection"} if self.has_secondary else declared
         else:
             types = self.observed - {"PropertyValue"}
             if "PropertyValue" in self.observed:
-                types |= (self.declared & _DATA_TYPES) or {"PropertyValue"}
+                stated = self.declared & _DATA_TYPES
+                types |= stated if stated and stated != _UNTYPED else self.literals or _UNTYPED
         self.entity.set("additionalType", *sorted(types))
 
 
@@ -79,6 +88,8 @@ class Values:
             things.append(thing if note is None else replace(thing, note=note))
             if formal is not None:
                 formal.observed.add(entity_type)
+                if entity_type == "PropertyValue":
+                    formal.literals |= literal_types(value)
                 self.graph[ref].add("exampleOfWork", Ref(formal.entity.id))
                 formal.entity.add("workExample", ref)
         return refs, Slot(name=slot, kind=kind, things=tuple(things[:SHOWN]), many=max(0, len(things) - SHOWN))
@@ -260,6 +271,35 @@ def default_text(value: Json, discretion: Discretion) -> Literal | None:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return discretion.value(canonical(value).decode())
+
+
+def literal_types(value: Json) -> frozenset[str]:
+    """What ``additionalType`` says of a plain value; nothing of a null."""
+    if value is None:
+        return frozenset()
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return frozenset(one for member in value for one in literal_types(member))
+    kinds = ((bool, "Boolean"), (int, "Integer"), (float, "Float"), (str, "Text"))
+    return frozenset({next((name for kind, name in kinds if isinstance(value, kind)), "PropertyValue")})
+
+
+def without_places(value: Json, outputs: str | None = None) -> Json:
+    """The value with the text of its place for each place that is kept for an output: nothing lies there beforehand.
+
+    ``outputs`` is the run's folder of outputs, for values that a run recorded.
+    """
+    if isinstance(value, Mapping):
+        if value.get("class") in ("File", "Directory"):
+            if "outputPlace" in value:
+                return str(value["outputPlace"])
+            path = value.get("path")
+            if outputs is not None and isinstance(path, str) and f"{path}/".startswith(f"{outputs}/"):
+                return path.removeprefix(outputs).strip("/") or "."
+            return value
+        return {key: without_places(one, outputs) for key, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [without_places(one, outputs) for one in value]
+    return value
 
 
 def _literals(value: Json) -> list[Literal]:

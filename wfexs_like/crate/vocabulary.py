@@ -52,6 +52,10 @@ EXTRA_TERMS: Final = {
 }
 """The sixteen terms that Workflow Run RO-Crate adds to RO-Crate 1.1, and what they stand for."""
 
+DOCKER_IMAGE: Final = f"{_WORKFLOW_RUN_TERMS}DockerImage"
+SIF_IMAGE: Final = f"{_WORKFLOW_RUN_TERMS}SIFImage"
+"""What ``additionalType`` of a ContainerImage says of its format."""
+
 LANGUAGES: Final = {
     "cwl": (
         "https://w3id.org/workflowhub/workflow-ro-crate#cwl",
@@ -163,8 +167,20 @@ _MEDIA_TYPES: Final = {
     "yaml": "application/yaml",
     "yml": "application/yaml",
     "zip": "application/zip",
+    "config": "text/plain",
+    "dot": "text/vnd.graphviz",
+    "groovy": "text/x-groovy",
 }
 UNKNOWN_MEDIA_TYPE: Final = "application/octet-stream"
+
+
+LOG_MEDIA_TYPES: Final = {
+    "dot": "text/vnd.graphviz",
+    "html": "text/html",
+    "json": "application/json",
+    "trace.txt": "text/tab-separated-values",
+}
+"""Media types of the files in which a run tells of itself, by name or suffix; all others are plain text."""
 
 
 def media_type(name: str) -> str:
