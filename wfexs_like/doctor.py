@@ -51,7 +51,8 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         cwltool,
         lambda: tool("git", environment, purpose="workflows and inputs from git repositories", fix=_apt("git")),
         lambda: javascript(environment),
-        lambda: tool("java", environment, purpose="Nextflow", fix=_apt("default-jre-headless"), ask="-version"),
+        lambda: java(environment),
+        lambda: nextflow(settings.cache, environment),
         network_isolation,
         lambda: engine_runtime("docker", environment),
         lambda: engine_runtime("podman", environment),
@@ -84,6 +85,81 @@ def cwltool() -> Finding:
             name="cwltool", found=False, works=False, purpose=purpose, fix="install wfexs-like again", essential=True
         )
     return Finding(name="cwltool", found=True, works=True, purpose=purpose, version=found, essential=True)
+
+
+def java(environment: Mapping[str, str], usual: Path | None = None) -> Finding:
+    """Every Java of this machine and what it suits; the one for Nextflow's default version is started."""
+    from engines.nextflow.installation import known_versions
+    from engines.nextflow.java import USUAL, find_java, javas
+    from engines.nextflow.versions import DEFAULT, java_range
+    from staging.errors import EngineError
+
+    purpose = "running Nextflow"
+    usual = usual or USUAL
+    told = []
+    for one in javas(environment, usual):
+        suits = [
+            version for version in known_versions() if java_range(version)[0] <= one.major <= java_range(version)[1]
+        ]
+        told.append(f"{one.label} at {one.path} for {', '.join(suits) if suits else 'no known version'}")
+    detail = "; ".join(told) or None
+    try:
+        chosen = find_java(DEFAULT, environment, usual)
+    except EngineError as error:
+        return Finding(name="java", found=bool(told), works=False, purpose=purpose, detail=detail, fix=error.hint)
+    _, failure = _said((str(chosen.path), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-version"), environment)
+    return Finding(
+        name="java",
+        found=True,
+        works=failure is None,
+        purpose=purpose,
+        version=chosen.version,
+        detail=detail if failure is None else f"{chosen.path} does not start: {failure}",
+        fix=None if failure is None else "reinstall it, or set JAVA_HOME to the folder of another",
+    )
+
+
+def nextflow(cache: Path, environment: Mapping[str, str]) -> Finding:
+    """Which versions are set up and sound, and where others can come from. Nothing is fetched or started."""
+    from engines.nextflow.listing import versions
+    from engines.nextflow.sources import MAVEN, RELEASE, asked_source
+
+    purpose = "running Nextflow workflows"
+    add = '"wfexs-like engines add nextflow'
+    try:
+        asked = asked_source(environment)
+        there = [one for one in versions(cache, environment) if one.cached]
+    except (WfexsError, OSError) as error:
+        fix = error.hint if isinstance(error, WfexsError) else None
+        return Finding(
+            name="nextflow", found=False, works=False, purpose=purpose, detail=_failure(error), fix=fix or f'{add}"'
+        )
+    has_maven = find_tool("mvn", environment) is not None
+    sources = [
+        *(["its releases" if asked is None else "its releases (asked for)"] if asked != MAVEN else []),
+        *(["Maven" if asked is None else "Maven (asked for)"] if asked != RELEASE and has_maven else []),
+    ]
+    told = [f"{one.version} ({one.source}, {'verified' if one.verified else 'damaged'})" for one in there]
+    usable = [one for one in there if one.verified and one.lacks is None]
+    damaged = [one for one in there if not one.verified]
+    fix = None
+    if not sources:
+        fix = f"{_apt('maven')}, or do not set WFEXS_LIKE_NEXTFLOW_SOURCE"
+    elif damaged:
+        fix = f'{add}@{damaged[0].version}" fetches it again'
+    elif there and not usable:
+        fix = f"for {there[-1].version} it takes {there[-1].lacks}"
+    elif not there:
+        fix = f'staging fetches it; {add}" does so beforehand'
+    return Finding(
+        name="nextflow",
+        found=bool(there),
+        works=bool(usable) and not damaged,
+        purpose=purpose,
+        version=usable[-1].version if usable else None,
+        detail=f"set up: {', '.join(told) or 'none'}; others from {' or '.join(sources) or 'nowhere: no mvn'}",
+        fix=fix,
+    )
 
 
 def tool(name: str, environment: Mapping[str, str], *, purpose: str, fix: str, ask: str = "--version") -> Finding:

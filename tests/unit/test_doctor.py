@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.engines import set_up
 from wfexs_like import doctor
 from wfexs_like.cli.commands.doctor import doctor_view
 from wfexs_like.doctor import (
@@ -72,6 +73,77 @@ def test_node_has_to_compute_something(tmp_path: Path) -> None:
     assert not javascript({"PATH": "/nowhere"}).found
 
 
+def jdk(folder: Path, version: str, body: str = "exit 0") -> Path:
+    """A Java, as far as what it says of itself goes."""
+    fake_tool_folder = folder / "bin"
+    folder.mkdir(parents=True)
+    fake_tool(fake_tool_folder, "java", body)
+    (folder / "release").write_text(f'IMPLEMENTOR="Somebody"\nJAVA_VERSION="{version}"\n')
+    return folder
+
+
+def test_every_java_is_told_with_the_versions_of_nextflow_that_it_suits(tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    jdk(usual / "eight", "1.8.0_292")
+    jdk(usual / "eleven", "11.0.2")
+    environment = {"JAVA_HOME": str(jdk(tmp_path / "home", "17.0.15")), "PATH": "/nowhere"}
+    finding = doctor.java(environment, usual)
+    assert (finding.found, finding.works, finding.version, finding.fix) == (True, True, "17.0.15", None)
+    assert str(finding.detail).split("; ") == [
+        f"17.0.15 (Somebody) at {tmp_path}/home/bin/java for 22.10.7, 23.10.1, 24.10.0",
+        f"1.8.0_292 (Somebody) at {usual}/eight/bin/java for no known version",
+        f"11.0.2 (Somebody) at {usual}/eleven/bin/java for 22.10.7, 23.10.1",
+    ]
+
+
+def test_a_java_that_is_too_old_and_none_at_all_come_with_what_to_install(tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    none = doctor.java({"PATH": "/nowhere"}, usual)
+    assert (none.found, none.works) == (False, False)
+    assert "openjdk-17-jre-headless" in str(none.fix)
+    jdk(usual / "eleven", "11.0.2")
+    old = doctor.java({"PATH": "/nowhere"}, usual)
+    assert (old.found, old.works) == (True, False)
+    assert "11.0.2" in str(old.detail)
+    assert "openjdk-17-jre-headless" in str(old.fix)
+
+
+def test_a_java_that_does_not_start_is_limited(tmp_path: Path) -> None:
+    environment = {
+        "JAVA_HOME": str(jdk(tmp_path / "home", "17.0.15", "echo no memory >&2; exit 1")),
+        "PATH": "/nowhere",
+    }
+    finding = doctor.java(environment, tmp_path / "usual")
+    assert (finding.found, finding.works) == (True, False)
+    assert "no memory" in str(finding.detail)
+    assert finding.fix
+
+
+def test_nextflow_is_told_by_what_is_set_up_and_where_others_come_from(tmp_path: Path) -> None:
+    environment = {"JAVA_HOME": str(jdk(tmp_path / "home", "17.0.15")), **fake_tool(tmp_path / "bin", "mvn", "exit 1")}
+    nothing = doctor.nextflow(tmp_path, environment)
+    assert (nothing.found, nothing.works, nothing.version) == (False, False, None)
+    assert nothing.detail == "set up: none; others from its releases or Maven"
+    assert '"wfexs-like engines add nextflow"' in str(nothing.fix)
+    jars = set_up(tmp_path, "24.10.0")
+    there = doctor.nextflow(tmp_path, environment)
+    assert (there.found, there.works, there.version, there.fix) == (True, True, "24.10.0", None)
+    assert "24.10.0 (maven, verified)" in str(there.detail)
+    (jars / "groovy.jar").write_text("other bytes")
+    damaged = doctor.nextflow(tmp_path, environment)
+    assert (damaged.found, damaged.works) == (True, False)
+    assert '"wfexs-like engines add nextflow@24.10.0" fetches it again' in str(damaged.fix)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"), [("maven", "apt-get install maven"), ("nowhere", "set it to release or maven")]
+)
+def test_a_source_of_nextflow_that_can_not_be_used_comes_with_a_fix(tmp_path: Path, asked: str, told: str) -> None:
+    finding = doctor.nextflow(tmp_path, {"PATH": "/nowhere", "WFEXS_LIKE_NEXTFLOW_SOURCE": asked})
+    assert not finding.works
+    assert told in str(finding.fix)
+
+
 def test_a_folder_that_is_not_there_yet_is_judged_by_the_one_above_it_and_not_made(tmp_path: Path) -> None:
     finding = folder("cache", tmp_path / "a" / "b")
     assert (finding.found, finding.works, finding.essential) == (False, True, True)
@@ -109,8 +181,8 @@ def test_this_machine_is_examined_for_real_and_leaves_no_trace(tmp_path: Path) -
     settings = Settings.load({**environment, "HOME": str(tmp_path)})
     findings = {one.name: one for one in examine(settings)}
     assert set(findings) >= {
-        "cwltool", "git", "node", "java", "isolation", "docker", "podman", "apptainer", "unshare", "fuse", "gocryptfs",
-        "tun", "cache", "workdirs",
+        "cwltool", "git", "node", "java", "nextflow", "isolation", "docker", "podman", "apptainer", "unshare", "fuse",
+        "gocryptfs", "tun", "cache", "workdirs",
     }  # fmt: skip
     assert findings["cwltool"].works
     for one in findings.values():

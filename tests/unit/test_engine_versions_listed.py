@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 
 from engines.base import ENGINES, EngineVersion
 from engines.cwltool.environment import default_version
-from engines.nextflow.launching import JARS
 from engines.nextflow.listing import versions as nextflow_versions
-from engines.nextflow.records import EngineRecord, attest
-
-
-def set_up(cache: Path, version: str, source: str = "maven") -> Path:
-    """An engine's folder as it is after setting it up, with two small files; returns the folder of its files."""
-    beside = cache / "engines" / "nextflow" / "beside"
-    jars = beside / JARS
-    jars.mkdir(parents=True)
-    files = []
-    for name in (f"nextflow-{version}.jar", "groovy.jar"):
-        (jars / name).write_text(f"{name} from {source}")
-    time.sleep(0.05)
-    for path in sorted(jars.iterdir(), reverse=True):
-        attested = attest(path, f"pkg:maven/{path.name}")
-        assert attested is not None
-        files.append(attested)
-    record = EngineRecord(version=version, source=source, identifier="pkg:maven/x", known=True, files=tuple(files))
-    record.write(beside / "engine.json")
-    home = beside.with_name(f"{version}-{record.fingerprint[:12]}")
-    beside.rename(home)
-    return home / JARS
+from tests.support.engines import set_up
 
 
 def java(folder: Path, version: str) -> dict[str, str]:
