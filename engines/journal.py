@@ -58,6 +58,7 @@ JOURNAL = "journal.jsonl"
 KILLED_WITHOUT_WORD = "the run was killed: its record breaks off"
 
 _GONE_PREFIX = "tmp"
+_BRIEF = frozenset({"name", "tool", "status", "exit_code", "attempt", "cached", "after", "tag", "started", "ended"})
 
 
 def timestamp() -> str:
@@ -147,15 +148,18 @@ def events(path: Path) -> Iterator[dict[str, Any]]:
                 yield event
 
 
-def replay(path: Path) -> Execution:
+def replay(path: Path, *, brief: bool = False) -> Execution:
     """What is known of a run: as it is now, or as it was when its record ended or broke off. No time is invented.
+
+    ``brief`` leaves out what steps took, made, wrote and used, so that a run of very many fits into memory: of each
+    step stays which it was and how it ended.
 
     Raises:
         NotFoundError: there is no journal, or nothing that can be read in it.
         WfexsError: a value in it is not what a journal holds.
     """
     try:
-        return _replay(path)
+        return _replay(path, brief=brief)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise WfexsError(
@@ -165,10 +169,10 @@ def replay(path: Path) -> Execution:
         ) from error
 
 
-def _replay(path: Path) -> Execution:
+def _replay(path: Path, *, brief: bool) -> Execution:
     try:
         live = is_live(path)
-        told = _Told()
+        told = _Told(brief=brief)
         for line in events(path):
             told.hear(line)
     except FileNotFoundError as error:
@@ -215,7 +219,8 @@ def _replay(path: Path) -> Execution:
 class _Told:
     """What a journal's lines say, heard one by one: of the run, its engine, and each attempt at a step."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, brief: bool = False) -> None:
+        self.brief = brief
         self.first: dict[str, Any] | None = None
         self.last: dict[str, Any] | None = None
         self.refused: dict[str, Any] | None = None
@@ -244,7 +249,7 @@ class _Told:
         if over:
             Status(line["status"])
         told = self.steps.setdefault(str(line.get("id") or name), {"name": name})
-        told.update((key, value) for key, value in line.items() if value is not None)
+        told.update((k, v) for k, v in line.items() if v is not None and not (self.brief and k not in _BRIEF))
         moment = "ended" if over else "started"
         if line.get(moment) is None and (time := line.get("time")) is not None:
             told[moment] = time

@@ -26,6 +26,7 @@ from engines.execution import Status
 from staging.errors import CrateError, NotFoundError, UsageError, from_os_error
 from staging.plan import Kind, Role
 from staging.workdir import LOCK
+from wfexs_like.crate.again import command_line
 from wfexs_like.crate.data import Content
 from wfexs_like.crate.discretion import Discretion, is_told_in_part, web_address
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
@@ -199,6 +200,11 @@ def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: froz
         _containers(ground)
     ground.settle()
     story.lock = _lock(ground)
+    story.command = command_line(ground)
+    files = len(ground.plan.of_role(Role.ENGINE)) - 1
+    if files > 0:
+        where = f"{LOCK} has the sha256 of each" if story.lock is not None else "the lock has the sha256 of each"
+        ground.engine.set("description", f"{files} files, and one sha256 over all of them; {where}.")
     story.remarks += _remarks(ground, story)
     graph.add(ROOT).add("mentions", ground.contextual.ourselves(subject.software_version, ran=kind == "retrospective"))
     readme = ground.data.made("README.md", render_readme(story).encode(), name="README", encoding="text/markdown")
@@ -298,6 +304,12 @@ def _remarks(ground: Prospective, story: Story) -> list[str]:
         remarks.append(
             "Some addresses are told without their query, which may have been a key: by themselves they may not be "
             "enough to fetch from. Check what you get by its sha256."
+        )
+    folders = any(item.kind is Kind.DIRECTORY for item in ground.plan.of_role(Role.WORKFLOW))
+    if story.command is not None and folders and "workflow" not in ground.include:
+        remarks.append(
+            "Of the workflow, its scripts, modules and configuration are in this crate. What else came with it "
+            "(programs in bin, templates, data) is in a crate that is made with --include workflow."
         )
     if ground.data.withheld:
         remarks.append(

@@ -133,6 +133,7 @@ def _run(run: RunStory) -> str:
         ("Exit code", "" if run.exit_code is None else str(run.exit_code)),
         ("Ran", _text(run.ran)),
         ("Tools", _text(run.tools)),
+        ("Engine ran on", _text(run.platform)),
         ("Network", "none: cut off by a network namespace" if run.network == "namespace" else "not cut off from it"),
         ("Logs", ", ".join(_thing(log) for log in run.logs)),
         ("Identifier", f"<code>{_text(run.uuid)}</code>"),
@@ -140,6 +141,7 @@ def _run(run: RunStory) -> str:
     return _section(
         f"Run {run.number} {_badge(run.status)}",
         f'<pre class="bad">{_text(run.error)}</pre>' if run.error else "",
+        f"<h3>Its last words</h3><pre>{_text(_short(chr(10).join(run.tail)))}</pre>" if run.error and run.tail else "",
         "<h3>Outputs</h3>",
         _slots(run.outputs),
         "<h3>Inputs</h3>",
@@ -196,6 +198,16 @@ def _documents(story: Story) -> str:
 def _again(story: Story) -> str:
     ran = story.kind == "retrospective"
     remarks = "".join(f"<p>{_text(remark)}</p>" for remark in story.remarks)
+    if story.command is not None:
+        return _section(
+            "Run it again" if ran else "Run it",
+            f"<p>With {_text(story.engine)}, from this folder:</p><pre>{_text(story.command)}</pre>"
+            "<p>Check the sha256 of each input first. Inputs that are not in this crate have to be fetched from where "
+            "they are said to be, or asked for: a name without a folder stands for such a one. Parameters that are not "
+            "in the command have the workflow's own values. "
+            '<a href="README.md">README.md</a> says how the digests are made.</p>',
+            remarks,
+        )
     return _section(
         "Run it again" if ran else "Run it",
         f"<p>Any engine for {_text(story.language)} can run {_thing(story.workflow)} with the inputs above; "

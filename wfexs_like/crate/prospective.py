@@ -199,11 +199,6 @@ class Prospective:
         sha256 = items[0].fingerprint.digest if items else None
         engine = self.contextual.engine(self.plan.engine, self.plan.engine_version, identifier, sha256)
         self.engine = self.graph[engine]
-        if len(items) > 1:
-            self.engine.set(
-                "description",
-                f"{len(items) - 1} files, {items[0].size} bytes: the sha256 is that of all of them together.",
-            )
         main.add("softwareRequirements", engine)
         for item in self.plan.of_role(Role.PLUGIN):
             name, _, version = item.name.partition("@")

@@ -12,6 +12,13 @@ This folder is an [RO-Crate](https://w3id.org/ro/crate): data with a description
 _AGAIN = """\
 With any engine for {language}: run `{main}` with the inputs above, after checking their sha256. {here} {engine}.
 Inputs that are not in this crate have to be fetched from where they are said to be, or asked for."""
+_COMMAND = """\
+With {engine}: after checking the sha256 of each input, from this folder,
+
+    {command}
+
+Inputs that are not in this crate have to be fetched from where they are said to be, or asked for: a name without a
+folder stands for such a one. Parameters that are not in the command have the workflow's own values."""
 _HOW = """\
 {software} fetched the workflow and its inputs, wrote down the sha256 of each{ran}, and
 wrote this crate. Every sha256 of a file in this crate was computed from the very bytes that were written."""
@@ -48,6 +55,8 @@ def render_readme(story: Story) -> str:
         engine=_plain(story.engine),
         here="Here it was" if ran else "It was prepared for",
     )
+    if story.command is not None:
+        again = _COMMAND.format(engine=_plain(story.engine), command=story.command)
     lines += [
         "## Run it again" if ran else "## Run it",
         "",
@@ -88,10 +97,13 @@ def _run(run: RunStory) -> list[str]:
         lines += [f"Started {run.started}, {'ended ' + run.ended if run.ended else 'end not known'}{took}.", ""]
     if run.error:
         # An indented block is shown as it is, markup and all.
-        lines += [*(f"    {line[:_LONGEST]}" for line in run.error.splitlines()[:100]), ""]
+        told = [*run.error.splitlines()[:100], *(("", "Its last words:", *run.tail) if run.tail else ())]
+        lines += [*(f"    {line.rstrip()[:_LONGEST]}".rstrip() for line in told), ""]
     lines += [f"Ran: {_plain(run.ran)}.", ""]
     if run.tools:
         lines += [f"Tools: {_plain(run.tools)}.", ""]
+    if run.platform:
+        lines += [f"The engine ran on: {_plain(run.platform)}.", ""]
     lines += ["### Inputs", "", *_slots(run.inputs)]
     if run.environment:
         lines += ["### Environment", "", *_slots(run.environment)]

@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from wfexs_like.crate.export import CrateSubject
 
 
-def executions_of(workdir: StagedWorkdir) -> tuple[Execution, ...]:
-    """Every run, in order, as its journal tells it."""
-    return tuple(_execution(workdir, number) for number in workdir.runs())
+def executions_of(workdir: StagedWorkdir, *, brief: bool = False) -> tuple[Execution, ...]:
+    """Every run, in order, as its journal tells it; see ``engines.journal.replay`` for ``brief``."""
+    return tuple(_execution(workdir, number, brief=brief) for number in workdir.runs())
 
 
-def _execution(workdir: StagedWorkdir, number: int) -> Execution:
+def _execution(workdir: StagedWorkdir, number: int, *, brief: bool) -> Execution:
     folder = workdir.run_folder(number)
     try:
-        execution = replay(folder / JOURNAL)
+        execution = replay(folder / JOURNAL, brief=brief)
     except NotFoundError:
         # It was killed before it wrote a word: that it was begun is all that is known.
         plan = workdir.plan()
@@ -98,7 +98,8 @@ def subject_of(
     from wfexs_like.crate.licences import check_licence
 
     licence = check_licence(licence) if licence else None
-    executions = executions_of(workdir)
+    # Steps are counted in a crate, not told one by one.
+    executions = executions_of(workdir, brief=True)
     if run is not None:
         executions = tuple(one for one in executions if one.run == run)
         if not executions:
