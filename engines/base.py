@@ -78,7 +78,8 @@ class WorkflowInterface:
     ``documents`` are the files the workflow is made of, relative to its root; ``kind`` is ``Workflow``,
     ``CommandLineTool``, ...; ``licence`` and ``authors`` when the document states them (schema.org annotations).
     ``open_outputs``: what it makes is known only when it ran; ``outputs`` need not be all. ``plugins`` are those of
-    the engine that the workflow declares (``nf-schema@2.1.1``); without them it was not read further.
+    the engine that the workflow declares (``nf-schema@2.1.1``); without them it was not read further. ``constraints``
+    is the JSON Schema that the workflow itself states for its parameters.
     """
 
     entry: PurePosixPath
@@ -99,6 +100,7 @@ class WorkflowInterface:
     needs_javascript: bool = False
     open_outputs: bool = False
     plugins: tuple[str, ...] = ()
+    constraints: Mapping[str, Json] | None = None
 
 
 class Plugin(NamedTuple):

@@ -33,6 +33,7 @@ def interface_as_json(interface: WorkflowInterface) -> dict[str, Any]:
         "authors": [dict(one) for one in interface.authors],
         "needs_javascript": interface.needs_javascript,
         "plugins": list(interface.plugins),
+        "constraints": interface.constraints,
         "open_outputs": interface.open_outputs,
     }
 
@@ -62,6 +63,7 @@ def interface_from_json(record: Mapping[str, Any]) -> WorkflowInterface:
             authors=tuple(record.get("authors") or ()),
             needs_javascript=bool(record.get("needs_javascript")),
             plugins=tuple(str(one) for one in record.get("plugins") or ()),
+            constraints=record.get("constraints"),
             open_outputs=bool(record.get("open_outputs")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
+from typing import cast
 
 from engines.base import Beside, Bound, FormalParameter, WorkflowInterface
 from engines.binding import Misfits, fault_of, missing, named, override, unknown, unlisted
 from engines.fitting import members, misfits
+from engines.nextflow.parameters_schema import check
 from staging.definition import DirectoryValue, EngineSettings, FileValue, OutputPlace, Param, Value
-from staging.errors import Fault
+from staging.errors import DefinitionError, Fault
 from staging.plan import Json
 
 _PATHS = ("File", "Directory")
@@ -48,6 +50,7 @@ def bind(
             else:
                 faults.append(unknown(one, slots))
     faults += missing(slots, bound, params)
+    faults += _broken(interface, bound)
     return Bound(params=tuple(bound.values()), faults=tuple(faults))
 
 
@@ -57,7 +60,19 @@ def bind_override(interface: WorkflowInterface, name: str, value: Json) -> Json:
     Raises:
         DefinitionError: there is no such parameter, or the value doesn't fit. Files have to be staged.
     """
-    return override(interface, name, value, _rule(interface, lists_as_text=False))
+    given = override(interface, name, value, _rule(interface, lists_as_text=False))
+    param = Param(name=name, value=cast("Value", given), file="--param", where=name)
+    for fault in _broken(interface, {name: param}):
+        raise DefinitionError((fault,), message=f"{name}: {fault.message}", hint=fault.hint)
+    return given
+
+
+def _broken(interface: WorkflowInterface, bound: Mapping[str, Param]) -> list[Fault]:
+    """The constraints of the workflow's own schema that no type says."""
+    if interface.constraints is None:
+        return []
+    broken = check(interface.constraints, {name: one.value for name, one in bound.items()})
+    return [fault_of(bound[one.name], one.place, one.message, None) for one in broken]
 
 
 def _rule(interface: WorkflowInterface, *, lists_as_text: bool) -> Misfits:
@@ -105,10 +120,19 @@ def _stand_in(kind: Json, value: Value, own: frozenset[str]) -> Value:
     if isinstance(value, tuple):
         items = [one.get("items") for one in options if isinstance(one, Mapping) and one.get("type") == "array"]
         return tuple(_stand_in(items[0] if items else "Any", one, own) for one in value)
+    if isinstance(value, str) and "Directory" in options and _is_inside(value):
+        # Read from the folder that a run is started in, which is that of its outputs.
+        return DirectoryValue()
     if isinstance(value, str) and value in own and "string" not in options:
         paths = [one for one in options if one in _PATHS]
         return value if not paths else FileValue() if paths[0] == "File" else DirectoryValue()
     return value
+
+
+def _is_inside(text: str) -> bool:
+    """Whether a text is a path that leads nowhere but below the folder that it is read from."""
+    parts = PurePosixPath(text).parts
+    return bool(text) and "://" not in text and not text.startswith(("/", "$", "~", "-")) and ".." not in parts
 
 
 def _widened(kind: Json, *, lists_as_text: bool) -> Json:

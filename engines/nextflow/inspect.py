@@ -142,8 +142,10 @@ def _interface(told: Mapping[str, Any], folder: Path, script: PurePosixPath) -> 
     base = _base(folder, script)
     schema = base / parameters_schema.NAME
     stated: tuple[FormalParameter, ...] = ()
+    constraints: Mapping[str, Any] | None = None
     if schema.is_file():
-        stated = parameters_schema.formal_parameters(schema.read_bytes())
+        text = schema.read_bytes()
+        stated, constraints = parameters_schema.formal_parameters(text), parameters_schema.read_schema(text)
         documents.add(str(schema.relative_to(folder)))
     return WorkflowInterface(
         entry=script,
@@ -154,6 +156,7 @@ def _interface(told: Mapping[str, Any], folder: Path, script: PurePosixPath) -> 
         inputs=_inputs(told, stated, folder),
         outputs=(),
         open_outputs=True,
+        constraints=constraints,
         tools=tuple(_tool(one) for one in told.get("processes") or ()),
         documents=tuple(sorted(documents)),
         label=_text(manifest.get("name")),

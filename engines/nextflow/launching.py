@@ -54,7 +54,11 @@ def java_command(
     home = home_of(engine)
     version, major = java_of(engine)
     archive = class_data.usable(home, engine.program, version, major)
-    sharing = () if archive is None else ("-Xshare:auto", f"-XX:SharedArchiveFile={archive}", "-Xlog:disable", "-Xlog:all=error:stderr")
+    sharing = (
+        ()
+        if archive is None
+        else ("-Xshare:auto", f"-XX:SharedArchiveFile={archive}", "-Xlog:disable", "-Xlog:all=error:stderr")
+    )
     heap = () if memory is None else (f"-Xmx{memory}",)
     return command(engine, tmp=tmp, main=main, flags=(*sharing, *heap), properties=properties)
 

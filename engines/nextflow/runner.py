@@ -25,6 +25,7 @@ from engines.launcher import last_words
 from engines.nextflow.engine_state import Resumption, put_away
 from engines.nextflow.launching import java_command
 from engines.nextflow.overlay import overlay
+from engines.nextflow.params_file import as_params_file
 from engines.nextflow.plugin_index import declaration
 from engines.nextflow.publishing import Published, collided, entries
 from engines.nextflow.secret_store import write_secrets
@@ -145,10 +146,14 @@ class _NextflowRun(RecordedRun):
 
     def _params_file(self) -> Path:
         path = self.request.folder / "engine" / "params.json"
-        values = {
-            name: as_params(value, lists_as_text=self.request.plan.settings.lists_as_text)
-            for name, value in self.request.parameters.items()
-        }
+        request = self.request
+        values = as_params_file(
+            {
+                name: as_params(value, lists_as_text=request.plan.settings.lists_as_text)
+                for name, value in request.parameters.items()
+            },
+            str((request.content / request.plan.workflow.path).parent),
+        )
         path.write_text(json.dumps(values, indent=1, ensure_ascii=False), encoding="utf-8")
         return path
 

@@ -80,6 +80,7 @@ def train(engine: InstalledEngine, say: Callable[[str], None], cancelled: thread
             made.chmod(0o444)
             made.replace(archive)
         keep_beside(archive)
+        _sweep(archive)
     except process.ProcessError as error:
         lines = [one for one in error.completed.stdout.decode(errors="replace").splitlines() if one.strip()]
         why = (lines[-1] if lines else error.message)[:200]
@@ -88,6 +89,14 @@ def train(engine: InstalledEngine, say: Callable[[str], None], cancelled: thread
     if why:
         say(f"no archive of classes could be made ({why}): every run will start a second later than it might")
         _failed(archive).write_text(f"{why}\n", encoding="utf-8")
+
+
+def _sweep(archive: Path) -> None:
+    """Remove the archives that were made with another jar of ours; a Java that runs with one keeps it."""
+    ours = archive.stem.rpartition("-")[2]
+    for other in archive.parent.glob("classes-*"):
+        if other.name.partition(".")[0].rpartition("-")[2] != ours:
+            other.unlink(missing_ok=True)
 
 
 def _failed(archive: Path) -> Path:

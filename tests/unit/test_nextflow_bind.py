@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_what_fits_is_bound_as_it_is(name: str, value: Any) -> None:
     ("name", "value", "message", "hint"),
     [
         ("input", "data/a.csv", "the text 'data/a.csv', where File is expected", "{c-l-a-s-s: File, url: ...}"),
-        ("outdir", "results", "the text 'results', where Directory is expected", "autoFill: true"),
+        ("outdir", "/data/results", "the text '/data/results', where Directory is expected", "autoFill: true"),
         ("logo", "$projectDir/assets/other.png", "where File is expected", "url: ..."),
         ("outdir", FILE, "a File, where Directory is expected", "Directory"),
         ("count", "5", "the text '5', where long is expected", None),
@@ -196,3 +197,25 @@ def test_a_params_file_has_maps_for_dotted_names_and_the_project_in_full() -> No
         "kept": ["a $projectDir/x", "$projectDirectory/x", "/wf\\1"],
         "kept.not": 3,
     }
+
+
+@pytest.mark.parametrize("place", ["results", "./results/deep", "a b"])
+def test_a_folder_may_be_a_path_below_that_of_the_outputs(place: str) -> None:
+    assert _bind(outdir=place).faults == ()
+
+
+@pytest.mark.parametrize("place", ["../results", "/tmp/results", "a/../../b", "~/results", "s3://bucket/results"])
+def test_a_folder_may_not_lie_elsewhere(place: str) -> None:
+    assert len(_bind(outdir=place).faults) == 1
+
+
+def test_constraints_of_the_schema_are_faults_of_the_parameters() -> None:
+    interface = replace(INTERFACE, constraints={"properties": {"count": {"type": "integer", "minimum": 1}}})
+    asked = {"input": FILE, "outdir": PLACE, "count": 0}
+
+    (fault,) = bind(interface, tuple(Param(name=name, value=one) for name, one in asked.items())).faults
+
+    assert fault.where == "params.count"
+    assert "1" in fault.message
+    with pytest.raises(DefinitionError, match="count"):
+        bind_override(interface, "count", "0")

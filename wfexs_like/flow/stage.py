@@ -39,7 +39,7 @@ from staging.wanted import PlacedFile, StagedItem, Wanted
 
 WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
-INSPECTION_VERSION = 2
+INSPECTION_VERSION = 3
 _DEFAULT_ENGINE = "cwltool"
 
 
