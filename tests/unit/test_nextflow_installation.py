@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from engines.base import EngineFile
-from engines.nextflow import installation, records
+from engines.nextflow import installation, records, training
 from engines.nextflow.installation import cached
 from engines.nextflow.records import Attested, EngineRecord, attest, fingerprint_of, holds_beside, keep_beside
 from engines.nextflow.release_asset import ReleaseSource
@@ -228,3 +228,19 @@ def test_of_two_engines_of_one_version_the_expected_one_is_taken(tmp_path: Path)
     assert chosen(None, None) == chosen("0" * 64, None) == release
     assert chosen(None, "maven") == maven
     assert installation._chosen(folder, "23.10.3", None, None) is None
+
+
+def test_an_archive_of_classes_that_goes_with_another_jar_of_ours_goes(tmp_path: Path) -> None:
+    for name in ("classes-aa-111111111111.jsa", "classes-bb-222222222222.jsa", "classes-cc-222222222222.failed"):
+        (tmp_path / name).touch()
+    for name in ("classes-aa-111111111111.jsa.json", "classes-aa-222222222222.jsa.json", "wfexs-like-111111111111.jar"):
+        (tmp_path / name).touch()
+
+    training._sweep(tmp_path / "classes-aa-222222222222.jsa")
+
+    assert sorted(one.name for one in tmp_path.iterdir()) == [
+        "classes-aa-222222222222.jsa.json",
+        "classes-bb-222222222222.jsa",
+        "classes-cc-222222222222.failed",
+        "wfexs-like-111111111111.jar",
+    ]
