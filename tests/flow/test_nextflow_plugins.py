@@ -80,8 +80,7 @@ def stage_file(folder: Path, registry: PluginRegistry, declared: str, version: s
 
 
 def content_of(staged: Mapping[str, Any]) -> Path:
-    (lock,) = Path(staged["path"]).rglob("stage.lock.json")
-    return lock.parent
+    return Path(staged["lock"]["path"]).parent
 
 
 def asked_for(registry: PluginRegistry) -> list[str]:
