@@ -70,7 +70,7 @@ def gather(
         for relative in sorted(one for one, (_, optional) in pending.items() if optional):
             if _folder_of(relative, found) is not None:
                 continue
-            wanted = _wanted(relative, pending[relative][0], top, lift, main)
+            wanted = replace(_wanted(relative, pending[relative][0], top, lift, main), optional=True)
             if locked is not None and wanted.name not in locked:
                 absent.add(relative)
                 continue

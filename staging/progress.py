@@ -15,7 +15,7 @@ class Progress(Protocol):
         """``done`` bytes of it are done, counted from its start; ``total`` when it became known."""
 
     def end(self, key: str, outcome: str) -> None:
-        """It ended: ``fetched``, ``cache`` or ``failed``."""
+        """It ended: ``fetched``, ``cache``, ``failed``, or ``absent`` (it was not there, and need not be)."""
 
     def say(self, message: str) -> None:
         """One plain line that a person should read (trust on first use, a mirror that failed, a retry)."""

@@ -170,7 +170,7 @@ class Stager:
             if obtainer.cancelled.is_set():
                 return
             self.progress.begin(request.key, request.label, request.size)
-            outcome = "failed"
+            outcome = "absent" if wanted[job.wanted[0]].optional else "failed"
             try:
                 if job.cacheable:
                     obtained[request.key] = obtainer.obtain(request)

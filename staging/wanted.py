@@ -18,7 +18,8 @@ from staging.plan import Kind, Plan, PlanItem, Role, Trust
 class Wanted:
     """One thing to be staged: from ``source``, or made of ``contents``. ``path`` is where, below the content folder.
 
-    ``kind`` is what it has to be (``None``: either). An item that is not ``cacheable`` is fetched past the store.
+    ``kind`` is what it has to be (``None``: either). An item that is not ``cacheable`` is fetched past the store. That
+    an ``optional`` one is not there is no news to anybody.
     """
 
     role: Role
@@ -30,6 +31,7 @@ class Wanted:
     disclosable: bool = True
     cacheable: bool = True
     clonable: bool = True
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

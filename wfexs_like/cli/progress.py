@@ -86,7 +86,7 @@ class Narrator:
                 self._write(f"fetching {work.label}: {size(done)} of {size(work.total)}")
 
     def end(self, key: str, outcome: str) -> None:
-        """It ended: ``fetched``, ``cache`` or ``failed``."""
+        """It ended: ``fetched``, ``cache``, ``failed``, or ``absent``, which is not worth a line."""
         with self._lock:
             work = self._works.pop(key, None)
             if work is None:
@@ -174,13 +174,15 @@ class Narrator:
                 self._write(f"{'fetching' if kind == 'item' else 'step'} {work.label}")
 
     def _finish(self, work: _Work, outcome: str, line: str) -> None:
-        self._ended[work.kind, outcome] += 1
         if self._bars is not None and work.bar is not None:
             self._bars.remove_task(work.bar)
             work.bar = None
             waiting = next((one for one in self._works.values() if one.bar is None), None)
             if waiting is not None:
                 self._show(waiting)
+        if outcome == "absent":
+            return
+        self._ended[work.kind, outcome] += 1
         self._lines[work.kind] += 1
         self._show_counts(work.kind)
         if self._quiet:
