@@ -99,8 +99,6 @@ def test_a_host_that_is_not_there_is_known_within_seconds(tmp_path: Path) -> Non
             ReleaseSource(base=base).fetch("24.10.0", tmp_path, quiet)
 
     assert time.monotonic() - started < 3
-    with pytest.raises(UnreachableError):
-        ReleaseSource(base="http://host.invalid").fetch("24.10.0", tmp_path, quiet)
 
 
 def test_only_two_sources_can_be_asked_for() -> None:
