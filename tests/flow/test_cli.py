@@ -173,8 +173,8 @@ def test_what_a_step_wrote_is_in_the_logs(staged: str, wfexs: Command) -> None:
     assert all(Path(one["path"]).stat().st_size == one["size"] for one in files)
 
 
-def running(wfexs: Command, staged: str) -> subprocess.Popen[str]:
-    """A run that sleeps, when its step has begun."""
+def running(wfexs: Command, staged: str, done: str | None = None) -> subprocess.Popen[str]:
+    """A run that sleeps, when its step has begun and the one called ``done`` is over."""
     process = subprocess.Popen(
         [*wfexs.argv, "--json", "run", staged, "--param", "seconds=100"],
         stdout=subprocess.PIPE,
@@ -184,7 +184,8 @@ def running(wfexs: Command, staged: str) -> subprocess.Popen[str]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         runs = wfexs.ok("show", staged)["runs"]
-        if runs and any(step["status"] == "running" for step in runs[-1]["steps"]) and sleepers():
+        steps = {step["name"]: step["status"] for step in runs[-1]["steps"]} if runs else {}
+        if "running" in steps.values() and (done is None or steps.get(done) == "completed") and sleepers():
             return process
         time.sleep(0.1)
     process.kill()
@@ -412,3 +413,132 @@ def test_at_a_terminal_a_run_shows_moving_lines_and_cleans_up_after_itself(stage
     assert shown.rindex(b"\x1b[?25h") > shown.rindex(b"\x1b[?25l")
     assert b"step say completed" in shown
     assert b"said.txt (8 B)" in shown
+
+
+TRIES = '''params.seconds = 0
+params.code = 3
+params.tries = 1
+
+process MAKE {
+  input: val name
+  output: path "${name}.txt"
+  script: "echo $name > ${name}.txt"
+}
+
+process COUNT {
+  errorStrategy { task.attempt < params.tries ? 'retry' : 'terminate' }
+  maxRetries 5
+  publishDir 'results'
+  input: path made
+  output: path "${made}.count"
+  script:
+  """
+  echo attempt ${task.attempt} >&2
+  sleep ${params.seconds}
+  wc -c < $made > ${made}.count
+  exit ${params.code}
+  """
+}
+
+workflow { COUNT(MAKE(Channel.of('a'))) }
+'''
+
+TRIES_STAGE = """workflow_id: main.nf
+workflow_type: nextflow
+nickname: tries
+workflow_config: {secure: false, containerType: none}
+params: {tries: 2}
+"""
+
+
+@pytest.fixture
+def tries(tmp_path: Path, wfexs: Command, nextflow: Path) -> str:
+    """A staged Nextflow pipeline whose second task fails twice, unless it is told not to."""
+    folder = tmp_path / "tries"
+    folder.mkdir()
+    (folder / "main.nf").write_text(TRIES)
+    (folder / "tries.wfex.stage").write_text(TRIES_STAGE)
+    return str(wfexs.ok("stage", folder / "tries.wfex.stage")["id"])
+
+
+@pytest.mark.nextflow
+def test_a_failed_nextflow_run_is_explained_and_continued(tries: str, wfexs: Command) -> None:
+    assert wfexs("run", tries, "--resume", "last").code == 10
+    assert wfexs("run", tries, "--resume", "1").code == 10
+    failed = wfexs("run", tries)
+    assert (failed.code, failed.object["status"]) == (8, "failed")
+    fits_its_schema(failed.object)
+    told = failed.stderr.splitlines()
+    assert any(
+        line.startswith("task COUNT (1) failed with exit code 3 after") and "tried again" in line for line in told
+    )
+    assert any(line.startswith("task COUNT (1) (attempt 2) failed with exit code 3") for line in told)
+    assert [line for line in told if line.startswith("  | ")] == ["  | attempt 2"]
+    assert f'"wfexs-like run {tries} --resume 1" continues where it stopped' in failed.stderr
+
+    done = wfexs("run", tries, "--param", "code=0", "--resume", "last")
+    assert (done.code, done.object["run"], done.object["resumed"]) == (0, 2, 1)
+    fits_its_schema(done.object)
+    assert "task MAKE (1) taken from an earlier run" in done.stderr
+    assert {step["name"]: step.get("cached", False) for step in done.object["steps"]} == {
+        "MAKE (1)": True,
+        "COUNT (1)": False,
+    }
+    (output,) = done.object["outputs"].values()
+    assert Path(output["path"]).read_text() == "2\n"
+
+    refused = wfexs("run", tries, "--resume", "2")
+    assert (refused.code, refused.object["error"]["kind"]) == (2, "usage")
+    assert len(wfexs.ok("show", tries)["runs"]) == 2
+    shown = wfexs.run("show", tries).stdout
+    assert "continued run 1" in shown
+    assert "task COUNT (1) (attempt 2)  failed with exit code 3" in shown
+    text = wfexs.run("logs", tries, "1").stdout
+    assert "attempt 1" in text
+    assert "attempt 2" in text
+    assert "report.html <==" in text
+    assert "<html" not in text
+
+
+@pytest.mark.nextflow
+def test_a_nextflow_run_that_was_killed_is_continued_and_wfexs_verbs_are_known(tries: str, wfexs: Command) -> None:
+    process = running(wfexs, tries, "MAKE (1)")
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert json.loads(out)["status"] == "killed"
+    assert gone()
+    done = wfexs("offline-execute", "-J", tries, "--resume", "last", "--param", "code=0", "--param", "seconds=0")
+    assert (done.code, done.object["resumed"]) == (0, 1), done.stderr
+    assert [step["name"] for step in done.object["steps"] if step.get("cached")] == ["MAKE (1)"]
+    assert len(wfexs.ok("staged-workdir", "status", tries)["runs"]) == 2
+
+
+@pytest.mark.nextflow
+def test_an_engine_is_set_up_beforehand_and_listed(wfexs: Command, nextflow: Path) -> None:
+    added = wfexs.ok("engines", "add", "nextflow")
+    fits_its_schema(added)
+    assert (added["version"], added["known"]) == ("24.10.0", True)
+    listed = wfexs.ok("engines", "list")
+    fits_its_schema(listed)
+    (default,) = [one for one in listed["engines"] if one["engine"] == "nextflow" and one["default"]]
+    assert (default["cached"], default["verified"], default["source"]) == (True, True, "maven")
+    assert (default["size"], default["sha256"]) == (added["size"], added["sha256"])
+    assert default["platform"]["java"] == added["platform"]["java"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("nextflow@", 2), ("snakemake", 2), ("nextflow@latest", 2), ("cwltool@0", 7)]
+)
+def test_an_engine_that_is_none_is_not_added(wfexs: Command, name: str, code: int) -> None:
+    answer = wfexs("engines", "add", name)
+    assert answer.code == code
+    assert answer.object["error"]["hint"]
+
+
+def test_an_engine_that_can_not_continue_says_so_and_leaves_no_run_behind(staged: str, wfexs: Command) -> None:
+    assert wfexs("run", staged, "--param", "code=3").code == 8
+    refused = wfexs("run", staged, "--resume", "1")
+    assert (refused.code, refused.object["error"]["kind"]) == (2, "usage")
+    assert "cwltool" in refused.object["error"]["message"]
+    assert len(wfexs.ok("show", staged)["runs"]) == 1

@@ -116,6 +116,7 @@ class KnownAnswers:
     execution: Execution = EXECUTION
     validation: Validation = VALIDATION
     problems: tuple[Problem, ...] = ()
+    items: tuple[ItemReport, ...] = (ITEM,)
     verified: bool = True
     raises: BaseException | None = None
     log_files: tuple[Path, ...] = ()
@@ -136,7 +137,7 @@ class KnownAnswers:
             content=self.root if there else None,
             lock_path=self.root / "stage.lock.json" if there else None,
             lock_digest=f"sha256:{SHA}" if there else None,
-            items=(ITEM,),
+            items=self.items,
             changes=("reads changed: ab12 -> cd34",) if there else (),
         )
 
@@ -537,6 +538,22 @@ def test_engines_are_listed_with_what_they_run_on_or_lack(call: Call, session: K
     assert 'nextflow@24.10.0 is damaged: "wfexs-like engines add' in call("engines", "list").stdout
 
 
+def test_the_files_of_an_engine_are_one_line_for_people_and_all_there_for_scripts(
+    call: Call, session: KnownAnswers
+) -> None:
+    engine = replace(ITEM, role="engine", name="nextflow", identifier="nextflow@24.10.0", size=3000, risks=())
+    files = tuple(replace(engine, name=f"nextflow/{name}.jar", size=1500) for name in ("groovy", "guava"))
+    session.items = (ITEM, engine, *files)
+    lines = call("resolve", "demo.stage").stdout.splitlines()
+    assert [line.split()[:4] for line in lines[1:3]] == [
+        ["input", "reads", "1.5", "kB"],
+        ["engine", "nextflow", "(2", "files)"],
+    ]
+    assert lines[-1] == "2 items, 4.5 kB"
+    assert "staged 2 items (4.5 kB)" in call("stage", "demo.stage").stderr
+    assert len(call("stage", "demo.stage", "--json").object["items"]) == 4
+
+
 def test_an_engine_that_was_added_is_told_in_a_line(call: Call, session: KnownAnswers) -> None:
     outcome = call("engines", "add", "nextflow")
     assert outcome.stdout == "nextflow@24.10.0 is ready (57.0 MB, fetched), on java 17.0.15 (Debian)\n"
@@ -898,7 +915,7 @@ def test_showing_a_working_directory_tells_items_runs_steps_and_outputs(call: Ca
 def test_attempts_and_work_that_was_done_before_are_told(call: Call, session: KnownAnswers) -> None:
     first = replace(STEP, status=Status.FAILED, exit_code=3, after="retry")
     session.execution = replace(
-        EXECUTION, steps=(first, replace(STEP, attempt=2), replace(STEP, name="x", cached=True))
+        EXECUTION, steps=(first, replace(STEP, attempt=2), replace(STEP, name="x", id="x", cached=True))
     )
 
     steps = call("run", "last", "--json").object["steps"]

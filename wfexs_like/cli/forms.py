@@ -47,7 +47,7 @@ def stage_form(report: StageReport) -> Form:
 def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
     """The object of ``run``, and one of ``runs`` of ``show``; ``content`` is what its relative paths start from.
 
-    ``resumed`` is there only when it continued another run.
+    ``resumed`` is there only when it continued another run, ``platform`` where the engine runs on something.
     """
     form: Form = {
         "id": workdir_id,
@@ -65,6 +65,8 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
         "steps": [step_form(step) for step in execution.steps],
         "logs": [shown_path(content / log) for log in execution.logs],
     }
+    if execution.platform:
+        form["platform"] = dict(execution.platform)
     if execution.resumed is not None:
         form["resumed"] = execution.resumed
     return form

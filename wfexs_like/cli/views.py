@@ -33,10 +33,19 @@ SHOWN_ISSUES = 100
 
 
 def items_view(items: Sequence[ItemReport], *, colour: bool = False, limit: int | None = None) -> str:
-    """Items as a table, then each risk on a line of its own, then the sum."""
+    """Items as a table, then each risk on a line of its own, then the sum. An engine and its files are one line."""
+    items, files = _without_engine_files(items)
     shown = items[:limit]
     rows = [
-        (item.role, item.name, size(item.size), short_digest(item.sha256), item.trust, item.source, item.identifier)
+        (
+            item.role,
+            _with_files(item, files),
+            size(item.size),
+            short_digest(item.sha256),
+            item.trust,
+            item.source,
+            item.identifier,
+        )
         for item in shown
     ]
     lines = [table(("ROLE", "NAME", "SIZE", "SHA256", "TRUST", "SOURCE", "IDENTIFIER"), rows, colour=colour)]
@@ -54,12 +63,32 @@ def items_view(items: Sequence[ItemReport], *, colour: bool = False, limit: int 
     return "\n".join(lines)
 
 
+def _without_engine_files(items: Sequence[ItemReport]) -> tuple[tuple[ItemReport, ...], Mapping[str, int]]:
+    """The items but for the files that an engine among them is made of, and how many each engine has of those."""
+    engines = {item.name for item in items if item.role == "engine" and "/" not in item.name}
+    files = dict.fromkeys(engines, 0)
+    rest = []
+    for item in items:
+        engine = item.name.partition("/")[0]
+        if item.role == "engine" and engine in engines and item.name != engine:
+            files[engine] += 1
+        else:
+            rest.append(item)
+    return tuple(rest), files
+
+
+def _with_files(item: ItemReport, files: Mapping[str, int]) -> str:
+    count = files.get(item.name, 0) if item.role == "engine" else 0
+    return f"{item.name} ({counted(count, 'file')})" if count else item.name
+
+
 def stage_words(report: StageReport) -> list[str]:
     """What is said after staging, a sentence a line."""
-    fetched = sum(item.source == "fetched" for item in report.items)
-    first_use = sum(item.trust == "first-use" for item in report.items)
-    total = sum(item.size or 0 for item in report.items)
-    words = [f"staged {counted(len(report.items), 'item')} ({size(total)}), {fetched} of them fetched"]
+    items, _ = _without_engine_files(report.items)
+    fetched = sum(item.source == "fetched" for item in items)
+    first_use = sum(item.trust == "first-use" for item in items)
+    total = sum(item.size or 0 for item in items)
+    words = [f"staged {counted(len(items), 'item')} ({size(total)}), {fetched} of them fetched"]
     if first_use:
         words.append(f"trusted on first use: {counted(first_use, 'item')}, whose digests are in the lock now")
     words += [f"since the old lock: {change}" for change in report.changes]
@@ -173,7 +202,8 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
     after = f" after {duration(took)}" if took is not None else ""
     network = "no network" if run.network == "namespace" else "network not isolated"
     continued = f", continued run {run.resumed}" if run.resumed is not None else ""
-    facts = f"(started {moment(run.started)} UTC, {network}{continued})"
+    ground = "".join(f", {name} {version}" for name, version in run.platform.items())
+    facts = plain(f"(started {moment(run.started)} UTC, {network}{ground}{continued})")
     lines = [f"run {run.run}  {status(str(run.status), colour=colour)}{after}  {facts}"]
     if run.error:
         lines.append(plain(f"  {run.error}"))
@@ -181,8 +211,9 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
         code = f" with exit code {step.exit_code}" if step.exit_code else ""
         spent = None if step.cached else elapsed(step.started, step.ended)
         attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+        noun = "step" if step.id == step.name else "task"
         lines.append(
-            f"  step {plain(step.name)}{attempt}  {status(str(step.status), colour=colour)}{code}"
+            f"  {noun} {plain(step.name)}{attempt}  {status(str(step.status), colour=colour)}{code}"
             + (f"  {duration(spent)}" if spent is not None else "")
             + ("  from an earlier run" if step.cached else "")
         )

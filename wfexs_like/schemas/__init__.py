@@ -97,6 +97,7 @@ _DEFS: Final[dict[str, Schema]] = {
             "network": _TEXT,
             "logs": _list(_TEXT),
             "resumed": _COUNT,
+            "platform": {"type": "object", "additionalProperties": _TEXT},
         },
     ),
     "value": {
