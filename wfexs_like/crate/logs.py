@@ -52,33 +52,30 @@ def _lines(content: bytes) -> Iterator[str]:
 
 def _page(lines: Iterable[str], discretion: Discretion) -> bytes | None:
     parts: list[str] = []
-    code: list[str] = []
     within: str | None = None
     data = False
     for line in lines:
-        if within is None:
-            if match := _CODE_BEGINS.search(line):
-                within, data = match[1].lower(), False
-                code.append(line[match.start() :])
-                if f"</{within}>" in line[match.start() :].lower():
-                    within = None
-                parts.append(discretion.log(line[: match.start()]) + line[match.start() :])
+        rest = line
+        while rest:
+            if within is None:
+                begin = _CODE_BEGINS.search(rest)
+                cut = begin.end() if begin else len(rest)
+                parts.append(discretion.log(rest[:cut]))
+                within, data = (begin[1].lower(), False) if begin else (None, False)
             else:
-                parts.append(discretion.log(line))
-        elif within == "script" and (data or _DATA.match(line)):
-            data = True
-            parts.append(_LITERAL.sub(lambda match: _literal(match[0], discretion), line))
-        else:
-            code.append(line)
-            parts.append(line)
-        if within is not None and _ends(line, within):
-            within = None
-    return "".join(parts).encode() if all(discretion.is_placeless(line) for line in code) else None
-
-
-def _ends(line: str, tag: str) -> bool:
-    """Whether code ends with the line. A library's code may hold the tag in a text of its own, in mid-line."""
-    return line.strip().lower() == f"</{tag}>"
+                # What ends code for a browser is the first such tag, whatever it stands in.
+                end = rest.lower().find(f"</{within}")
+                cut = len(rest) if end < 0 else end
+                data = data or (within == "script" and _DATA.match(rest) is not None)
+                if data:
+                    parts.append(_LITERAL.sub(lambda match: _literal(match[0], discretion), rest[:cut]))
+                elif discretion.is_placeless(rest[:cut]):
+                    parts.append(rest[:cut])
+                else:
+                    return None
+                within = within if end < 0 else None
+            rest = rest[cut:]
+    return "".join(parts).encode()
 
 
 def _literal(literal: str, discretion: Discretion) -> str:
