@@ -75,7 +75,9 @@ def _ask(
                 "writable": [],
                 "sealed": [],
                 "network": "namespace" if isolation.network else "none",
-                "command": list(java_command(engine, tmp=scratch, main=_PROBE)),
+                "command": list(
+                    java_command(engine, tmp=scratch, main=_PROBE, properties={"user.home": str(scratch / "home")})
+                ),
                 "environment": {
                     **offline_environment(
                         nxf_home=scratch / "nxf",

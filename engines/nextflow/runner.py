@@ -101,8 +101,9 @@ class _NextflowRun(RecordedRun):
         """The engine's command line. Everything of the user's is in files."""
         request = self.request
         workflow = request.content / request.plan.workflow.path
+        properties = {"user.home": str(self.tmp / "home"), "wfexs.events": "{events}"}
         words = [
-            *java_command(request.engine, tmp=self.tmp, properties={"wfexs.events": "{events}"}),
+            *java_command(request.engine, tmp=self.tmp, properties=properties),
             "-log",
             str(request.folder / "logs" / "nextflow.log"),
             *self._configurations(workflow),
