@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -90,7 +92,20 @@ class MavenSource:
             chosen["PATH"] = self.environment["PATH"]
         if self.java is not None:
             chosen.setdefault("JAVA_HOME", str(self.java))
+        if "HOME" in self.environment and not _has_home():
+            # Java knows the account's home only, which for a service account may not be there.
+            options = (chosen.get("MAVEN_OPTS"), f"-Duser.home={self.environment['HOME']}")
+            chosen["MAVEN_OPTS"] = " ".join(one for one in options if one)
         return process.base_environment(**chosen)
+
+
+def _has_home() -> bool:
+    """Whether the account's own home is there to be written to."""
+    try:
+        home = pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return False
+    return os.access(home, os.W_OK)
 
 
 def _copied(listed: list[Path], into: Path) -> Iterator[EngineFile]:
