@@ -7,6 +7,7 @@ to the task's work folder, which stays with the run that made it.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ ENGINE_STATE = "engine/state"
 _DOT_NEXTFLOW = ".nextflow"
 # A file system's clock may run a little behind the one that the journal's times are taken from.
 _SLACK = 2.0
+_SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def put_away(folder: Path) -> None:
@@ -51,21 +53,19 @@ class Resumption:
             UsageError: there is nothing in it to continue from.
         """
         put_away(resume.folder)
-        try:
-            history = (resume.folder / ENGINE_STATE / "history").read_text("utf-8").splitlines()
-        except OSError as error:
+        history = resume.folder / ENGINE_STATE / "history"
+        if history.is_symlink() or not history.is_file():
             raise UsageError(
                 f"run {resume.run} has nothing to continue from: its engine had not begun",
                 hint="run again without --resume",
-            ) from error
-        # timestamp, duration, run name, status, revision, session, command (tab-separated); the last line is the run.
-        fields = history[-1].split("\t") if history else []
-        if len(fields) < 6 or not (resume.folder / ENGINE_STATE / "cache" / fields[5]).is_dir():  # noqa: PLR2004
+            )
+        session = _session(history)
+        if session is None or not (resume.folder / ENGINE_STATE / "cache" / session).is_dir():
             raise UsageError(
                 f"run {resume.run} has nothing to continue from: its engine kept no cache",
                 hint="run again without --resume",
             )
-        return cls(run=resume.run, session=fields[5], folder=resume.folder)
+        return cls(run=resume.run, session=session, folder=resume.folder)
 
     def lay_out(self, launch: Path) -> None:
         """Give the new run a cache of its own with what the old one knew; again, when it is started again."""
@@ -108,10 +108,21 @@ class Resumption:
         return ends
 
 
+def _session(history: Path) -> str | None:
+    """The session of the last run in a history; ``None`` when it can't be told. Tasks can write to that file."""
+    # timestamp, duration, run name, status, revision, session, command (tab-separated)
+    lines = history.read_text("utf-8", errors="replace").splitlines()
+    fields = lines[-1].split("\t") if lines else []
+    return fields[5] if len(fields) > 5 and _SESSION.fullmatch(fields[5]) else None  # noqa: PLR2004
+
+
 def _last_change(workdir: str) -> float:
-    latest = 0.0
-    for folder, _, files in os.walk(workdir):
-        for name in files:
+    """When anything in a folder was last changed, added or taken away; infinitely late for one that is gone."""
+    if not os.path.isdir(workdir):  # noqa: PTH112
+        return float("inf")
+    latest = os.lstat(workdir).st_ctime
+    for folder, folders, files in os.walk(workdir):
+        for name in (*folders, *files):
             latest = max(latest, os.lstat(os.path.join(folder, name)).st_ctime)  # noqa: PTH118
     return latest
 

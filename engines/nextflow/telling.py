@@ -44,7 +44,8 @@ class Teller:
         elif kind == "task-completed":
             yield self._ended(told)
         elif kind == "task-cached":
-            self.reused[told["hash"]] = told["workdir"]
+            if told.get("workdir"):
+                self.reused[told["hash"]] = told["workdir"]
             yield {**self._started(told), "cached": True}
             yield {**self._ended(told), "cached": True}
 

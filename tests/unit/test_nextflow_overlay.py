@@ -1,0 +1,91 @@
+"""The configuration that is laid over a workflow's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engines.base import Placement
+from engines.nextflow.overlay import overlay, quoted
+from staging.definition import EngineSettings
+
+_SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "\\": "\\", "'": "'"}
+
+
+def _understood(literal: str) -> str:
+    """What Groovy reads between single quotes; a quote or a line break that is not escaped would end it."""
+    assert literal[0] == literal[-1] == "'"
+    inner, text, index = literal[1:-1], "", 0
+    while index < len(inner):
+        one = inner[index]
+        assert one not in "'\n\r"
+        if one != "\\":
+            text += one
+            index += 1
+        elif inner[index + 1] == "u":
+            text += chr(int(inner[index + 2 : index + 6], 16))
+            index += 6
+        else:
+            text += _SIMPLE[inner[index + 1]]
+            index += 2
+    return text
+
+
+@given(st.text())
+def test_a_literal_means_the_text(text: str) -> None:
+    assert _understood(quoted(text)) == text
+
+
+@given(st.text(alphabet="$\\'\"{}\n\ru0x/", max_size=12))
+def test_a_literal_of_what_means_something_to_groovy_means_the_text(text: str) -> None:
+    assert _understood(quoted(text)) == text
+
+
+def _overlay(version: str = "24.10.0", settings: EngineSettings | None = None, logs: str = "/work/logs") -> str:
+    return overlay(
+        version=version,
+        placement=Placement(cores=4, memory=1 << 30),
+        settings=settings or EngineSettings(),
+        logs=Path(logs),
+    )
+
+
+def test_what_would_fetch_or_speak_is_off() -> None:
+    lines = _overlay().splitlines()
+
+    for scope in ("docker", "podman", "singularity", "apptainer", "conda", "spack", "wave", "fusion", "tower"):
+        assert f"{scope}.enabled = false" in lines
+
+
+def test_reports_go_to_the_logs_whatever_their_folder_is_called() -> None:
+    text = _overlay(logs="/a b/it's $HOME/logs")
+
+    for name in ("trace.txt", "report.html", "timeline.html"):
+        assert f"file = '/a b/it\\'s $HOME/logs/{name}'" in text
+
+
+def test_the_smaller_number_of_cores_counts() -> None:
+    assert "cpus = 4;" in _overlay()
+    assert "cpus = 2;" in _overlay(settings=EngineSettings(max_cpus=2))
+    assert "cpus = 4;" in _overlay(settings=EngineSettings(max_cpus=64))
+    assert "resourceLimits = [cpus: 1," in _overlay(settings=EngineSettings(max_cpus=2, max_cpus_per_process=1))
+    assert "resourceLimits = [cpus: 2," in _overlay(settings=EngineSettings(max_cpus=2, max_cpus_per_process=8))
+
+
+def test_an_engine_that_has_no_resource_limits_is_not_told_any() -> None:
+    assert "resourceLimits" not in _overlay("23.10.1")
+    assert "resourceLimits" in _overlay("24.04.0")
+
+
+def test_settings_that_nobody_made_are_left_to_the_workflow() -> None:
+    text = _overlay()
+
+    assert "maxRetries" not in text
+    assert "queueSize" not in text
+    assert "time =" not in text
+    made = _overlay(settings=EngineSettings(max_retries=0, max_processes=3, max_task_duration=60))
+    assert "maxRetries = 0" in made
+    assert "queueSize = 3" in made
+    assert "time = '60 s'" in made

@@ -1,0 +1,244 @@
+"""Published files, made to stand on their own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engines.nextflow.publishing import Published, collided, entries
+from staging.errors import PolicyError
+
+
+class Place:
+    """A run's folders for work and outputs, in a working directory's content."""
+
+    def __init__(self, folder: Path) -> None:
+        self.content = folder / "content"
+        self.run = self.content / "runs" / "1"
+        self.work = self.run / "engine" / "work"
+        self.outputs = self.run / "outputs"
+        for one in (self.work, self.outputs):
+            one.mkdir(parents=True)
+
+    def made(self, name: str, text: str = "made", task: str = "aa/bb") -> Path:
+        path = self.work / task / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        return path
+
+    def link(self, name: str, target: Path | str) -> Path:
+        path = self.outputs / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(target)
+        return path
+
+    def settle(self, *products: Path, keep: bool = False, told: dict[str, str] | None = None) -> dict[str, str]:
+        published = Published(root=self.outputs, work=self.work, content=self.content, keep_work=keep)
+        published.settle(told or {}, [str(one) for one in products])
+        return published.moved
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_link_becomes_the_file(place: Place, keep: bool) -> None:
+    made = place.made("out.txt")
+    link = place.link("res/out.txt", made)
+
+    moved = place.settle(made, keep=keep)
+
+    assert (link.is_symlink(), link.read_text(), link.stat().st_nlink) == (False, "made", 1)
+    assert moved == {str(made): str(link)}
+    assert made.is_symlink() is not keep
+    assert made.read_text() == "made"
+
+
+def test_a_relative_link_and_a_link_to_a_link_are_followed(place: Place) -> None:
+    made = place.made("real.txt")
+    alias = made.with_name("alias.txt")
+    alias.symlink_to("real.txt")
+    link = place.link("res/out.txt", os.path.relpath(alias, place.outputs / "res"))
+
+    moved = place.settle(alias)
+
+    assert (link.is_symlink(), link.read_text()) == (False, "made")
+    assert moved[str(alias)] == moved[str(made)] == str(link)
+
+
+def test_one_file_published_twice_is_two_files(place: Place) -> None:
+    made = place.made("out.txt")
+    links = [place.link("a.txt", made), place.link("b/other.txt", made)]
+
+    moved = place.settle(made)
+
+    assert [(one.is_symlink(), one.read_text()) for one in links] == [(False, "made")] * 2
+    assert moved[str(made)] in [str(one) for one in links]
+
+
+def test_a_hard_link_is_not_moved_from_under_its_other_name(place: Place) -> None:
+    made = place.made("out.txt")
+    os.link(made, made.with_name("other.txt"))
+    link = place.link("out.txt", made)
+
+    place.settle(made)
+
+    assert made.is_file()
+    assert not made.is_symlink()
+    assert link.stat().st_ino != made.stat().st_ino
+
+
+def test_a_folder_is_taken_with_what_its_links_mean(place: Place) -> None:
+    box = place.made("box/inner/real.txt").parents[1]
+    (box / "alias.txt").symlink_to("inner/real.txt")
+    (box / "far.txt").symlink_to(place.made("far.txt", "far", task="cc/dd"))
+    link = place.link("res/box", box)
+
+    moved = place.settle(box)
+
+    assert not link.is_symlink()
+    assert {name: (link / name).read_text() for name in ("inner/real.txt", "alias.txt", "far.txt")} == {
+        "inner/real.txt": "made",
+        "alias.txt": "made",
+        "far.txt": "far",
+    }
+    assert not [one for one in link.rglob("*") if one.is_symlink()]
+    assert moved[str(box)] == str(link)
+    assert moved[str(box / "inner/real.txt")] in (str(link / "inner/real.txt"), str(link / "alias.txt"))
+
+
+def test_a_staged_file_that_is_published_is_copied(place: Place) -> None:
+    staged = place.content / "inputs" / "in.txt"
+    staged.parent.mkdir()
+    staged.write_text("staged")
+    link = place.link("out.txt", staged)
+
+    place.settle()
+
+    assert link.read_text() == staged.read_text() == "staged"
+    assert not staged.is_symlink()
+
+
+@pytest.mark.parametrize("target", ["/etc/hostname", "../../../../outside.txt", "/", "/proc/self/environ"])
+def test_a_link_out_of_the_working_directory_is_refused(place: Place, target: str) -> None:
+    (place.content.parent / "outside.txt").write_text("canary")
+    place.link("out.txt", target)
+
+    with pytest.raises(PolicyError, match="leads out of the run"):
+        place.settle()
+
+
+def test_a_link_to_nothing_is_refused(place: Place) -> None:
+    place.link("out.txt", place.work / "aa/bb/gone.txt")
+
+    with pytest.raises(PolicyError, match="not there"):
+        place.settle()
+
+
+def test_a_link_that_leads_to_itself_is_refused(place: Place) -> None:
+    place.link("out.txt", place.outputs / "out.txt")
+
+    with pytest.raises(PolicyError):
+        place.settle()
+
+
+@pytest.mark.parametrize("target", [".", "..", "../.."])
+def test_a_folder_that_holds_itself_is_refused(place: Place, target: str) -> None:
+    box = place.made("box/x.txt").parent
+    (box / "again").symlink_to(target)
+    place.link("box", box)
+
+    with pytest.raises(PolicyError, match="a folder that it lies in"):
+        place.settle()
+
+
+def test_two_folders_that_hold_each_other_are_refused(place: Place) -> None:
+    one, other = place.made("one/x.txt").parent, place.made("other/x.txt").parent
+    (one / "to").symlink_to(other)
+    (other / "to").symlink_to(one)
+    place.link("one", one)
+
+    with pytest.raises(PolicyError, match="a folder that it lies in"):
+        place.settle()
+
+
+def test_copies_are_matched_by_what_was_told(place: Place) -> None:
+    one, other = place.made("x.txt", task="aa/bb"), place.made("x.txt", task="cc/dd")
+    copies = [place.outputs / name for name in ("1.txt", "2.txt")]
+    for copy in copies:
+        copy.write_text("made")
+
+    moved = place.settle(one, other, told={str(copies[0]): str(other), str(copies[1]): str(one)})
+
+    assert moved == {str(other): str(copies[0]), str(one): str(copies[1])}
+
+
+def test_copies_of_which_nobody_told_are_matched_by_their_bytes(place: Place) -> None:
+    one, other = place.made("x.txt", "one", task="aa/bb"), place.made("y.txt", "two", task="cc/dd")
+    for name, text in (("renamed.txt", "two"), ("x.txt", "one"), ("unrelated.txt", "six")):
+        (place.outputs / name).write_text(text)
+
+    moved = place.settle(one, other)
+
+    assert moved == {str(one): str(place.outputs / "x.txt"), str(other): str(place.outputs / "renamed.txt")}
+
+
+def test_the_same_bytes_are_matched_by_name_first(place: Place) -> None:
+    one, other = place.made("x.txt", task="aa/bb"), place.made("y.txt", task="cc/dd")
+    for name in ("x.txt", "y.txt"):
+        (place.outputs / name).write_text("made")
+
+    moved = place.settle(other, one)
+
+    assert moved == {str(one): str(place.outputs / "x.txt"), str(other): str(place.outputs / "y.txt")}
+
+
+# --- collisions -------------------------------------------------------------------------------------------------------
+
+
+def test_one_name_for_different_files_is_a_collision(place: Place) -> None:
+    one, other = place.made("x.txt", "one", task="aa/bb"), place.made("x.txt", "other", task="cc/dd")
+
+    assert collided({"/o/x.txt": [str(one), str(other)]}, []) == ("/o/x.txt", [str(one), str(other)])
+
+
+def test_one_name_for_the_same_bytes_is_none(place: Place) -> None:
+    one, other = place.made("x.txt", task="aa/bb"), place.made("x.txt", task="cc/dd")
+
+    assert collided({"/o/x.txt": [str(one), str(other)]}, []) is None
+    assert collided({"/o/x.txt": [str(one), str(one)]}, []) is None
+    assert collided({"/o/x.txt": [str(one)], "/o/y.txt": [str(other)]}, []) is None
+
+
+def test_where_no_source_is_told_the_products_of_that_name_are_compared(place: Place) -> None:
+    one, other = place.made("x.txt", "one", task="aa/bb"), place.made("x.txt", "other", task="cc/dd")
+
+    assert collided({"/o/x.txt": ["", ""]}, [str(one), str(other)]) == ("/o/x.txt", [str(one), str(other)])
+    assert collided({"/o/x.txt": [""]}, [str(one), str(other)]) is None
+
+
+def test_folders_are_compared_by_what_is_in_them(place: Place) -> None:
+    folders = [place.made("d/x.txt", text, task=task).parent for text, task in (("1", "a/a"), ("1", "b/b"), ("2", "c/c"))]
+    same, alike, other = map(str, folders)
+
+    assert collided({"/o/d": [same, alike]}, []) is None
+    assert collided({"/o/d": [same, other]}, []) is not None
+
+
+def test_what_lies_there_is_listed_in_order(place: Place) -> None:
+    for name in ("b/c.txt", "a.txt", "b/a b.txt"):
+        (place.outputs / name).parent.mkdir(exist_ok=True)
+        (place.outputs / name).touch()
+    (place.outputs / "empty").mkdir()
+
+    assert entries(place.outputs) == [
+        ("a.txt", "File"),
+        ("b", "Directory"),
+        ("b/a b.txt", "File"),
+        ("b/c.txt", "File"),
+        ("empty", "Directory"),
+    ]
