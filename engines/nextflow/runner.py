@@ -41,6 +41,7 @@ FOLDERS = ("outputs", "logs", "logs/steps", "tmp", "tmp/home", "engine", "engine
 PLUGINS = PurePosixPath("engine/plugins")
 
 _STEP_LOGS = {".command.out": "stdout", ".command.err": "stderr"}
+_WRAPPER_LOG = ".command.log"
 _TAIL = 20
 
 
@@ -196,11 +197,18 @@ class _NextflowRun(RecordedRun):
     def _keep_logs(self, told: Mapping[str, Any]) -> None:
         """What a task wrote to its streams, kept beside the engine's log as links: the task's folder may go."""
         name = log_stem(told["name"], told["hash"])
-        for source, stream in _STEP_LOGS.items():
-            path = Path(str(told.get("workdir")), source)
-            with suppress(OSError):
-                if path.is_relative_to(self.work) and os.lstat(path).st_size:
-                    os.link(path, self.request.folder / "logs" / "steps" / f"{name}.{stream}", follow_symlinks=False)
+        kept = [self._keep_log(told, source, f"{name}.{stream}") for source, stream in _STEP_LOGS.items()]
+        if not any(kept) and told.get("failed"):
+            # What came before the script: its inputs could not be put in place.
+            self._keep_log(told, _WRAPPER_LOG, f"{name}.stderr")
+
+    def _keep_log(self, told: Mapping[str, Any], source: str, name: str) -> bool:
+        path = Path(str(told.get("workdir")), source)
+        with suppress(OSError):
+            if path.is_relative_to(self.work) and os.lstat(path).st_size:
+                os.link(path, self.request.folder / "logs" / "steps" / name, follow_symlinks=False)
+                return True
+        return False
 
     # -- afterwards ------------------------------------------------------------------------------------------------
 
