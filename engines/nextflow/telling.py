@@ -157,7 +157,8 @@ def resources(trace: Mapping[str, Any]) -> dict[str, float]:
         ("written_bytes", "write_bytes"),
     ):
         value = _number(trace.get(source))
-        if value is not None:
+        # No process has no memory: a task was over before the engine's wrapper first looked.
+        if value is not None and (value or name != "max_rss_bytes"):
             found[name] = value
     return found
 
