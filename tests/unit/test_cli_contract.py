@@ -483,6 +483,7 @@ def test_the_log_of_the_attempt_that_failed_for_good_is_shown_and_no_other(
     steps.mkdir(parents=True)
     (tmp_path / "logs" / "report.html").write_text("<html>")
     (tmp_path / "logs" / "engine.log").write_text("the engine's own words\n")
+    (tmp_path / "logs" / "nextflow.log").write_text("notes for whoever mends it\n")
     (steps / "aaaaaaaa-COUNT_1.stderr").write_text("the first attempt\n")
     (steps / "bbbbbbbb-COUNT_1.stderr").write_text("the second attempt\n")
     session.log_files = tuple(sorted(path for path in (tmp_path / "logs").rglob("*") if path.is_file()))
@@ -663,11 +664,18 @@ def test_the_tracebacks_of_an_engine_are_left_out_of_what_is_shown(
     log = tmp_path / "engine.log"
     log.write_text(
         "INFO start\nTraceback (most recent call last):\n  File 'x', line 1\n    raise\nError: the reason\nINFO end\n"
+        "java.io.IOException: the cause\n\tat java.base/java.io.File$1.<init>(File.java:12)\n\t... 3 more\nend at (all)\n"
     )
     session.log_files = (log,)
     session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1, steps=())
     shown = [line for line in call("run", "last").stderr.splitlines() if line.startswith("  | ")]
-    assert shown == ["  | INFO start", "  | Error: the reason", "  | INFO end"]
+    assert shown == [
+        "  | INFO start",
+        "  | Error: the reason",
+        "  | INFO end",
+        "  | java.io.IOException: the cause",
+        "  | end at (all)",
+    ]
 
 
 def test_a_failed_run_still_gets_its_crate_and_exit_code_8(call: Call, session: KnownAnswers) -> None:
