@@ -42,6 +42,9 @@ class Published:
         Raises:
             PolicyError: a link leads out of the working directory.
         """
+        for target, source in told.items():
+            # What the engine says goes before what a link within a folder happens to lead to.
+            self.moved.setdefault(source, target)
         for link in list(self._links()):
             self._replace(link, ())
         for target, source in told.items():

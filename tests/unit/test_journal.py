@@ -275,3 +275,17 @@ def test_ten_thousand_steps_are_told_in_a_moment(path: Path) -> None:
     assert len(execution.steps) == count
     assert execution.steps[-1].outputs["out"]["path"] == f"runs/3/outputs/{count - 1}"
     assert taken < 5, "far above what it takes, and far below what anything that grows with the square would"
+
+
+def test_a_folder_that_was_moved_is_told_where_it_is_now(path: Path) -> None:
+    made = {"class": "Directory", "path": "runs/1/engine/work/ab/d"}
+    step = {**STEP_END, "outputs": {"out": made}}
+    _write(
+        path,
+        FIRST,
+        STEP,
+        step,
+        {**END, "moved": {made["path"]: "runs/1/outputs/d"}, "outputs": {}, "gone": ["runs/1/engine/work/"]},
+    )
+
+    assert replay(path).steps[0].outputs["out"] == {"class": "Directory", "path": "runs/1/outputs/d"}
