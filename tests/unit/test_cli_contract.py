@@ -664,7 +664,8 @@ def test_the_tracebacks_of_an_engine_are_left_out_of_what_is_shown(
     log = tmp_path / "engine.log"
     log.write_text(
         "INFO start\nTraceback (most recent call last):\n  File 'x', line 1\n    raise\nError: the reason\nINFO end\n"
-        "java.io.IOException: the cause\n\tat java.base/java.io.File$1.<init>(File.java:12)\n\t... 3 more\nend at (all)\n"
+        "java.io.IOException: the cause\n\tat java.base/java.io.File$1.<init>(File.java:12)\n\t... 3 more\n"
+        "end at (all)\n"
     )
     session.log_files = (log,)
     session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1, steps=())

@@ -105,8 +105,8 @@ def run_view(execution: Execution, content: Path, *, colour: bool = False) -> st
     lines = [f"run {execution.run} {status(str(execution.status), colour=colour)} after {took}"]
     if execution.resumed is not None:
         reused = sum(step.cached for step in execution.steps)
-        tasks = counted(len(execution.steps), "task")
-        lines.append(f"  continued run {execution.resumed}: {reused or 'none'} of {tasks} taken from there")
+        tasks = f"{reused} of {counted(len(execution.steps), 'task')}" if reused else "nothing"
+        lines.append(f"  continued run {execution.resumed}: {tasks} taken from there")
     lines += outputs_lines(execution.outputs, content)
     return "\n".join(lines)
 
