@@ -306,8 +306,6 @@ class _Places:
         elif self.ended and path.startswith(self.gone):
             # Nothing is there any more. The name still tells which step's product another step took.
             record["transient"] = record.pop("path")
-        else:
-            record["path"] = path
         elif self.ended:
             # Part of an output, or a folder whose files are outputs one by one.
             record["path"] = path

@@ -64,6 +64,7 @@ def _ask(
             "base": str(_base(folder, script)),
             "profiles": ",".join(wish.settings.profiles) or None,
             "params": wish.parameters,
+            "plugins": None if plugins is None else str(plugins),
             "answer": str(answer),
         }
         java_home = engine.program.resolve().parents[1]

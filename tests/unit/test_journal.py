@@ -97,7 +97,7 @@ def test_what_was_removed_has_no_path_but_its_former_name(path: Path) -> None:
 
     assert isinstance(out, dict)
     former = out.pop("transient")
-    assert str(former).startswith("runs/1/tmp/")
+    assert str(former).startswith("runs/3/tmp/")
     assert out == {"class": "File", "basename": "o"}
 
 

@@ -28,14 +28,15 @@ from staging.definition import (
     Value,
 )
 from staging.errors import ContainerError, DefinitionError, DigestError, Fault
-from staging.fingerprints import Fingerprint, StatSignature, Tree
+from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
 from staging.placing import write_atomically
 from staging.plan import Json, Kind, Plan, PlanItem, Role, Trust, WorkflowEntry, canonical, settings_as_json
 from staging.progress import Progress
 from staging.resolving import GIT_SCHEMES, Layout, lay_out, workflow_pointer
 from staging.stager import Stager
-from staging.wanted import PlacedFile, StagedItem, Wanted
+from staging.unpacked import unpacked_item
+from staging.wanted import StagedItem, Wanted
 
 WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
@@ -218,7 +219,12 @@ def _fetch_workflow(
         (item,) = work.fetch([_whole_wanted(source, archive, Kind.FILE)])
         tree = unpack_crate(work.content / archive, root)
         entry = entry or find_main_workflow(root)
-        return _recognised(work, root, entry), (item, _unpacked_item(item, tree, root, whole)), root, entry
+        return (
+            _recognised(work, root, entry),
+            (item, unpacked_item(item, tree, content=work.content, path=whole)),
+            root,
+            entry,
+        )
     engine = _named_engine(work, first.name) or load_engine(_DEFAULT_ENGINE)
     gathered = gather(
         source,
@@ -234,26 +240,6 @@ def _fetch_workflow(
 
 def _whole_wanted(source: Source, path: PurePosixPath, kind: Kind) -> Wanted:
     return Wanted(role=Role.WORKFLOW, name="workflow", source=source, path=path, kind=kind)
-
-
-def _unpacked_item(archive: StagedItem, tree: Tree, root: Path, path: PurePosixPath) -> StagedItem:
-    """What came out of an archive is attested too; its bytes follow from the archive's."""
-    item = replace(
-        archive.item,
-        name="workflow/unpacked",
-        identifier=f"{archive.item.identifier}#unpacked",
-        pinned=f"{archive.item.pinned}#unpacked",
-        kind=Kind.DIRECTORY,
-        fingerprint=tree.fingerprint,
-        size=tree.size,
-        path=path,
-    )
-    placed = tuple(
-        PlacedFile(path=f"{path}/{one.path}", sha256=one.digest, signature=StatSignature.of(root / one.path))
-        for one in tree.entries
-        if one.kind in "fx"
-    )
-    return replace(archive, item=item, placed=placed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,33 +264,34 @@ class Inspection:
         The interface is kept by what it depends on: the documents' bytes, the entry, the engine's bytes, and what the
         stage file asks that bears on it.
         """
-        wish = Wish(settings=self.settings, parameters=_plain_values(self.work.definition.params))
-        kept = self._kept(wish)
-        interface = _read_kept(kept)
-        again = interface is not None
-        if interface is None:
-            interface = self.engine.inspect(self.root, self.entry, self.installed, wish)
+        interface = self._ask()
         plugins: tuple[StagedItem, ...] = ()
         if interface.plugins:
-            plugins, folder = self._plugins(interface.plugins)
-            if not again:
-                interface = self.engine.inspect(self.root, self.entry, self.installed, wish, folder)
-        if not again:
+            from wfexs_like.flow.plugins import PLUGINS, stage_plugins
+
+            plugins = stage_plugins(
+                interface.plugins,
+                content=self.work.content,
+                resolve=lambda asked: self.engine.plugins(asked, self.installed),
+                fetch=self.work.fetch,
+                locked=self.work.locked,
+            )
+            interface = self._ask(plugins, self.work.content / PLUGINS)
+        return interface, plugins
+
+    def _ask(self, plugins: tuple[StagedItem, ...] = (), folder: Path | None = None) -> WorkflowInterface:
+        """The engine's answer, or the one that it gave to the same question before."""
+        wish = Wish(settings=self.settings, parameters=_plain_values(self.work.definition.params))
+        kept = self._kept(wish, plugins)
+        interface = _read_kept(kept)
+        if interface is None:
+            interface = self.engine.inspect(self.root, self.entry, self.installed, wish, folder)
             check_contained(self.root, interface.entry, self.engine.references)
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_json(kept, interface_as_json(interface))
-        return interface, plugins
+        return interface
 
-    def _plugins(self, names: tuple[str, ...]) -> tuple[tuple[StagedItem, ...], Path]:
-        """The engine's plugins of those names, fetched and unpacked, and the folder that holds them."""
-        from wfexs_like.flow.plugins import PLUGINS, unpack, wanted_plugins
-
-        wanted = wanted_plugins(self.engine.plugins(names, self.installed))
-        content = self.work.content
-        staged = tuple(one for item in self.work.fetch(wanted) for one in (item, unpack(content, item)))
-        return staged, content / PLUGINS
-
-    def _kept(self, wish: Wish) -> Path:
+    def _kept(self, wish: Wish, plugins: tuple[StagedItem, ...]) -> Path:
         facts = {
             "version": INSPECTION_VERSION,
             "documents": [[str(one.item.path), one.item.fingerprint.digest] for one in self.items],
@@ -312,6 +299,7 @@ class Inspection:
             "engine": self.installed.fingerprint,
             "settings": settings_as_json(wish.settings),
             "parameters": wish.parameters,
+            "plugins": [[one.item.name, one.item.fingerprint.digest] for one in plugins],
         }
         return self.work.cache / "inspections" / f"{Fingerprint.of_bytes(canonical(facts)).digest}.json"
 
