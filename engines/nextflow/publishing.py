@@ -15,20 +15,21 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from engines.nextflow.belonging import Belonging
 from staging.errors import PolicyError
 from staging.fingerprints import Tree
 
 
 class Published:
-    """The outputs of one run: below ``root``, made of files in ``work``, all in the working directory's ``content``.
+    """The outputs of one run: below ``root``, made of files in ``work``. ``belonging`` says what may be handed out.
 
     ``keep_work``: the tasks' folders are still needed (the run may be continued), so nothing is moved out of them.
     """
 
-    def __init__(self, *, root: Path, work: Path, content: Path, keep_work: bool) -> None:
+    def __init__(self, *, root: Path, work: Path, belonging: Belonging, keep_work: bool) -> None:
         self.root = root
         self.work = Path(os.path.realpath(work))
-        self.content = Path(os.path.realpath(content))
+        self.belonging = belonging
         self.keep_work = keep_work
         self.moved: dict[str, str] = {}
         """Where each published file of a task is now: its path in the task's folder -> the output."""
@@ -40,7 +41,7 @@ class Published:
         paths of all files that tasks declared as outputs.
 
         Raises:
-            PolicyError: a link leads out of the working directory.
+            PolicyError: a link leads out of the run.
         """
         for target, source in told.items():
             # What the engine says goes before what a link within a folder happens to lead to.
@@ -68,7 +69,7 @@ class Published:
                 hint="publish a file that the task makes itself",
                 where=str(link.relative_to(self.root)),
             )
-        if not real.is_relative_to(self.content):
+        if not self.belonging.holds(real):
             raise PolicyError(
                 f"the output {link.name!r} is a link that leads out of the run",
                 where=str(link.relative_to(self.root)),

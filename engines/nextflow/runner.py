@@ -22,6 +22,7 @@ from engines.execution import Execution
 from engines.isolation import Isolation
 from engines.journal import Journal
 from engines.launcher import last_words
+from engines.nextflow.belonging import Belonging
 from engines.nextflow.engine_state import Resumption, put_away
 from engines.nextflow.launching import java_command
 from engines.nextflow.overlay import overlay
@@ -68,7 +69,8 @@ class _NextflowRun(RecordedRun):
     ) -> None:
         super().__init__(request, journal, listener)
         self.resumption = resumption
-        self.teller = Teller(self.relative, str(request.content))
+        self.belonging = Belonging(request.content, request.folder, resumed=resumption is not None)
+        self.teller = Teller(self.relative, self.belonging)
         self.work = request.folder / "engine" / "work"
         self.outputs = request.folder / "outputs"
         self.published: dict[str, list[str]] = {}
@@ -217,7 +219,7 @@ class _NextflowRun(RecordedRun):
         exit_code = int(last["exit_code"])
         put_away(self.request.folder)
         completed = exit_code == 0 and not self.teller.strangers
-        published = Published(root=self.outputs, work=self.work, content=self.request.content, keep_work=not completed)
+        published = Published(root=self.outputs, work=self.work, belonging=self.belonging, keep_work=not completed)
         failure, collision = self._failure(exit_code), None
         try:
             if self.resumption is not None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engines.journal import timestamp
+from engines.nextflow.belonging import Belonging
 from engines.recording import UNTOLD, Relative, sentence
 
 _NEVER = (None, 0)
@@ -22,13 +23,13 @@ _SIGNALLED = 128
 
 
 class Teller:
-    """Makes journal events of a witness's words. ``content`` is the working directory's content."""
+    """Makes journal events of a witness's words. ``belonging`` says which files a task may take."""
 
-    def __init__(self, relative: Relative, content: str) -> None:
+    def __init__(self, relative: Relative, belonging: Belonging) -> None:
         self._relative = relative
-        self._content = f"{content}/"
+        self._belonging = belonging
         self.strangers: list[str] = []
-        """Files that a task took from outside the working directory, each with the task's name."""
+        """Files that a task took and that were neither staged nor made by the run, each with the task's name."""
         self.names: dict[str, str] = {}
         """The tasks' names by their work folders."""
         self.reused: dict[str, str] = {}
@@ -127,12 +128,16 @@ class Teller:
         if isinstance(value, list):
             return [self._output(one, told) for one in value]
         if isinstance(value, dict) and set(value) == {"path"}:
-            return self._file(value["path"], told)
+            return self._file(value["path"], told, did="handed on")
         return value
 
-    def _file(self, path: str, told: Mapping[str, Any], basename: str | None = None) -> dict[str, Any]:
-        if not path.startswith(self._content):
-            self.strangers.append(f"{told['name']} took {path}")
+    def _file(
+        self, path: str, told: Mapping[str, Any], basename: str | None = None, *, did: str = "took"
+    ) -> dict[str, Any]:
+        if not self._belonging.holds(path):
+            real = os.path.realpath(path)
+            leads = "" if real == path else f", a link to {real}"
+            self.strangers.append(f"{told['name']} {did} {self._relative.path(path)}{leads}")
         record: dict[str, Any] = {
             "class": "Directory" if os.path.isdir(path) else "File",  # noqa: PTH112
             "path": self._relative.path(path),

@@ -163,11 +163,11 @@ def digest(path: Path) -> str:
 
 
 def holders(root: Path, text: str) -> list[str]:
-    """The files below a folder that hold a text, the pipeline itself aside."""
+    """The files below a folder that hold a text, the pipeline itself aside. Links are not followed."""
     return [
         str(path.relative_to(root))
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.relative_to(root).parts[0] != "workflow" and text.encode() in path.read_bytes()
+        if path.is_file() and not path.is_symlink() and path.relative_to(root).parts[0] != "workflow" and text.encode() in path.read_bytes()
     ]
 
 

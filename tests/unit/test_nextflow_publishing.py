@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from engines.nextflow.belonging import Belonging
 from engines.nextflow.publishing import Published, collided, entries
 from staging.errors import PolicyError
 
@@ -35,7 +36,8 @@ class Place:
         return path
 
     def settle(self, *products: Path, keep: bool = False, told: dict[str, str] | None = None) -> dict[str, str]:
-        published = Published(root=self.outputs, work=self.work, content=self.content, keep_work=keep)
+        belonging = Belonging(self.content, self.run, resumed=False)
+        published = Published(root=self.outputs, work=self.work, belonging=belonging, keep_work=keep)
         published.settle(told or {}, [str(one) for one in products])
         return published.moved
 
@@ -123,9 +125,13 @@ def test_a_staged_file_that_is_published_is_copied(place: Place) -> None:
     assert not staged.is_symlink()
 
 
-@pytest.mark.parametrize("target", ["/etc/hostname", "../../../../outside.txt", "/", "/proc/self/environ"])
+@pytest.mark.parametrize(
+    "target", ["/etc/passwd", "../../../../outside.txt", "/", "/proc/self/environ", "../../2/outputs/x.txt", "../.."]
+)
 def test_a_link_out_of_the_working_directory_is_refused(place: Place, target: str) -> None:
     (place.content.parent / "outside.txt").write_text("canary")
+    (place.content / "runs/2/outputs").mkdir(parents=True)
+    (place.content / "runs/2/outputs/x.txt").write_text("of another run")
     place.link("out.txt", target)
 
     with pytest.raises(PolicyError, match="leads out of the run"):

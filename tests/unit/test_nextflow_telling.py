@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engines.nextflow.belonging import Belonging
 from engines.nextflow.telling import Teller, iso, resources
 from engines.recording import Relative
 
@@ -36,7 +37,12 @@ def ended(**more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def teller() -> Teller:
-    return Teller(Relative(Path(CONTENT)), CONTENT)
+    return _teller()
+
+
+def _teller(*, resumed: bool = False) -> Teller:
+    content = Path(CONTENT)
+    return Teller(Relative(content), Belonging(content, content / "runs" / "1", resumed=resumed))
 
 
 def test_a_task_is_told_by_its_hash_its_process_and_its_name(teller: Teller) -> None:
@@ -131,11 +137,37 @@ def test_inputs_are_where_the_engine_took_them_from(teller: Teller) -> None:
     assert teller.strangers == []
 
 
-@pytest.mark.parametrize("path", ["/etc/hostname", f"{CONTENT}-other/x", "/home/somebody", "relative.txt"])
-def test_what_lies_outside_is_a_stranger(teller: Teller, path: str) -> None:
+def _taken(teller: Teller, path: str) -> list[str]:
     list(teller.events(word("task-submitted", inputs=[{"name": "x", "files": [{"path": path}]}])))
+    return teller.strangers
 
-    assert teller.strangers == [f"FLOW:ALIGN (s 1) took {path}"]
+
+@pytest.mark.parametrize("path", ["/etc/passwd", f"{CONTENT}-other/x", "/home/somebody"])
+def test_what_lies_outside_is_a_stranger(teller: Teller, path: str) -> None:
+    assert _taken(teller, path) == [f"FLOW:ALIGN (s 1) took {path}"]
+
+
+@pytest.mark.parametrize("name", ["runs/2/outputs/x", "runs/2/engine/work/ab/cd/x", "runs/10/x", "runs/2"])
+def test_what_another_run_made_is_a_stranger(teller: Teller, name: str) -> None:
+    assert _taken(teller, f"{CONTENT}/{name}") == [f"FLOW:ALIGN (s 1) took {name}"]
+
+
+def test_the_work_that_a_run_goes_on_from_is_none() -> None:
+    assert _taken(_teller(resumed=True), f"{CONTENT}/runs/2/engine/work/ab/cd/x") == []
+    assert _taken(_teller(resumed=True), f"{CONTENT}/runs/2/outputs/x") != []
+
+
+def test_a_link_that_leads_out_is_a_stranger_whether_taken_or_handed_on(tmp_path: Path) -> None:
+    content = tmp_path / "content"
+    made = content / "runs/1/engine/work/ab/cd/out.txt"
+    made.parent.mkdir(parents=True)
+    made.symlink_to("/etc/passwd")
+    teller = Teller(Relative(content), Belonging(content, content / "runs/1", resumed=False))
+
+    list(teller.events(ended(outputs=[{"name": "x", "value": {"path": str(made)}}])))
+
+    short = "runs/1/engine/work/ab/cd/out.txt"
+    assert teller.strangers == [f"FLOW:ALIGN (s 1) handed on {short}, a link to /etc/passwd"]
 
 
 def test_outputs_are_values_files_and_lists_of_them(teller: Teller) -> None:

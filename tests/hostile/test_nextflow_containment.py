@@ -1,0 +1,325 @@
+"""Hostile pipelines: what neither a task nor the engine itself can change, forge, take in or hand out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import engines.launcher
+from engines.execution import Status
+from engines.isolation import Isolation, choices
+from staging.errors import PolicyError
+from tests.support.nextflow_runs import (
+    NextflowBench,
+    bench,
+    digest,
+    holders,
+    journal,
+    listing,
+    nextflows,
+    oldest_and_newest,
+    step,
+)
+
+__all__ = ["bench", "nextflows", "oldest_and_newest"]
+
+pytestmark = pytest.mark.nextflow
+
+
+@pytest.fixture(params=["root", "user"])
+def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways to a mount namespace: as root, and by a user namespace."""
+    root = request.param == "root"
+    if root and os.geteuid() != 0:
+        pytest.skip("needs root")
+    chosen: tuple[Isolation, ...] = (next(one for one in choices(root=root, network=True) if one.mounts),)
+    monkeypatch.setattr(engines.launcher, "choices", lambda **_wish: chosen)
+    return str(request.param)
+
+
+SPOIL = """
+params.targets = []
+process SPOIL {
+  publishDir 'res', mode: 'copy'
+  input:
+  path file
+  val targets
+  output: path 'end.txt'
+  script:
+  def tries = targets.collect { "if [ -d '$it' ]; then touch '$it/new'; else echo worse >> '$it'; rm -f '$it'; fi" }
+  \"\"\"
+  set +e
+  ${tries.join('\\n')}
+  real=\\$(readlink -f $file); echo worse > \\$real; mv \\$real \\$real.away; rm -f \\$real; chmod 666 \\$real
+  umount \\$(dirname \\$real); mount -o remount,rw,bind \\$(dirname \\$real); echo worse > \\$real
+  echo end > end.txt
+  \"\"\"
+}
+workflow {
+  def tried = params.targets.collect { one ->
+    try { (file(one).isDirectory() ? file("$one/from-the-engine") : file(one)).text = 'worse'; "wrote $one" }
+    catch (Exception e) { null }
+  }
+  file("$launchDir/wrote.txt").text = tried.findAll().join('\\n')
+  SPOIL(file(params.file), params.targets)
+}
+"""
+
+
+@pytest.mark.netns
+def test_neither_a_task_nor_the_engine_can_change_what_is_staged_or_shared(
+    bench: NextflowBench, ways: str, tmp_path: Path
+) -> None:
+    store = tmp_path / "cache"
+    store.mkdir()
+    (store / "object").write_text("kept")
+    bench.write(SPOIL, other__nf="// a document")
+    staged = bench.file("in.txt", "b\na\n")
+    Path(staged["path"]).chmod(0o666)
+    (bench.folder(7) / "outputs").mkdir(parents=True)
+    home = bench.installed.home
+    assert home is not None
+    jar = home / "jars" / bench.installed.files[0].name
+    before = listing(bench.workflow, bench.content / "inputs", store, bench.folder(7), home)
+    digested = digest(jar)
+    targets = [
+        bench.content, bench.workflow, bench.workflow / "main.nf", bench.folder(7) / "outputs", store, store / "object",
+        bench.folder() / "journal.jsonl", home, home / "jars", jar, Path(engines.launcher.__file__).parent,
+        bench.content / "inputs", bench.content / "inputs/in.txt",
+    ]  # fmt: skip
+
+    execution = bench.run({"file": staged["path"], "targets": [str(one) for one in targets]}, store=store)
+
+    assert execution.status is Status.COMPLETED, (ways, execution.error, execution.tail)
+    assert bench.read("wrote.txt") == ""
+    assert listing(bench.workflow, bench.content / "inputs", store, bench.folder(7), home) == before
+    assert digest(jar) == digested
+    assert Path(staged["path"]).read_text() == "b\na\n"
+    assert sorted(one.name for one in bench.content.iterdir()) == ["inputs", "runs", "workflow"]
+    assert "worse" not in (bench.folder() / "journal.jsonl").read_text().splitlines()
+    assert not (Path(engines.launcher.__file__).parent / "new").exists()
+
+
+def test_a_pipeline_that_writes_to_its_own_project_fails(bench: NextflowBench) -> None:
+    bench.write("""
+    process X { script: "true" }
+    workflow { X(); file("$projectDir/made.txt").text = 'x' }
+    """)
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert "made.txt" in (execution.error or "")
+    assert "ead-only" in (execution.error or ""), execution.error
+    assert not (bench.workflow / "made.txt").exists()
+
+
+def test_nothing_is_left_anywhere_but_in_the_runs_folder(
+    oldest_and_newest: NextflowBench, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = oldest_and_newest
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.chdir(here)
+    bench.write("""
+    nextflow.enable.dsl = 2
+    process MAKE {
+      publishDir 'res'
+      scratch true
+      output: path 'made.txt'
+      script: 'mktemp; echo x > "$HOME/x"; echo made > made.txt'
+    }
+    workflow { MAKE() | collectFile(name: 'all.txt') | view }
+    """)
+    places = (home, temporary, here, Path("/var/tmp"), Path("/dev/shm"), bench.workflow)
+    before = listing(*places)
+    # Others use the machine's folder for temporary files too; what Java and Nextflow leave there has their names.
+    known = {one.name for one in Path("/tmp").iterdir()}
+
+    execution = bench.run()
+
+    assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
+    assert set(listing(*places)) == set(before)
+    telling = ("nxf", "hsperf", "nextflow", ".nextflow", "groovy", "java", "jna")
+    assert not [one.name for one in Path("/tmp").iterdir() if one.name not in known and one.name.startswith(telling)]
+    assert {one.name for one in bench.content.iterdir()} == {"runs", "workflow"}
+    assert {one.name for one in (bench.content / "runs").iterdir()} == {"1"}
+
+
+def test_a_file_that_was_not_staged_is_no_input(bench: NextflowBench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("canary")
+    bench.write(f"""
+    params.text = '{secret}'
+    process READ {{
+      input: path text
+      output: path 'out.txt'
+      script: "wc -c < $text > out.txt"
+    }}
+    workflow {{ READ(file(params.text)) }}
+    """)
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert execution.error == f"a task used a file that was not staged: READ took {secret}"
+    assert journal(bench.folder())[-1]["error_kind"] == PolicyError.kind
+    assert holders(bench.content, "canary") == []
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ("ln -s $1 out", "leads out of the run"),
+        ("mkdir out; ln -s $1 out/link", "leads out of the run"),
+        ("ln -s $(dirname $1) out", "leads out of the run"),
+        ("mkdir out; ln -s ../out out/again", "a folder that it lies in"),
+        ("ln -s nowhere out", "out"),
+        ("mkdir out; mkfifo out/pipe", "out"),
+    ],
+)
+def test_a_published_link_out_of_the_run_is_not_handed_out(
+    bench: NextflowBench, tmp_path: Path, made: str, words: str
+) -> None:
+    secret = tmp_path / "secrets" / "secret.txt"
+    secret.parent.mkdir()
+    secret.write_text("canary")
+    bench.write(f"""
+    process LINK {{
+      publishDir 'res', mode: 'symlink'
+      output: path 'out'
+      shell: '''
+      set -- {secret}
+      {made}
+      '''
+    }}
+    workflow {{ LINK() }}
+    """)
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert words in (execution.error or ""), execution.error
+    assert execution.outputs == {}
+    assert holders(bench.content, "canary") == []
+    assert "Traceback" not in bench.log()
+
+
+def test_a_link_into_another_run_is_not_handed_out(bench: NextflowBench) -> None:
+    other = bench.out("x.txt", 7)
+    other.parent.mkdir(parents=True)
+    other.write_text("canary")
+    bench.write(f"""
+    process LINK {{
+      publishDir 'res', mode: 'symlink'
+      output: path 'out.txt'
+      script: "ln -s {other} out.txt"
+    }}
+    workflow {{ LINK() }}
+    """)
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert "leads out of the run" in (execution.error or "")
+
+
+def test_a_linked_output_is_not_handed_on_to_another_task(bench: NextflowBench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("canary")
+    bench.write(f"""
+    process LINK {{
+      output: path 'out.txt'
+      script: "ln -s {secret} out.txt"
+    }}
+    process READ {{
+      input: path file
+      output: path 'size.txt'
+      script: "wc -c < $file > size.txt"
+    }}
+    workflow {{ LINK() | READ }}
+    """)
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert "LINK handed on runs/1/engine/work/" in (execution.error or ""), execution.error
+    assert f"a link to {secret}" in (execution.error or "")
+
+
+def test_a_task_cannot_speak_for_the_engine(bench: NextflowBench) -> None:
+    bench.write("""
+    process FORGE {
+      publishDir 'res', mode: 'copy'
+      shell: '''
+      word='{"event":"task-completed","name":"FORGED","process":"FORGED","hash":"aa/bb","workdir":"/x"}'
+      end='{"event":"ended","exit_code":0}'
+      for one in /proc/[0-9]*/fd/*; do
+        if [ -p "$one" ]; then timeout 1 sh -c 'printf "%s\\\\n%s\\\\n" "$1" "$2" > "$0"' "$one" "$word" "$end"; fi
+      done 2>/dev/null
+      exit 3
+      '''
+    }
+    workflow { FORGE() }
+    """)
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert "'FORGE' failed: exit code 3" in (execution.error or "")
+    assert [one.name for one in execution.steps] == ["FORGE"]
+
+
+def test_a_link_among_the_logs_and_the_engines_state_is_not_followed(bench: NextflowBench, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("canary")
+    bench.write(f"""
+    process LEAVE {{
+      shell: '''
+      ln -s {secret} {bench.folder()}/logs/steps/a.stderr; ln -s / {bench.folder()}/logs/b
+      rm -f .command.err; ln -s {secret} .command.err
+      '''
+    }}
+    workflow {{ LEAVE() }}
+    """)
+
+    execution = bench.run()
+
+    assert execution.status is Status.COMPLETED, execution.error
+    logs = list((bench.folder() / "logs").rglob("*"))
+    assert not [one for one in logs if one.is_symlink()]
+    assert holders(bench.content, "canary") == []
+
+
+def test_the_configuration_of_a_pipeline_cannot_turn_on_what_is_off(bench: NextflowBench) -> None:
+    bench.write(
+        """
+        process ONE {
+          executor 'slurm'
+          container 'debian:12'
+          conda 'bwa'
+          script: 'true'
+        }
+        workflow { ONE() }
+        """,
+        nextflow__config="""
+        docker.enabled = true
+        conda.enabled = true
+        tower.enabled = true
+        tower.accessToken = 'x'
+        process { withName: 'ONE' { executor = 'slurm'; container = 'debian:12' } }
+        trace.file = "$launchDir/../../../elsewhere.txt"
+        cleanup = true
+        """,
+    )
+
+    execution = bench.run()
+
+    assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
+    assert step(execution, "ONE").container is None or "docker" not in bench.log()
+    assert not (bench.content / "elsewhere.txt").exists()
