@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,9 +14,11 @@ from engines.execution import Status
 from engines.interface import interface_as_json, interface_from_json
 from staging.definition import FileValue, Param
 from staging.errors import DefinitionError, EngineError
+from tests.support import nextflow_runs
+from tests.support.nextflow_runs import NextflowBench, nextflows
 from tests.support.runs import Bench, bench, installed, tool
 
-__all__ = ["bench", "installed"]
+__all__ = ["bench", "installed", "nextflows"]
 
 
 class EngineContract:
@@ -53,8 +56,8 @@ class EngineContract:
         assert os.access(installed.program, os.X_OK)
         assert len(installed.fingerprint.removeprefix("sha256:")) == 64
 
-    def test_a_version_that_is_none_is_an_engine_error(self, engine: Engine, tmp_path: Path) -> None:
-        with pytest.raises(EngineError):
+    def test_a_version_that_is_none_is_an_error_in_words(self, engine: Engine, tmp_path: Path) -> None:
+        with pytest.raises((DefinitionError, EngineError), match="no such version; rm -rf"):
             engine.install("no such version; rm -rf", tmp_path, lambda _line: None)
 
     def test_inspection_gives_an_interface_that_can_be_kept(
@@ -133,3 +136,49 @@ class TestCwltool(EngineContract):
         assert bound.faults == ()
         assert [one.name for one in bound.params] == ["word"]
         assert engine.bind(bench.inspect(), (Param(name="word", value=FileValue()),)).faults
+
+
+@pytest.mark.nextflow
+class TestNextflow(EngineContract):
+    name = "nextflow"
+    entry = "main.nf"
+    good: ClassVar[dict[str, str]] = {
+        "main.nf": ("include { SORT } from './sort'\nparams.text = null\nworkflow { SORT(file(params.text)) }\n"),
+        "sort.nf": (
+            "process SORT {\n  publishDir 'res'\n  input: path file\n  output: path 'out.txt'\n"
+            '  script: "sort $file > out.txt"\n}\n'
+        ),
+        "nextflow.config": "manifest { name = 'sorter' }\n",
+        "nextflow_schema.json": (
+            '{"properties": {"text": {"type": "string", "format": "file-path"}}, "required": ["text"]}\n'
+        ),
+    }
+    bad: ClassVar[dict[str, str]] = {"main.nf": "process X {\n  script: 'true'\n}\nworkflow { X( }\n"}
+
+    @pytest.fixture
+    def installed(self, nextflows: Callable[[str], InstalledEngine]) -> InstalledEngine:
+        return nextflows(nextflow_runs.DEFAULT)
+
+    def test_a_run_tells_each_task(self, installed: InstalledEngine, tmp_path: Path) -> None:
+        bench = NextflowBench(content=tmp_path / "work", installed=installed)
+        bench.write(self.good["main.nf"], **{name: text for name, text in self.good.items() if name != "main.nf"})
+
+        execution = bench.run({"text": bench.file("x.txt", "b\na\n")})
+
+        assert execution.status is Status.COMPLETED, execution.error
+        (one,) = execution.steps
+        assert (one.name, one.tool, one.exit_code) == ("SORT", "SORT", 0)
+        assert one.started
+        assert one.ended
+        assert bench.read("res/out.txt") == "a\nb\n"
+
+    def test_a_bound_parameter_is_the_one_that_runs(
+        self, engine: Engine, installed: InstalledEngine, tmp_path: Path
+    ) -> None:
+        interface = engine.inspect(self._root(tmp_path, self.good), self.entry, installed)
+
+        bound = engine.bind(interface, (Param(name="text", value=FileValue()),))
+
+        assert bound.faults == ()
+        assert [one.name for one in bound.params] == ["text"]
+        assert engine.bind(interface, (Param(name="text", value=3),)).faults

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engines.execution import Status
+from engines.nextflow.overlay import quoted
 from staging.definition import EngineSettings, ExpectedOutput
 from staging.errors import ContainerError, EngineError, PolicyError, UsageError
 from tests.support.nextflow_runs import (
@@ -394,8 +396,25 @@ def test_a_name_that_the_engine_cannot_put_in_place_is_told_with_what_was_said(b
     assert any("ln: " in line for line in execution.tail), execution.tail
 
 
+def test_the_engine_reads_the_literals_that_we_write_as_they_are_meant(oldest_and_newest: NextflowBench) -> None:
+    bench = oldest_and_newest
+    texts = [
+        *map(chr, range(128)), *ODD, r"\u0041", r"\\u0041", "\\", r"\\", "'" * 3, '"' * 3, "$HOME ${x} $", r"\$", "/*",
+        "//", "é😀\u2028", "\ufeff", "{events}", "a\\\nb", r"\'", "'\\",
+    ]  # fmt: skip
+    literals = ", ".join(quoted(one) for one in texts)
+    bench.write("nextflow.enable.dsl = 2\nworkflow {}", nextflow__config=f"params.texts = [{literals}]\n")
+
+    execution = bench.run()
+
+    assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
+    assert execution.final_parameters == {"texts": texts}
+
+
 def test_a_list_of_files_can_be_one_text(bench: NextflowBench) -> None:
-    bench.write("workflow { file(\"$launchDir/seen.txt\").text = params.files.tokenize(',').collect { file(it).text } }")
+    bench.write("""
+    workflow { file("$launchDir/seen.txt").text = params.files.tokenize(',').collect { file(it).text } }
+    """)
 
     execution = bench.run(
         {"files": [bench.file("a.txt", "A"), bench.file("b.txt", "B")]}, settings=EngineSettings(lists_as_text=True)
@@ -447,9 +466,7 @@ workflow { GREEDY(); SLOW(Channel.of(1, 2, 3)) }
 
 def test_limits_are_what_a_task_sees(bench: NextflowBench) -> None:
     bench.write(LIMITED.replace("SLOW(Channel.of(1, 2, 3))", "SLOW(Channel.of(0, 1, 2))"))
-    settings = EngineSettings(
-        max_cpus=2, max_cpus_per_process=1, max_task_duration=90, max_retries=1, max_processes=1
-    )
+    settings = EngineSettings(max_cpus=2, max_cpus_per_process=1, max_task_duration=90, max_retries=1, max_processes=1)
 
     execution = bench.run(settings=settings, cores=2)
 
@@ -460,7 +477,7 @@ def test_limits_are_what_a_task_sees(bench: NextflowBench) -> None:
     spans = sorted(
         (one.trace["start"], one.trace["complete"]) for one in execution.steps if one.status is not Status.KILLED
     )
-    assert all(one[1] <= other[0] + 50 for one, other in zip(spans, spans[1:], strict=False)), spans
+    assert all(one[1] <= other[0] + 50 for one, other in pairwise(spans)), spans
 
 
 def test_profiles_and_settings_files_are_used_and_what_is_off_stays_off(bench: NextflowBench) -> None:
@@ -600,9 +617,8 @@ def test_a_failed_run_is_continued(oldest_and_newest: NextflowBench) -> None:
     assert execution.resumed == 1
     first, second = step(execution, "FIRST"), step(execution, "SECOND")
     assert (first.cached, second.cached) == (True, False)
-    assert (first.id, first.started, first.ended) == (lambda one: (one.id, one.started, one.ended))(
-        step(failed, "FIRST")
-    )
+    then = step(failed, "FIRST")
+    assert (first.id, first.started, first.ended) == (then.id, then.started, then.ended)
     assert bench.read("second/second.txt", 2) == bench.read("first/first.txt", 2) == bench.read("first/first.txt", 1)
     assert paths(second.inputs) == paths(first.outputs)
     # The run that it went on from is as it was, and each has outputs of its own.

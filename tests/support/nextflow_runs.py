@@ -164,10 +164,12 @@ def digest(path: Path) -> str:
 
 def holders(root: Path, text: str) -> list[str]:
     """The files below a folder that hold a text, the pipeline itself aside. Links are not followed."""
+    files = [path for path in sorted(root.rglob("*")) if path.is_file() and not path.is_symlink()]
+    own = root / "workflow"
     return [
         str(path.relative_to(root))
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and not path.is_symlink() and path.relative_to(root).parts[0] != "workflow" and text.encode() in path.read_bytes()
+        for path in files
+        if not path.is_relative_to(own) and text.encode() in path.read_bytes()
     ]
 
 

@@ -228,8 +228,8 @@ def test_where_no_source_is_told_the_products_of_that_name_are_compared(place: P
 
 
 def test_folders_are_compared_by_what_is_in_them(place: Place) -> None:
-    folders = [place.made("d/x.txt", text, task=task).parent for text, task in (("1", "a/a"), ("1", "b/b"), ("2", "c/c"))]
-    same, alike, other = map(str, folders)
+    texts = {"a/a": "1", "b/b": "1", "c/c": "2"}
+    same, alike, other = (str(place.made("d/x.txt", text, task=task).parent) for task, text in texts.items())
 
     assert collided({"/o/d": [same, alike]}, []) is None
     assert collided({"/o/d": [same, other]}, []) is not None

@@ -1,0 +1,425 @@
+"""Nextflow runs that fail, are stopped or killed: what is said, what the record holds, and that nothing survives."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import engines.launcher
+from engines.base import RunRequest
+from engines.execution import Status
+from engines.isolation import choices
+from engines.journal import JOURNAL, is_live, replay
+from engines.stopping import stop, tidy
+from staging.definition import EngineSettings
+from staging.errors import DefinitionError
+from tests.conftest import Command
+from tests.support.nextflow_runs import (
+    PATIENCE,
+    Background,
+    NextflowBench,
+    bench,
+    each,
+    marked,
+    nextflows,
+    oldest_and_newest,
+    paths,
+    step,
+    steps,
+    wait_for,
+)
+
+__all__ = ["bench", "each", "nextflows", "oldest_and_newest"]
+
+pytestmark = pytest.mark.nextflow
+
+
+# --- a task fails -----------------------------------------------------------------------------------------------------
+
+FAILING = """
+nextflow.enable.dsl = 2
+process FINE {
+  publishDir 'res'
+  output: path 'fine.txt'
+  script: "echo fine > fine.txt"
+}
+process BAD {
+  tag "x 'y'"
+  publishDir 'res', mode: 'copy'
+  time { params.mode == 'time' ? '1s' : '1h' }
+  input: path fine
+  output: path 'bad.txt'
+  script:
+  '''
+  MODE=''' + params.mode + '''
+  case $MODE in
+    fail) seq 30 >&2; exit 7;;
+    kill) echo soon over >&2; kill -9 $$;;
+    time) sleep 60;;
+    missing) echo forgot it;;
+    gone) no-such-program-anywhere;;
+  esac
+  '''
+}
+workflow { FINE(); BAD(FINE.out) }
+"""
+
+
+@pytest.mark.parametrize(
+    ("mode", "exit_code", "words", "tail"),
+    [
+        ("fail", 7, "exit code 7", [str(number) for number in range(11, 31)]),
+        ("kill", 137, "exit code 137 (signal 9; was there enough memory?)", None),
+        ("time", None, "1s", None),
+        ("missing", 0, "bad.txt", ["forgot it"]),
+        ("gone", 127, "exit code 127", None),
+    ],
+)
+def test_the_failing_task_is_named_with_its_last_lines(
+    bench: NextflowBench, mode: str, exit_code: int | None, words: str, tail: list[str] | None
+) -> None:
+    bench.write(FAILING)
+
+    execution = bench.run({"mode": mode})
+
+    assert (execution.status, execution.exit_code) == (Status.FAILED, 1)
+    error = execution.error or ""
+    assert "\"BAD (x 'y')\"" in error, error
+    assert words in error
+    assert len(error.splitlines()) == 1
+    assert str(bench.content) not in error
+    if tail is not None:
+        assert list(execution.tail) == tail
+    if mode == "gone":
+        assert any("no-such-program-anywhere" in line for line in execution.tail)
+    bad = step(execution, "BAD")
+    assert (bad.status, bad.attempt, bad.after) == (Status.FAILED, 1, "terminate")
+    if exit_code is not None:
+        assert bad.exit_code == exit_code
+    # What the others made is there, and what they were given is told.
+    assert step(execution, "FINE").status is Status.COMPLETED
+    assert paths(bad.inputs) == paths(step(execution, "FINE").outputs)
+    assert execution.outputs["res/fine.txt"]["size"] == 5
+    assert list((bench.folder() / "tmp").iterdir()) == []
+    assert any("steps" in str(one) for one in execution.logs) == (mode in ("fail", "missing", "gone", "kill"))
+
+
+def test_the_command_line_says_which_task_and_why(wfexs: Command, nextflow: Path, tmp_path: Path) -> None:
+    (tmp_path / "flow").mkdir()
+    (tmp_path / "flow" / "main.nf").write_text(FAILING.replace("nextflow.enable", "params.mode = 'x'\nnextflow.enable"))
+    stage_file = tmp_path / "bad.wfex.stage"
+    stage_file.write_text(
+        "workflow_id: flow\nengine: nextflow@24.10.0\nworkflow_config: {secure: false}\nparams: {mode: fail}\n"
+    )
+    staged = wfexs.ok("stage", stage_file)
+
+    said = wfexs.run("run", staged["id"])
+    told = wfexs("run", staged["id"])
+
+    assert (said.returncode, told.code) == (8, 8)
+    assert "task \"BAD (x 'y')\" failed: exit code 7" in said.stderr
+    assert "\n30\n" in said.stderr.replace("  ", "")
+    assert "Traceback" not in said.stderr
+    assert [one["status"] for one in told.object["steps"]] == ["completed", "failed"]
+    crate = tmp_path / "crate"
+    wfexs.ok("crate", staged["id"], crate, "--retrospective")
+    assert '"http://schema.org/FailedActionStatus"' in (crate / "ro-crate-metadata.json").read_text()
+    assert wfexs.ok("validate", crate)["required"] == 0
+
+
+def test_what_goes_wrong_between_tasks_is_said_in_a_line(bench: NextflowBench) -> None:
+    bench.write("process X { output: val 1\n script: 'true' }\nworkflow { X() | map { it.nothing.there() } }")
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    error = execution.error or ""
+    assert "there()" in error or "nothing" in error, error
+    assert len(error.splitlines()) == 1
+    assert str(bench.content) not in error
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.netns
+def test_neither_a_task_nor_the_engine_reaches_the_network_and_both_attempts_are_named(bench: NextflowBench) -> None:
+    bench.write("""
+    params.where = 'task'
+    process FETCH {
+      errorStrategy 'terminate'
+      script: '''
+      python3 -c "import urllib.request; urllib.request.urlopen('http://far.example.org/x', timeout=5)"
+      '''
+    }
+    process READ {
+      input: path far
+      script: "cat $far"
+    }
+    workflow {
+      if (params.where == 'task') FETCH()
+      if (params.where == 'engine') println new URL('http://far.example.org/x').text
+      if (params.where == 'input') READ(file('http://far.example.org/x'))
+    }
+    """)
+
+    task = bench.run({"where": "task"})
+    engine = bench.run({"where": "engine"}, run=2)
+    staged = bench.run({"where": "input"}, run=3)
+
+    assert (task.status, engine.status, staged.status) == (Status.FAILED,) * 3
+    assert task.network == engine.network == "namespace"
+    assert any("urlopen" in line or "resolution" in line for line in task.tail), task.tail
+    assert "far.example.org" in (step(task, "FETCH").script or "")
+    assert "far.example.org" in (engine.error or ""), engine.error
+    assert "far.example.org" in (staged.error or ""), staged.error
+
+
+# --- what can't even begin --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("process X {\n  script: 'true'\n}\nworkflow { X( }\n", "main.nf"),
+        ("include { X } from './gone'\nworkflow { X() }\n", "gone"),
+        ("workflow { NOBODY() }\n", "NOBODY"),
+    ],
+)
+def test_a_script_that_is_wrong_is_a_fault_in_words(bench: NextflowBench, script: str, words: str) -> None:
+    bench.write(script)
+
+    try:
+        bench.inspect()
+    except DefinitionError as error:
+        said = error.message
+    else:
+        # Only the run can see it.
+        execution = bench.run()
+        assert execution.status is Status.FAILED
+        said = execution.error or ""
+
+    assert words in said
+    assert str(bench.content) not in said
+    assert "Traceback" not in said
+    assert "\tat " not in said
+
+
+def test_a_script_that_is_not_there_and_a_profile_that_nobody_knows(bench: NextflowBench) -> None:
+    bench.write("workflow {}", nextflow__config="profiles { small {}\n big {} }")
+
+    with pytest.raises(DefinitionError, match=r"gone\.nf"):
+        bench.inspect("gone.nf")
+    with pytest.raises(DefinitionError, match="no profile 'huge'") as caught:
+        bench.inspect(settings=EngineSettings(profiles=("small", "huge")))
+    assert caught.value.hint == "it has small, big" or "big" in (caught.value.hint or "")
+
+
+# --- stopped and killed -----------------------------------------------------------------------------------------------
+
+
+def _sleeper(bench: NextflowBench) -> str:
+    """A task that starts a daemon in a session of its own and then waits; returns what marks its processes."""
+    mark = f"6{time.monotonic_ns() % 10**8:08}"
+    bench.write(f"""
+    nextflow.enable.dsl = 2
+    process DONE {{
+      output: path 'done.txt'
+      script: "date +%s%N > done.txt"
+    }}
+    process SLEEP {{
+      publishDir 'res', mode: 'copy'
+      input:
+      path done
+      val short
+      output: path 'slept.txt'
+      script: "cp $done slept.txt; [ $short = true ] || {{ setsid sleep {mark} & sleep {mark}; }}"
+    }}
+    workflow {{ DONE(); SLEEP(DONE.out, params.short) }}
+    """)
+    return mark
+
+
+def _asleep(bench: NextflowBench, mark: str) -> list[int]:
+    """The sleeping processes, once both are there."""
+    found: list[int] = wait_for(lambda: [one for one in (marked(mark),) if len(one) >= 2])[0]
+    return found
+
+
+def test_cancel_leaves_neither_jvm_nor_task(bench: NextflowBench) -> None:
+    mark = _sleeper(bench)
+    request = bench.request({"short": False})
+    running = Background(bench, request)
+    _asleep(bench, mark)
+    assert replay(request.folder / JOURNAL).status is Status.RUNNING
+    assert [one.status for one in replay(request.folder / JOURNAL).steps][-1] is Status.RUNNING
+
+    assert stop(request.folder)
+
+    execution = running.join()
+    assert (execution.status, execution.exit_code) == (Status.KILLED, None)
+    assert marked(mark) == []
+    assert marked(str(request.folder)) == []
+    assert (step(execution, "DONE").status, step(execution, "SLEEP").status) == (Status.COMPLETED, Status.KILLED)
+    assert list((request.folder / "tmp").iterdir()) == []
+    assert not stop(request.folder)
+
+
+def test_without_namespaces_nothing_is_left_either(bench: NextflowBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engines.launcher, "choices", lambda **_wish: choices(root=False, network=True)[-1:])
+    mark = _sleeper(bench)
+    request = bench.request({"short": False})
+    running = Background(bench, request)
+    _asleep(bench, mark)
+
+    assert stop(request.folder)
+
+    execution = running.join()
+    assert (execution.status, execution.network) == (Status.KILLED, "none")
+    wait_for(lambda: not marked(mark) and not marked(str(request.folder)))
+
+
+PARENT = """
+import pickle, sys
+from engines.nextflow.adapter import NextflowEngine
+with open(sys.argv[1], "rb") as stream:
+    request = pickle.load(stream)
+print(NextflowEngine().run(request, lambda event: None).status, flush=True)
+"""
+
+
+def _parent(request: RunRequest, folder: Path) -> subprocess.Popen[str]:
+    """A process of its own that runs the request."""
+    (folder / "request.pickle").write_bytes(pickle.dumps(request))
+    argv = [sys.executable, "-c", PARENT, str(folder / "request.pickle")]
+    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+
+
+def test_after_kill_9_nothing_runs_and_the_run_can_be_continued(bench: NextflowBench, tmp_path: Path) -> None:
+    mark = _sleeper(bench)
+    request = bench.request({"short": False})
+    with _parent(request, tmp_path) as parent:
+        _asleep(bench, mark)
+
+        parent.kill()
+        parent.wait(PATIENCE)
+
+    wait_for(lambda: not marked(mark) and not marked(str(request.folder)))
+    execution = replay(request.folder / JOURNAL)
+    assert execution.status is Status.KILLED
+    assert (execution.ended, execution.exit_code) == (None, None)
+    assert step(execution, "SLEEP").status is Status.KILLED
+    tidy(request.folder)
+    assert list((request.folder / "tmp").iterdir()) == []
+
+    continued = bench.run({"short": True}, run=2, resume=1)
+
+    assert continued.status is Status.COMPLETED, (continued.error, continued.tail)
+    assert continued.resumed == 1
+    assert step(continued, "DONE").cached
+    (made,) = [one for one in (bench.folder(1) / "engine/work").rglob("done.txt") if not one.is_symlink()]
+    assert bench.read("res/slept.txt", 2) == made.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_and_its_record(bench: NextflowBench, tmp_path: Path, number: signal.Signals) -> None:
+    mark = _sleeper(bench)
+    request = bench.request({"short": False})
+    with _parent(request, tmp_path) as parent:
+        _asleep(bench, mark)
+
+        parent.send_signal(number)
+
+        said, _ = parent.communicate(timeout=PATIENCE)
+    assert said.strip() == "killed"
+    assert marked(mark) == []
+    assert marked(str(request.folder)) == []
+    execution = replay(request.folder / JOURNAL)
+    assert (execution.status, execution.signal) == (Status.KILLED, number)
+    assert execution.ended is not None
+
+
+@pytest.mark.parametrize("delay", [0.05, 0.3, 1.0])
+def test_killed_at_any_moment_there_is_an_honest_record_or_none(
+    bench: NextflowBench, tmp_path: Path, delay: float
+) -> None:
+    _sleeper(bench)
+    request = bench.request({"short": False})
+    with _parent(request, tmp_path) as parent:
+        wait_for(request.folder.exists)
+        time.sleep(delay)
+        parent.kill()
+        parent.wait(PATIENCE)
+
+    wait_for(lambda: not marked(str(request.folder)))
+    record = request.folder / JOURNAL
+    if record.exists():
+        wait_for(lambda: not is_live(record))
+        assert replay(record).status is Status.KILLED
+
+
+def test_a_jvm_that_is_killed_is_a_failed_run_that_says_so(bench: NextflowBench) -> None:
+    mark = _sleeper(bench)
+    request = bench.request({"short": False})
+    running = Background(bench, request)
+    _asleep(bench, mark)
+    (jvm,) = [pid for pid in marked("nextflow.cli.Launcher") if str(request.folder).encode() in _words(pid)]
+
+    os.kill(jvm, signal.SIGKILL)
+
+    execution = running.join()
+    assert execution.status is Status.FAILED
+    assert "signal 9" in (execution.error or ""), execution.error
+    assert marked(mark) == []
+    assert step(execution, "SLEEP").status is Status.KILLED
+
+
+def _words(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_the_time_limit_of_a_run_is_kept(bench: NextflowBench) -> None:
+    mark = _sleeper(bench)
+
+    execution = bench.run({"short": False}, time=6)
+
+    assert execution.status is Status.FAILED
+    assert "time limit of 6 s" in (execution.error or "")
+    assert marked(mark) == []
+
+
+def test_a_daemon_does_not_outlive_its_run(bench: NextflowBench) -> None:
+    mark = f"7{time.monotonic_ns() % 10**8:08}"
+    bench.write(f"""
+    process START {{ script: "setsid sleep {mark} </dev/null >/dev/null 2>&1 &" }}
+    workflow {{ START() }}
+    """)
+
+    assert bench.run().status is Status.COMPLETED
+    assert marked(mark) == []
+
+
+def test_runs_at_once_do_not_meet(bench: NextflowBench) -> None:
+    bench.write("""
+    process SAY {
+      publishDir 'res', mode: 'symlink'
+      input: val word
+      output: path 'said.txt'
+      script: "sleep 0.5; echo $word > said.txt"
+    }
+    workflow { SAY(params.word) }
+    """)
+
+    running = [Background(bench, bench.request({"word": f"word {run}"}, run=run)) for run in (1, 2)]
+    executions = [one.join() for one in running]
+
+    assert [one.status for one in executions] == [Status.COMPLETED] * 2, [one.error for one in executions]
+    assert [bench.read("res/said.txt", run) for run in (1, 2)] == ["word 1\n", "word 2\n"]
+    assert all(len(steps(one, "SAY")) == 1 for one in executions)
