@@ -21,6 +21,8 @@ LOG_BYTES: Final = 4 << 20
 PAGE_BYTES: Final = 64 << 20
 """A longer page stays out: it is of no use in part."""
 
+_SHORT = 30
+_KEPT = 10_000
 _DATA = re.compile(r"\s*window\.data\s*=\s*\{")
 _CODE_BEGINS = re.compile(r"<(script|style)\b", re.IGNORECASE)
 _LITERAL = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -51,7 +53,8 @@ def _lines(content: bytes) -> Iterator[str]:
 
 
 def _page(lines: Iterable[str], discretion: Discretion) -> bytes | None:
-    parts: list[str] = []
+    told = io.StringIO()
+    literals = _Literals(discretion)
     within: str | None = None
     data = False
     for line in lines:
@@ -60,7 +63,7 @@ def _page(lines: Iterable[str], discretion: Discretion) -> bytes | None:
             if within is None:
                 begin = _CODE_BEGINS.search(rest)
                 cut = begin.end() if begin else len(rest)
-                parts.append(discretion.log(rest[:cut]))
+                told.write(discretion.log(rest[:cut]))
                 within, data = (begin[1].lower(), False) if begin else (None, False)
             else:
                 # What ends code for a browser is the first such tag, whatever it stands in.
@@ -68,21 +71,47 @@ def _page(lines: Iterable[str], discretion: Discretion) -> bytes | None:
                 cut = len(rest) if end < 0 else end
                 data = data or (within == "script" and _DATA.match(rest) is not None)
                 if data:
-                    parts.append(_LITERAL.sub(lambda match: _literal(match[0], discretion), rest[:cut]))
+                    literals.write(told, rest[:cut])
                 elif discretion.is_placeless(rest[:cut]):
-                    parts.append(rest[:cut])
+                    told.write(rest[:cut])
                 else:
                     return None
                 within = within if end < 0 else None
             rest = rest[cut:]
-    return "".join(parts).encode()
+    return told.getvalue().encode()
 
 
-def _literal(literal: str, discretion: Discretion) -> str:
-    """A JavaScript text with what it says rewritten; one that says nothing to rewrite as it is."""
-    text = _ESCAPE.sub(_unescaped, literal[1:-1])
-    told = discretion.log(text)
-    return literal if told == text else json.dumps(told).replace("</", "<\\/")
+class _Literals:
+    """Rewrites JavaScript texts. The short ones of a page are few, and each comes very often."""
+
+    def __init__(self, discretion: Discretion) -> None:
+        self.discretion = discretion
+        self._known: dict[str, str] = {}
+
+    def write(self, target: io.StringIO, code: str) -> None:
+        """Write ``code`` with its texts rewritten."""
+        position = 0
+        for match in _LITERAL.finditer(code):
+            target.write(code[position : match.start()])
+            target.write(self._literal(match[0]))
+            position = match.end()
+        target.write(code[position:])
+
+    def _literal(self, literal: str) -> str:
+        if len(literal) > _SHORT:
+            return self._rewritten(literal)
+        known = self._known.get(literal)
+        if known is None:
+            known = self._rewritten(literal)
+            if len(self._known) < _KEPT:
+                self._known[literal] = known
+        return known
+
+    def _rewritten(self, literal: str) -> str:
+        """A text with what it says rewritten; one that says nothing to rewrite as it is."""
+        text = _ESCAPE.sub(_unescaped, literal[1:-1]) if "\\" in literal else literal[1:-1]
+        told = self.discretion.log(text)
+        return literal if told == text else json.dumps(told).replace("</", "<\\/")
 
 
 def _unescaped(match: re.Match[str]) -> str:

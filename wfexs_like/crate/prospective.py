@@ -37,6 +37,7 @@ from wfexs_like.crate.values import (
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW
 
 _READ_ANYWAY = 64 << 20
+_PROJECT = "$projectDir"
 _TELLING = 3
 """A shorter value that must not be told is found in too much that has nothing to do with it."""
 
@@ -317,9 +318,13 @@ class Prospective:
         self, name: str, value: Json, stated: FormalParameter | None, formal: Formal | None
     ) -> tuple[list[Ref], Slot]:
         """A value that nobody gave: the workflow's scripts or configuration set it."""
-        is_default = stated is not None and stated.has_default and stated.default == value
+        is_default = stated is not None and stated.has_default and self._placed(stated.default) == value
         note = "the workflow's default" if is_default else "set by the workflow"
         return self.values.describe(name, self._tellable(value), formal, self.locate, note=note)
+
+    def _placed(self, default: Json) -> Json:
+        """A default as a run tells it, which knows where the workflow lies."""
+        return default.replace(_PROJECT, str(self._top())) if isinstance(default, str) else default
 
     def _tellable(self, value: Json) -> Json:
         """A value that a program made up, so that no absolute path in it is the user's own."""
