@@ -79,7 +79,8 @@ class WorkflowInterface:
     ``CommandLineTool``, ...; ``licence`` and ``authors`` when the document states them (schema.org annotations).
     ``open_outputs``: what it makes is known only when it ran; ``outputs`` need not be all. ``plugins`` are those of
     the engine that the workflow declares (``nf-schema@2.1.1``); without them it was not read further. ``constraints``
-    is the JSON Schema that the workflow itself states for its parameters.
+    is the JSON Schema that the workflow itself states for its parameters. ``notes`` are sentences about what could not
+    be found out.
     """
 
     entry: PurePosixPath
@@ -101,6 +102,7 @@ class WorkflowInterface:
     open_outputs: bool = False
     plugins: tuple[str, ...] = ()
     constraints: Mapping[str, Json] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Plugin(NamedTuple):
@@ -180,7 +182,10 @@ class EngineVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What the stage file asks that bears on what the workflow is: settings, and parameters that are no files."""
+    """What the stage file asks that bears on what the workflow is: settings, and parameters.
+
+    In ``parameters`` a path stands for a file or folder: it has the right name, and nothing is there yet.
+    """
 
     settings: EngineSettings = field(default_factory=EngineSettings)
     parameters: Mapping[str, Json] = field(default_factory=dict)

@@ -34,6 +34,7 @@ def interface_as_json(interface: WorkflowInterface) -> dict[str, Any]:
         "needs_javascript": interface.needs_javascript,
         "plugins": list(interface.plugins),
         "constraints": interface.constraints,
+        "notes": list(interface.notes),
         "open_outputs": interface.open_outputs,
     }
 
@@ -64,6 +65,7 @@ def interface_from_json(record: Mapping[str, Any]) -> WorkflowInterface:
             needs_javascript=bool(record.get("needs_javascript")),
             plugins=tuple(str(one) for one in record.get("plugins") or ()),
             constraints=record.get("constraints"),
+            notes=tuple(str(one) for one in record.get("notes") or ()),
             open_outputs=bool(record.get("open_outputs")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -26,6 +26,10 @@ from staging.errors import DefinitionError, EngineError, Fault
 
 _TIME_LIMIT = 180.0
 _WORDS = 2000
+_LONGEST_SCRIPT = 1 << 22
+_MENTION = re.compile(r"\bparams\.([A-Za-z_]\w*)")
+# What every map can be asked, so that it names no parameter.
+_OF_MAPS = frozenset({"each", "containsKey", "findAll", "collect", "keySet", "size", "get", "put", "any", "every"})
 _PROBE = "wfexslike.Probe"
 _PATH_KINDS = {"file": "File", "path": "File", "env": "string", "stdout": "string", "stdin": "string"}
 
@@ -47,7 +51,7 @@ def inspect(
     _check_profiles(wish.settings.profiles, known)
     if told.get("fault"):
         raise _invalid(str(script), shorten(str(told["fault"]), folder))
-    return _interface(told, folder, script)
+    return _interface(told, wish, folder, script)
 
 
 def _ask(
@@ -137,7 +141,7 @@ def _check_profiles(asked: Sequence[str], known: Sequence[str]) -> None:
         )
 
 
-def _interface(told: Mapping[str, Any], folder: Path, script: PurePosixPath) -> WorkflowInterface:
+def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePosixPath) -> WorkflowInterface:
     manifest = told.get("manifest") or {}
     documents = {str(script)}
     documents |= {name for path in told.get("scripts") or () if (name := _inside(path, folder))}
@@ -156,10 +160,11 @@ def _interface(told: Mapping[str, Any], folder: Path, script: PurePosixPath) -> 
         language="nextflow",
         language_version=f"DSL{told.get('dsl') or 2}",
         kind="Workflow",
-        inputs=_inputs(told, stated, folder),
+        inputs=_inputs(told, stated, wish.parameters, folder),
         outputs=(),
         open_outputs=True,
         constraints=constraints,
+        notes=tuple(_notes(told, folder)),
         tools=tuple(_tool(one) for one in told.get("processes") or ()),
         documents=tuple(sorted(documents)),
         label=_text(manifest.get("name")),
@@ -175,16 +180,40 @@ def _inside(path: str, folder: Path) -> str | None:
     return str(given.relative_to(folder)) if given.is_relative_to(folder) else None
 
 
-def _inputs(told: Mapping[str, Any], stated: tuple[FormalParameter, ...], folder: Path) -> tuple[FormalParameter, ...]:
-    """The parameters: as the schema states them, and those that only configuration or scripts set."""
-    defaults = {**(told.get("params") or {}), **(told.get("defaults") or {})}
-    relative = {name: _shown(value, folder) for name, value in defaults.items()}
+def _inputs(
+    told: Mapping[str, Any], stated: tuple[FormalParameter, ...], asked: Mapping[str, Any], folder: Path
+) -> tuple[FormalParameter, ...]:
+    """The parameters: as the schema states them, and those that only configuration or scripts set or speak of."""
+    # What a script sets is not told for a parameter that was asked for: there the asked value stands.
+    scripts = {name: value for name, value in (told.get("defaults") or {}).items() if name not in asked}
+    relative = {name: _shown(value, folder) for name, value in {**(told.get("params") or {}), **scripts}.items()}
+    relative |= {name: None for name in _mentioned(folder) if name not in relative}
     known = {one.name: one for one in stated}
     found = list(stated)
     for name, value in sorted(relative.items()):
         if name not in known and not any(one.startswith(f"{name}.") for one in known):
             found.append(_untyped(name, value))
     return tuple(_with_default(one, relative) for one in found)
+
+
+def _notes(told: Mapping[str, Any], folder: Path) -> list[str]:
+    notes = []
+    if told.get("unread"):
+        reason = shorten(str(told["unread"]), folder)
+        notes.append(f"not all processes of the workflow are known before it runs: {reason}")
+    for one in told.get("processes") or ():
+        if one.get("unread"):
+            notes.append(f"the process {one['name']} can't be read before it runs: {shorten(one['unread'], folder)}")
+    return notes
+
+
+def _mentioned(folder: Path) -> set[str]:
+    """The parameters that a script, a configuration or a class of the workflow speaks of by name."""
+    found: set[str] = set()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".nf", ".config", ".groovy") and path.is_file() and path.stat().st_size <= _LONGEST_SCRIPT:
+            found.update(_MENTION.findall(path.read_text(encoding="utf-8", errors="replace")))
+    return found - _OF_MAPS
 
 
 def _untyped(name: str, default: Any) -> FormalParameter:

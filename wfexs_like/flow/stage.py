@@ -95,6 +95,8 @@ def prepare(work: StageWork) -> Prepared:
     definition = work.definition
     workflow = stage_workflow(work)
     interface = workflow.interface
+    for note in interface.notes:
+        work.progress.say(note)
     _check_containers(work, interface)
     bound = workflow.engine.bind(interface, definition.params, _local(definition.base), workflow.settings)
     faults = (
@@ -281,7 +283,9 @@ class Inspection:
 
     def _ask(self, plugins: tuple[StagedItem, ...] = (), folder: Path | None = None) -> WorkflowInterface:
         """The engine's answer, or the one that it gave to the same question before."""
-        wish = Wish(settings=self.settings, parameters=_plain_values(self.work.definition.params))
+        wish = Wish(
+            settings=self.settings, parameters={one.name: _foretold(one.value) for one in self.work.definition.params}
+        )
         kept = self._kept(wish, plugins)
         interface = _read_kept(kept)
         if interface is None:
@@ -312,17 +316,18 @@ def _read_kept(path: Path) -> WorkflowInterface | None:
         return None
 
 
-def _plain_values(params: tuple[Param, ...]) -> dict[str, Json]:
-    """The parameters that hold no file: they can be told before anything is fetched."""
-    return {one.name: cast("Json", one.value) for one in params if _is_plain(one.value)}
-
-
-def _is_plain(value: Value) -> bool:
+def _foretold(value: Value) -> Json:
+    """A value as it can be told before anything is fetched: for a file or a folder stands a path with its name."""
+    if isinstance(value, OutputPlace):
+        return str(value.path)
+    if isinstance(value, FileValue | DirectoryValue):
+        name = value.basename or (value.source.mirrors[0].name if value.source is not None else "contents.txt")
+        return f"/not-staged-yet/{name}"
     if isinstance(value, Mapping):
-        return all(_is_plain(one) for one in value.values())
+        return {key: _foretold(one) for key, one in value.items()}
     if isinstance(value, tuple):
-        return all(_is_plain(one) for one in value)
-    return not isinstance(value, FileValue | DirectoryValue | OutputPlace)
+        return [_foretold(one) for one in value]
+    return value
 
 
 def write_json(path: Path, value: object) -> None:

@@ -27,27 +27,37 @@ import org.slf4j.LoggerFactory
  * The request is JSON on standard input: `script` and `base` (absolute paths), `profiles` (text or null), `params` (a
  * map), `answer` (the file that gets the answer, JSON), `plugins` (the folder with the workflow's plugins unpacked, which
  * NXF_PLUGINS_DIR names too, or null: then a workflow that declares some is read no further). Scripts are loaded as modules: processes and workflows get
- * defined, and the entry workflow does not begin. What can't be read is told as `fault`.
+ * defined, and the entry workflow does not begin. What can't be read is told as `fault`. A script that is sound and
+ * stops itself for want of something (`error`, `System.exit`) is told as far as it came, with the reason as `unread`.
  */
 class Probe {
     static void main(String[] args) {
         LoggerFactory.getLogger('ROOT').level = Level.OFF
         Map request = (Map) new JsonSlurper().parse(System.in)
-        Map answer
+        Path place = Paths.get((String) request.answer)
+        Probe probe = new Probe(request)
+        Runtime.runtime.addShutdownHook(new Thread({
+            answer(place, probe.soFar + [unread: 'it ends the engine when it is loaded'])
+        }))
+        Map told
         try {
-            answer = new Probe(request).read()
+            told = probe.read()
         }
         catch (Throwable error) {
-            answer = [fault: Plain.words(error)]
+            told = [fault: Plain.words(error)]
         }
-        Files.write(Paths.get((String) request.answer), JsonOutput.toJson(answer).getBytes('UTF-8'))
-        System.out.flush()
+        answer(place, told)
         Runtime.runtime.halt(0)
+    }
+
+    private static void answer(Path place, Map told) {
+        Files.write(place, JsonOutput.toJson(told).getBytes('UTF-8'))
     }
 
     final Path base
     final Path script
     final Map request
+    Map soFar = [:]
     List profileNames = []
     List configFiles = []
 
@@ -58,21 +68,23 @@ class Probe {
     }
 
     Map read() {
-        ConfigObject config = readConfig()
+        ConfigObject config = readConfig((Map) request.params)
+        // Its own defaults are those without the parameters that were asked for.
+        ConfigObject own = request.params ? readConfig([:]) : config
         // Asking a ConfigObject for what it doesn't have would put it there.
         Map answer = [
-            params: Plain.value(config.containsKey('params') ? config.params : [:]),
+            params: Plain.value(own.containsKey('params') ? own.params : [:]),
             manifest: Plain.value(config.containsKey('manifest') ? config.manifest : [:]),
             plugins: config.containsKey('plugins') ? plugins(config) : [],
             profiles: profileNames,
             configs: configFiles,
         ]
+        soFar = answer
         return answer.plugins && !request.plugins ? answer : answer + readScripts(config)
     }
 
-    private ConfigObject readConfig() {
+    private ConfigObject readConfig(Map params) {
         CmdRun command = new CmdRun(profile: (String) request.profiles)
-        Map params = (Map) request.params
         if (params) {
             Path file = Files.createTempFile('params', '.json')
             Files.write(file, JsonOutput.toJson(params).getBytes('UTF-8'))
@@ -144,14 +156,18 @@ class Probe {
         Session session = new Session(config)
         session.init(new ScriptFile(script.toFile()))
         ScriptParser parser = new ScriptParser(session).setModule(true).setBinding(session.binding)
+        String unread = null
         try {
             parser.runScript(script)
         }
         catch (Throwable error) {
-            return [fault: Plain.words(error)]
+            if (isFault(error)) {
+                return [fault: Plain.words(error)]
+            }
+            unread = Plain.words(error)
         }
         Map<String, ScriptMeta> metas = [:]
-        collect(ScriptMeta.get(parser.script), metas)
+        ScriptMeta.REGISTRY.each { one, meta -> metas[meta.scriptPath.toString()] = meta }
         List processes = []
         List workflows = []
         metas.each { path, meta ->
@@ -166,6 +182,7 @@ class Probe {
         }
         return [
             dsl: dsl,
+            unread: unread,
             processes: processes,
             workflows: workflows,
             scripts: metas.keySet() as List,
@@ -173,14 +190,17 @@ class Probe {
         ]
     }
 
-    /** Every script that was loaded, from the main one by what it includes. */
-    private static void collect(ScriptMeta meta, Map<String, ScriptMeta> found) {
-        ScriptMeta.REGISTRY.each { script, other ->
-            found[other.scriptPath.toString()] = other
+    /** Whether the script itself is wrong (it can't be compiled, or includes what is not there) or only stopped. */
+    private static boolean isFault(Throwable error) {
+        Set seen = Collections.newSetFromMap(new IdentityHashMap())
+        for (Throwable one = error; one != null && seen.add(one); one = one.cause) {
+            String type = one.class.name
+            if (type.startsWith('org.codehaus.groovy.control.') || type ==~ /nextflow\.exception\..*(Script|Module|Illegal|Duplicate|Missing|Plugin).*/
+                || one.message?.contains('module file')) {
+                return true
+            }
         }
-        if (meta.scriptPath) {
-            found[meta.scriptPath.toString()] = meta
-        }
+        return false
     }
 
     private static Map process(ProcessDef definition, String path) {
@@ -204,7 +224,23 @@ class Probe {
                 told[directive] = Plain.value(value)
             }
         }
+        if ('container' in told.computed) {
+            told.container = computed(config, 'container')
+        }
         return told
+    }
+
+    /** A directive that is computed for each task, as it is for a task of which nothing is known yet. */
+    private static String computed(config, String directive) {
+        try {
+            def task = config.createTaskConfig()
+            task.context = [task: task, *: config.ownerScript.binding.variables]
+            return task.get(directive)?.toString()
+        }
+        catch (Throwable ignored) {
+            // It depends on the task's inputs.
+            return null
+        }
     }
 
     /** A declared input or output: its name or emit name, and its kind (`path`, `val`, `tuple`, ...). */
