@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from engines.execution import Execution, Status, StepRun
+from engines.journal import replay
+from tests.support.nextflow_crates import journal_of_many
 from wfexs_like.crate.tally import in_words
 
 
@@ -54,3 +58,15 @@ def test_what_did_not_go_well_and_what_an_earlier_run_did_is_told_apart() -> Non
 
     told = "1 failed and ignored, 1 failed, 1 stopped, 2 taken from run 2"
     assert _words(*steps, resumed=2) == f"5 tasks ({told})"
+
+
+def test_a_brief_record_gives_the_same_tally_and_holds_nothing_else_of_a_task(tmp_path: Path) -> None:
+    journal = journal_of_many(tmp_path, 3, {})
+    whole, brief = replay(journal), replay(journal, brief=True)
+
+    assert in_words(brief) == in_words(whole) == "3 tasks"
+    assert whole.steps[0].script
+    assert whole.steps[0].inputs
+    bare = {"inputs": {}, "outputs": {}, "script": None, "trace": {}}
+    assert brief.steps == tuple(replace(one, **bare) for one in whole.steps)
+    assert brief.final_parameters == whole.final_parameters

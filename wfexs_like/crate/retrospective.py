@@ -140,7 +140,7 @@ class Retrospective:
         action.set("actionStatus", FAILED)
         code = "" if execution.exit_code is None else f" with exit code {execution.exit_code}"
         plain = "the run was killed" if execution.status is Status.KILLED else f"the workflow failed{code}"
-        error = self.discretion.text(execution.error) if execution.error and not self.ground.secretive else plain
+        error = self.discretion.log(execution.error) if execution.error and not self.ground.secretive else plain
         if execution.status is Status.KILLED and "kill" not in error.lower():
             error = f"{plain}: {error}"
         action.set("error", error)
