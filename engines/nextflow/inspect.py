@@ -47,8 +47,8 @@ def inspect(
     folder = folder.absolute()
     script = find_script(root, entry)
     told = _ask(folder, script, engine, wish, plugins)
-    known = tuple(told.get("profiles") or ())
-    _check_profiles(wish.settings.profiles, known)
+    if told.get("profiles") is not None:
+        _check_profiles(wish.settings.profiles, told["profiles"])
     if told.get("fault"):
         raise _invalid(str(script), shorten(str(told["fault"]), folder))
     return _interface(told, wish, folder, script)
@@ -201,10 +201,10 @@ def _notes(told: Mapping[str, Any], folder: Path) -> list[str]:
     if told.get("unread"):
         reason = shorten(str(told["unread"]), folder)
         notes.append(f"not all processes of the workflow are known before it runs: {reason}")
-    for one in told.get("processes") or ():
-        if one.get("unread"):
-            notes.append(f"the process {one['name']} can't be read before it runs: {shorten(one['unread'], folder)}")
-    return notes
+    unread = [one for one in told.get("processes") or () if one.get("unread")]
+    return notes + [
+        f"the process {one['name']} can't be read before it runs: {shorten(one['unread'], folder)}" for one in unread
+    ]
 
 
 def _mentioned(folder: Path) -> set[str]:
