@@ -217,7 +217,8 @@ class Probe {
         ['container', 'cpus', 'memory', 'time', 'disk', 'maxRetries', 'errorStrategy', 'executor', 'conda', 'module',
          'secret', 'accelerator'].each { directive ->
             def value = config.get(directive)
-            if (value instanceof Closure) {
+            // A text with variables in it is only one when there is a task.
+            if (value instanceof Closure || value instanceof GString) {
                 told.computed = (told.computed ?: []) + [directive]
             }
             else if (value != null && value != [] && value != false) {
