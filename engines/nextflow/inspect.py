@@ -26,6 +26,8 @@ from staging.errors import DefinitionError, EngineError, Fault
 
 _TIME_LIMIT = 180.0
 _WORDS = 2000
+_UNKNOWN_PROFILE = re.compile(r"Unknown configuration profile: '([^']*)'(.*)", re.DOTALL)
+_NEAR_PROFILE = re.compile(r"^\s+(\S+)\s*$", re.MULTILINE)
 _LONGEST_SCRIPT = 1 << 22
 _MENTION = re.compile(r"\bparams\.([A-Za-z_]\w*)")
 # What every map can be asked, so that it names no parameter.
@@ -47,8 +49,7 @@ def inspect(
     folder = folder.absolute()
     script = find_script(root, entry)
     told = _ask(folder, script, engine, wish, plugins)
-    if told.get("profiles") is not None:
-        _check_profiles(wish.settings.profiles, told["profiles"])
+    _check_profiles(wish.settings.profiles, told)
     if told.get("fault"):
         raise _invalid(str(script), shorten(str(told["fault"]), folder))
     return _interface(told, wish, folder, script)
@@ -130,15 +131,18 @@ def _base(folder: Path, script: PurePosixPath) -> Path:
     return beside if (beside / "nextflow.config").is_file() else folder
 
 
-def _check_profiles(asked: Sequence[str], known: Sequence[str]) -> None:
-    unknown = [one for one in asked if one not in known and one != "standard"]
-    if unknown:
-        hint = f"it has {', '.join(known)}" if known else "it has none"
-        raise DefinitionError(
-            (Fault(file="", where="profile", message=f"the workflow has no profile {unknown[0]!r}", hint=hint),),
-            message=f"the workflow has no profile {unknown[0]!r}",
-            hint=hint,
-        )
+def _check_profiles(asked: Sequence[str], told: Mapping[str, Any]) -> None:
+    """Say in our words that there is no such profile: the engine's, or a workflow that has no configuration at all."""
+    unknown = _UNKNOWN_PROFILE.search(str(told.get("fault") or ""))
+    if unknown is None and (told.get("fault") or told.get("configs") or set(asked) <= {"standard"}):
+        return
+    name = unknown.group(1) if unknown is not None else asked[0]
+    near = ", ".join(_NEAR_PROFILE.findall(unknown.group(2))) if unknown is not None else ""
+    raise DefinitionError(
+        (Fault(file="", where="profile", message=f"the workflow has no profile {name!r}"),),
+        message=f"the workflow has no profile {name!r}",
+        hint=f"did you mean {near}?" if near else "its configuration says which there are (profiles { ... })",
+    )
 
 
 def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePosixPath) -> WorkflowInterface:

@@ -50,7 +50,7 @@ class Published:
             self._replace(link, ())
         for target, source in told.items():
             self._match(source, target)
-        self._match_bytes(list(products))
+        self._match_unsaid(list(products))
 
     def _links(self) -> Iterator[Path]:
         for folder, folders, files in os.walk(self.root):
@@ -105,22 +105,54 @@ class Published:
             for path in _files(Path(target)):
                 self.moved.setdefault(str(Path(source) / path.relative_to(target)), str(path))
 
-    def _match_bytes(self, products: list[str]) -> None:
-        """Copies of which nobody said where they came from: the same name or size first, then the same bytes."""
-        known = set(self.moved.values())
-        unknown = [path for path in _files(self.root) if str(path) not in known]
-        if not unknown:
+    def _match_unsaid(self, products: Sequence[str]) -> None:
+        """Copies and moved files of which nobody said where they came from (before 23.04)."""
+        if not self._unknown():
             return
+        folders = [Path(folder, name) for folder, names, _ in os.walk(self.root) for name in names]
+        for product in products:
+            if product not in self.moved and os.path.isdir(product):  # noqa: PTH112
+                self._match_folder(Path(product), folders)
+        self._match_bytes([str(path) for product in products for path in _files(Path(product))])
+        self._match_names([one for one in products if one not in self.moved and not os.path.lexists(one)], folders)
+
+    def _unknown(self) -> list[Path]:
+        """The outputs that are not known to be any task's."""
+        known = set(self.moved.values())
+        return [path for path in _files(self.root) if str(path) not in known]
+
+    def _match_folder(self, product: Path, folders: Sequence[Path]) -> None:
+        """The folder of that name that has all its files, of the same bytes."""
+        files = [path.relative_to(product) for path in _files(product)]
+        known = set(self.moved.values())
+        for folder in folders:
+            is_free = folder.name == product.name and str(folder) not in known
+            if is_free and all(_same(str(product / one), str(folder / one)) for one in files):
+                self._match(str(product), str(folder))
+                return
+
+    def _match_bytes(self, products: Sequence[str]) -> None:
+        """The same size, and the same name first, then the same bytes."""
         by_size: dict[int, list[str]] = {}
         for product in products:
-            if product not in self.moved and os.path.isfile(product):  # noqa: PTH113
+            if product not in self.moved:
                 by_size.setdefault(os.stat(product).st_size, []).append(product)  # noqa: PTH116
-        for path in unknown:
+        for path in self._unknown():
             near = by_size.get(path.stat().st_size, ())
             for product in sorted(near, key=lambda one: os.path.basename(one) != path.name):  # noqa: PTH119
                 if product not in self.moved and filecmp.cmp(product, path, shallow=False):
                     self.moved[product] = str(path)
                     break
+
+    def _match_names(self, gone: Sequence[str], folders: Sequence[Path]) -> None:
+        """What was moved away from its task leaves nothing to compare: it is known by a name that only it has."""
+        known = set(self.moved.values())
+        here = [str(path) for path in (*folders, *self._unknown()) if str(path) not in known]
+        for product in gone:
+            name = os.path.basename(product)  # noqa: PTH119
+            places = [one for one in here if os.path.basename(one) == name]  # noqa: PTH119
+            if len(places) == 1 and sum(os.path.basename(one) == name for one in gone) == 1:  # noqa: PTH119
+                self._match(product, places[0])
 
 
 def collided(told: Mapping[str, Sequence[str]], products: Sequence[str]) -> tuple[str, list[str]] | None:

@@ -58,7 +58,6 @@ class Probe {
     final Path script
     final Map request
     Map soFar = [:]
-    List profileNames = []
     List configFiles = []
 
     Probe(Map request) {
@@ -76,7 +75,6 @@ class Probe {
             params: Plain.value(own.containsKey('params') ? own.params : [:]),
             manifest: Plain.value(config.containsKey('manifest') ? config.manifest : [:]),
             plugins: config.containsKey('plugins') ? plugins(config) : [],
-            profiles: profileNames,
             configs: configFiles,
         ]
         soFar = answer
@@ -96,7 +94,6 @@ class Probe {
             .setCurrentDir(Paths.get('.').toAbsolutePath().normalize())
             .setCmdRun(command)
         ConfigObject config = builder.buildConfigObject()
-        profileNames = (builder.parsedProfileNames ?: []) as List
         configFiles = (builder.parsedConfigFiles ?: []).collect { it.toString() }
         return config
     }
