@@ -238,11 +238,11 @@ def _sleeper(bench: NextflowBench) -> str:
       publishDir 'res', mode: 'copy'
       input:
       path done
-      val short
+      val quick
       output: path 'slept.txt'
-      script: "cp $done slept.txt; [ $short = true ] || {{ setsid sleep {mark} & sleep {mark}; }}"
+      script: "cp $done slept.txt; [ $quick = true ] || {{ setsid sleep {mark} & sleep {mark}; }}"
     }}
-    workflow {{ DONE(); SLEEP(DONE.out, params.short) }}
+    workflow {{ DONE(); SLEEP(DONE.out, params.quick) }}
     """)
     return mark
 
@@ -255,7 +255,7 @@ def _asleep(bench: NextflowBench, mark: str) -> list[int]:
 
 def test_cancel_leaves_neither_jvm_nor_task(bench: NextflowBench) -> None:
     mark = _sleeper(bench)
-    request = bench.request({"short": False})
+    request = bench.request({"quick": False})
     running = Background(bench, request)
     _asleep(bench, mark)
     assert replay(request.folder / JOURNAL).status is Status.RUNNING
@@ -275,7 +275,7 @@ def test_cancel_leaves_neither_jvm_nor_task(bench: NextflowBench) -> None:
 def test_without_namespaces_nothing_is_left_either(bench: NextflowBench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines.launcher, "choices", lambda **_wish: choices(root=False, network=True)[-1:])
     mark = _sleeper(bench)
-    request = bench.request({"short": False})
+    request = bench.request({"quick": False})
     running = Background(bench, request)
     _asleep(bench, mark)
 
@@ -304,7 +304,7 @@ def _parent(request: RunRequest, folder: Path) -> subprocess.Popen[str]:
 
 def test_after_kill_9_nothing_runs_and_the_run_can_be_continued(bench: NextflowBench, tmp_path: Path) -> None:
     mark = _sleeper(bench)
-    request = bench.request({"short": False})
+    request = bench.request({"quick": False})
     with _parent(request, tmp_path) as parent:
         _asleep(bench, mark)
 
@@ -319,7 +319,7 @@ def test_after_kill_9_nothing_runs_and_the_run_can_be_continued(bench: NextflowB
     tidy(request.folder)
     assert list((request.folder / "tmp").iterdir()) == []
 
-    continued = bench.run({"short": True}, run=2, resume=1)
+    continued = bench.run({"quick": True}, run=2, resume=1)
 
     assert continued.status is Status.COMPLETED, (continued.error, continued.tail)
     assert continued.resumed == 1
@@ -331,7 +331,7 @@ def test_after_kill_9_nothing_runs_and_the_run_can_be_continued(bench: NextflowB
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_run_and_its_record(bench: NextflowBench, tmp_path: Path, number: signal.Signals) -> None:
     mark = _sleeper(bench)
-    request = bench.request({"short": False})
+    request = bench.request({"quick": False})
     with _parent(request, tmp_path) as parent:
         _asleep(bench, mark)
 
@@ -351,7 +351,7 @@ def test_killed_at_any_moment_there_is_an_honest_record_or_none(
     bench: NextflowBench, tmp_path: Path, delay: float
 ) -> None:
     _sleeper(bench)
-    request = bench.request({"short": False})
+    request = bench.request({"quick": False})
     with _parent(request, tmp_path) as parent:
         wait_for(request.folder.exists)
         time.sleep(delay)
@@ -367,7 +367,7 @@ def test_killed_at_any_moment_there_is_an_honest_record_or_none(
 
 def test_a_jvm_that_is_killed_is_a_failed_run_that_says_so(bench: NextflowBench) -> None:
     mark = _sleeper(bench)
-    request = bench.request({"short": False})
+    request = bench.request({"quick": False})
     running = Background(bench, request)
     _asleep(bench, mark)
     (jvm,) = [pid for pid in marked("nextflow.cli.Launcher") if str(request.folder).encode() in _words(pid)]
@@ -388,7 +388,7 @@ def _words(pid: int) -> bytes:
 def test_the_time_limit_of_a_run_is_kept(bench: NextflowBench) -> None:
     mark = _sleeper(bench)
 
-    execution = bench.run({"short": False}, time=6)
+    execution = bench.run({"quick": False}, time=6)
 
     assert execution.status is Status.FAILED
     assert "time limit of 6 s" in (execution.error or "")

@@ -203,6 +203,35 @@ def test_the_same_bytes_are_matched_by_name_first(place: Place) -> None:
     assert moved == {str(one): str(place.outputs / "x.txt"), str(other): str(place.outputs / "y.txt")}
 
 
+def test_a_copied_folder_of_which_nobody_told_is_matched_as_a_whole(place: Place) -> None:
+    boxes = [place.made("box/x.txt", text, task=task).parent for text, task in (("1", "aa/bb"), ("2", "cc/dd"))]
+    for name, text in (("res/box/x.txt", "2"), ("other/box/x.txt", "1")):
+        (place.outputs / name).parent.mkdir(parents=True)
+        (place.outputs / name).write_text(text)
+
+    moved = place.settle(*boxes)
+
+    assert {name: moved[str(boxes[number])] for number, name in enumerate(("other", "res"))} == {
+        name: str(place.outputs / name / "box") for name in ("other", "res")
+    }
+    assert moved[str(boxes[0] / "x.txt")] == str(place.outputs / "other/box/x.txt")
+
+
+def test_what_was_moved_away_is_matched_by_a_name_that_only_it_has(place: Place) -> None:
+    gone = [place.work / name for name in ("aa/bb/x.txt", "aa/bb/box", "cc/dd/twice.txt", "ee/ff/twice.txt")]
+    for name in ("res/x.txt", "res/box/y.txt", "res/twice.txt"):
+        (place.outputs / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.outputs / name).write_text("made")
+
+    moved = place.settle(*gone)
+
+    assert moved == {
+        str(gone[0]): str(place.outputs / "res/x.txt"),
+        str(gone[1]): str(place.outputs / "res/box"),
+        str(gone[1] / "y.txt"): str(place.outputs / "res/box/y.txt"),
+    }
+
+
 # --- collisions -------------------------------------------------------------------------------------------------------
 
 
