@@ -464,3 +464,54 @@ def test_the_command_in_the_readme_runs_the_workflow_that_is_in_the_crate(
     assert option == "--text"
     assert (crate / main).read_bytes() == (example / "main.nf").read_bytes()
     assert (crate / text).read_bytes() == (example / "text.txt").read_bytes()
+
+
+FAILING = r"""
+params.code = 3
+process GOOD {
+    tag "s${number}"
+    input:
+    val number
+    output:
+    path 'good.txt'
+    script:
+    "echo ${number} >good.txt"
+}
+process BAD {
+    tag 'the last'
+    publishDir 'results', mode: 'copy'
+    input:
+    path 'in*.txt'
+    output:
+    path 'first.txt'
+    script:
+    "echo cannot open /opt/private/data >&2; cat in*.txt >first.txt; exit ${params.code}"
+}
+workflow { BAD(GOOD(Channel.of(1, 2)).collect()) }
+"""
+
+
+@pytest.mark.nextflow
+def test_a_failed_run_and_the_one_that_goes_on_from_it_are_told_apart(
+    tries: Path, wfexs: Command, nextflow: Path, tmp_path: Path
+) -> None:
+    (tries.parent / "pipeline" / "main.nf").write_text(FAILING)
+    tries.write_text(STAGE.replace("results/1.txt", "results/first.txt"))
+    staged = wfexs.ok("stage", tries)
+    assert wfexs.run("run", staged["id"]).returncode != 0
+    wfexs.ok("run", staged["id"], "--resume", "1", "--param", "code=0")
+    crate = tmp_path / "crate"
+    wfexs.ok("crate", staged["id"], crate, "--retrospective")
+
+    assert wfexs.ok("validate", crate)["required"] == 0
+    failed, resumed = sorted(actions_of(crate), key=lambda one: str(one["name"]))
+    assert failed["actionStatus"].endswith("FailedActionStatus")
+    assert "'BAD (the last)' failed: exit code 3" in failed["error"]
+    assert "3 tasks (1 failed)" in failed["description"]
+    assert resumed["actionStatus"].endswith("CompletedActionStatus")
+    assert "going on from run 1, 3 tasks (2 taken from run 1)" in resumed["description"]
+    readme = (crate / "README.md").read_text()
+    assert "    cannot open …/data" in readme
+    assert "/opt/private" not in readme
+    stderr = list((crate / "runs/1/logs/steps").glob("*BAD*.stderr"))
+    assert [one.read_text() for one in stderr] == ["cannot open …/data\n"]
