@@ -14,7 +14,7 @@ from urllib.parse import quote
 from engines.base import FormalParameter
 from staging.errors import PolicyError
 from staging.paths import safe_join
-from staging.plan import Json, Kind, PlanItem, Role, canonical
+from staging.plan import Json, Kind, PlanItem, Role
 from wfexs_like.crate.contextual import Contextual
 from wfexs_like.crate.data import Content, DataEntities, basename_of
 from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
@@ -35,11 +35,9 @@ from wfexs_like.crate.values import (
     without_places,
 )
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW
+from wfexs_like.crate.workflows_own import by_dotted_name, gives_away, is_default
 
 _READ_ANYWAY = 64 << 20
-_PROJECT = "$projectDir"
-_TELLING = 3
-"""A shorter value that must not be told is found in too much that has nothing to do with it."""
 
 
 class Prospective:
@@ -275,7 +273,7 @@ class Prospective:
         refs: list[Ref] = []
         slots: list[Slot] = []
         documented = {formal.name: formal for formal in self.subject.interface.inputs}
-        last = _flat(final or {}, {*documented, *parameters})
+        last = by_dotted_name(final or {}, {*documented, *parameters})
         for name in [*documented, *sorted({*parameters, *last} - set(documented))]:
             formal = self.inputs.get(name)
             stated = documented.get(name)
@@ -308,23 +306,15 @@ class Prospective:
         return self.words(formal.doc or formal.label) if formal is not None else None
 
     def _gives_away(self, default: Json) -> bool:
-        """Whether a default holds a value that must not be told: a workflow may make one out of another parameter."""
-        hidden = (self.plan.parameters.get(name) for name in self.subject.hidden)
-        texts = (one if isinstance(one, str) else canonical(one).decode() for one in hidden if one is not None)
-        told = default if isinstance(default, str) else canonical(default).decode()
-        return any(text in told for text in texts if len(text) >= _TELLING)
+        return gives_away(default, (self.plan.parameters.get(name) for name in self.subject.hidden))
 
     def _set_by_workflow(
         self, name: str, value: Json, stated: FormalParameter | None, formal: Formal | None
     ) -> tuple[list[Ref], Slot]:
         """A value that nobody gave: the workflow's scripts or configuration set it."""
-        is_default = stated is not None and stated.has_default and self._placed(stated.default) == value
-        note = "the workflow's default" if is_default else "set by the workflow"
+        own = stated is not None and stated.has_default and is_default(stated.default, value, str(self._top()))
+        note = "the workflow's default" if own else "set by the workflow"
         return self.values.describe(name, self._tellable(value), formal, self.locate, note=note)
-
-    def _placed(self, default: Json) -> Json:
-        """A default as a run tells it, which knows where the workflow lies."""
-        return default.replace(_PROJECT, str(self._top())) if isinstance(default, str) else default
 
     def _tellable(self, value: Json) -> Json:
         """A value that a program made up, so that no absolute path in it is the user's own."""
@@ -438,18 +428,6 @@ def kind_of(cwl_type: Json) -> str:
         text = " or ".join(dict.fromkeys(some))
         return text if len(some) == len(cwl_type) else f"{text}?" if len(some) == 1 else f"{text} or nothing"
     return str(cwl_type)
-
-
-def _flat(values: Mapping[str, Json], known: set[str], above: str = "") -> dict[str, Json]:
-    """Nested parameters by their dotted names, as far down as somebody knows such a name."""
-    found: dict[str, Json] = {}
-    for key, value in values.items():
-        name = f"{above}{key}"
-        if isinstance(value, Mapping) and name not in known and any(one.startswith(f"{name}.") for one in known):
-            found |= _flat(value, known, f"{name}.")
-        else:
-            found[name] = value
-    return found
 
 
 def _thing(entity: Entity) -> Thing:
