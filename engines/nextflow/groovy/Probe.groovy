@@ -223,16 +223,16 @@ class Probe {
             }
         }
         if ('container' in told.computed) {
-            told.container = computed(config, 'container')
+            told.container = computed(definition, 'container')
         }
         return told
     }
 
     /** A directive that is computed for each task, as it is for a task of which nothing is known yet. */
-    private static String computed(config, String directive) {
+    private static String computed(ProcessDef definition, String directive) {
         try {
-            def task = config.createTaskConfig()
-            task.context = [task: task, *: config.ownerScript.binding.variables]
+            def task = definition.processConfig.createTaskConfig()
+            task.context = [task: task, *: definition.owner.binding.variables]
             return task.get(directive)?.toString()
         }
         catch (Throwable ignored) {
