@@ -31,7 +31,7 @@ from engines.nextflow.plugin_index import declaration
 from engines.nextflow.publishing import Published, collided, entries
 from engines.nextflow.secret_store import write_secrets
 from engines.nextflow.telling import Teller
-from engines.recording import RecordedRun, Relative, record, sentence
+from engines.recording import RecordedRun, Relative, died, record, sentence
 from engines.stopping import clear
 from staging.errors import ContainerError, PolicyError
 from staging.plan import Kind, Role
@@ -268,8 +268,7 @@ class _NextflowRun(RecordedRun):
             return {"error": f"task {step['name']!r} failed: {reason}", "tail": self._tail(step)}
         if exit_code != 0:
             words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
-            said = self.relative.text(str(self.flow.get("report") or self.flow.get("message") or ""))
-            return {"error": sentence(_engine_error(words) or said or "the engine ended with an error"), "tail": words}
+            return {"error": self._engine_failure(exit_code, words), "tail": words}
         outside = [target for target in self.published if not target.startswith(f"{self.outputs}/")]
         if outside:
             return {"error": f"it published outside of the run: {outside[0]}", "error_kind": PolicyError.kind}
@@ -279,6 +278,17 @@ class _NextflowRun(RecordedRun):
                 "error_kind": PolicyError.kind,
             }
         return None
+
+    def _engine_failure(self, exit_code: int, words: Sequence[str]) -> str:
+        """Why the engine ended with an error that is no task's that had begun."""
+        if exit_code < 0:
+            return died(exit_code)
+        report = str(self.flow.get("report") or "")
+        process, cause = _PROCESS.search(report), self._cause()
+        if process and cause:
+            return f"task {process.group(1)!r} failed: {cause}"
+        said = self.relative.text(report or str(self.flow.get("message") or ""))
+        return sentence(_engine_error(words) or said or "the engine ended with an error")
 
     def _collision(self, target: str, sources: Sequence[str]) -> str:
         """The sentence for a name that two tasks gave to different files."""
@@ -367,12 +377,13 @@ def _paths(value: Any) -> list[str]:
     return [path for one in value for path in _paths(one)] if isinstance(value, list | tuple) else []
 
 
+_PROCESS = re.compile(r"^Error executing process > '(.+)'$", re.MULTILINE)
 _CAUSE = re.compile(r"^Caused by:\n((?:[ \t]+\S.*\n?)+)", re.MULTILINE)
 _NOISE = re.compile(r"^(N E X T F L O W|Launching `|executor >|WARN:|Tip:| *-- Check)")
 _ERROR = re.compile(r"^(?:ERROR ~ |Error executing|Unknown |Invalid |No such |Missing |Caused by:)")
 
 
-def _engine_error(words: list[str]) -> str:
+def _engine_error(words: Sequence[str]) -> str:
     """What the engine itself said went wrong: from the first line that looks like it."""
     telling = [line for line in words if not _NOISE.match(line)]
     begin = next((index for index, line in enumerate(telling) if _ERROR.match(line)), 0)
