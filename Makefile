@@ -66,7 +66,8 @@ conformance: $(VENV)/.developed ## run the whole conformance suite of CWL throug
 	CONFORMANCE=all $(BIN)/python -m pytest -n $(JOBS) tests/flow/test_conformance.py
 
 .PHONY: bench
-bench: install ## print the table of speeds beside bare cwltool and the machine's limits
+bench: install ## print the table of speeds beside the bare engines and the machine's limits
+	@scripts/system-packages nextflow
 	@$(BIN)/python -m bench $(BENCH)
 
 .PHONY: build

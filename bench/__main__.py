@@ -1,4 +1,4 @@
-"""The speed table: every verb beside bare cwltool and the machine's own limits, measured in one run.
+"""The speed table: every verb beside the bare engines and the machine's own limits, measured in one run.
 
 ``python -m bench`` prints it; ``--json FILE`` writes it too. Nothing is skipped silently: what was stopped, left out or
 failed is said. Everything happens in a temporary folder.
@@ -13,42 +13,21 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bench import measure
 from bench.measure import Sample
+from bench.nextflow import VERSIONS, NextflowBench
+from bench.rows import Row, table
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 BUSY = 0.5
 """A load average above which the machine is not ours alone."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One line of the table; times in seconds, memory in bytes.
-
-    ``bare`` is cwltool's own command line on the same work, ``limit`` what the machine allows; ``goal`` is the number
-    ``ours`` should stay below, and ``rule`` how it is made.
-    """
-
-    work: str
-    ours: float
-    bare: float | None = None
-    bare_note: str = ""
-    limit: float | None = None
-    limit_note: str = ""
-    goal: float | None = None
-    rule: str = ""
-    memory: int = 0
-
-    @property
-    def met(self) -> bool | None:
-        return None if self.goal is None else self.ours <= self.goal
 
 
 class Bench:
@@ -329,43 +308,14 @@ outputs:
 """
 
 
-def table(rows: Sequence[Row]) -> str:
-    """The rows as a Markdown table, which reads well as plain text too."""
-
-    def times(value: float | None, note: str, ours: float) -> str:
-        if value is None:
-            return "-"
-        return f"{value:.2f}{f' ({note})' if note else ''}, {ours / value:.2f} x"
-
-    lines = [("work", "ours s", "bare cwltool s, ratio", "limit s, ratio", "goal s", "met", "peak MiB")]
-    for row in rows:
-        goal = "-" if row.goal is None else f"{row.goal:.2f}{f' ({row.rule})' if row.rule else ''}"
-        lines.append(
-            (
-                row.work,
-                f"{row.ours:.2f}",
-                times(row.bare, row.bare_note, row.ours),
-                times(row.limit, row.limit_note, row.ours),
-                goal,
-                {None: "-", True: "yes", False: "NO"}[row.met],
-                f"{row.memory / (1 << 20):.0f}",
-            )
-        )
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    text = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
-    ]
-    text.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(text)
-
-
 def main() -> int:
-    cases = {
+    cases: dict[str, Callable[[Bench], None]] = {
         "version": Bench.start_up,
         "two-steps": Bench.two_steps,
         "many-inputs": Bench.many_inputs,
         "big-input": Bench.big_input,
         "many-outputs": Bench.many_outputs,
+        "nextflow": lambda bench: NextflowBench(bench, options.version).measure(),
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--repeat", type=int, default=5, metavar="N", help="take the median of N (5)")
@@ -376,6 +326,7 @@ def main() -> int:
     )
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows as JSON too")
+    parser.add_argument("--version", choices=VERSIONS, default=VERSIONS[0], help="which Nextflow (%(default)s)")
     options = parser.parse_args()
 
     load = os.getloadavg()[0]

@@ -18,9 +18,10 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """What one measured command took: seconds of wall time, and the greatest resident memory in bytes."""
+    """What one measured command took: seconds of wall time and of the processors, the greatest memory in bytes."""
 
     seconds: float
+    processor: float
     memory: int
     stdout: str
 
@@ -55,7 +56,12 @@ def command(
             raise CommandFailedError(
                 f"exit {process.returncode}: {words}\n{err.read().decode(errors='replace')[-2000:]}"
             )
-        return Sample(seconds=seconds, memory=usage.ru_maxrss * 1024, stdout=out.read().decode())
+        return Sample(
+            seconds=seconds,
+            processor=usage.ru_utime + usage.ru_stime,
+            memory=usage.ru_maxrss * 1024,
+            stdout=out.read().decode(),
+        )
 
 
 def _wait(pid: int, deadline: float | None) -> tuple[int | None, object]:
@@ -75,8 +81,12 @@ def _wait(pid: int, deadline: float | None) -> tuple[int | None, object]:
 
 def median(times: int, once: Callable[[], Sample]) -> Sample:
     """The sample whose time is the median one, of ``times`` (an odd number is best)."""
-    samples = sorted((once() for _ in range(times)), key=lambda sample: sample.seconds)
-    return samples[len(samples) // 2]
+    return middle([once() for _ in range(times)])
+
+
+def middle(samples: Sequence[Sample]) -> Sample:
+    """The sample whose time is the median one."""
+    return sorted(samples, key=lambda sample: sample.seconds)[len(samples) // 2]
 
 
 def seconds(times: int, once: Callable[[], object]) -> float:

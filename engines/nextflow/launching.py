@@ -18,7 +18,7 @@ MAIN = "nextflow.cli.Launcher"
 JARS = "jars"
 
 _MODULES_SINCE = 9
-_OPENED = (
+OPENED = (
     "java.lang",
     "java.io",
     "java.nio",
@@ -36,6 +36,8 @@ _OPENED = (
     "jdk.internal.misc",
     "jdk.internal.vm",
 )
+"""The packages of ``java.base`` that Nextflow's own launcher opens to it."""
+
 _QUICK = ("-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 
 
@@ -73,7 +75,7 @@ def command(
 ) -> tuple[str, ...]:
     """The same with other flags in place of the archive's and the heap's."""
     _, major = java_of(engine)
-    opened = tuple(f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in _OPENED) if major >= _MODULES_SINCE else ()
+    opened = tuple(f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in OPENED) if major >= _MODULES_SINCE else ()
     given = {"java.io.tmpdir": str(tmp), "java.awt.headless": "true", "file.encoding": "UTF-8", **(properties or {})}
     defined = tuple(f"-D{name}={value}" for name, value in given.items())
     return (str(engine.program), *opened, *_QUICK, *flags, *defined, "-cp", classpath(engine), main)
