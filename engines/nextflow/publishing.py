@@ -159,16 +159,34 @@ def collided(told: Mapping[str, Sequence[str]], products: Sequence[str]) -> tupl
     """The first name that was given to several files which are not the same, with their paths in the tasks' folders.
 
     ``told`` has each target with its sources in order of time; ``""`` where the engine names none (before 23.04), and
-    then the tasks' ``products`` of that name are meant.
+    then those of the tasks' ``products`` are meant that can be.
     """
     for target, sources in told.items():
         if len(sources) > 1:
-            name = os.path.basename(target)  # noqa: PTH119
-            named = [one for one in sources if one] or [one for one in products if os.path.basename(one) == name]  # noqa: PTH119
-            several = list(dict.fromkeys(named))
+            named = list(dict.fromkeys(one for one in sources if one))
+            several = named or _rivals(target, len(sources), told, products)
             if any(not _same(several[0], other) for other in several[1:]):
                 return target, several
     return None
+
+
+def _rivals(target: str, times: int, told: Iterable[str], products: Sequence[str]) -> list[str]:
+    """The products that were published as ``target``, nobody said which; none when all of them can be the same.
+
+    It was published so many ``times``. When fewer products than that are what is there now, another one was there
+    before. What was moved away can't be compared.
+    """
+    name = os.path.basename(target)  # noqa: PTH119
+    alike = [one for one in products if not os.path.lexists(one) or _same(one, target)]
+    if len(alike) >= times:
+        return []
+    elsewhere = [one for one in told if one != target and os.path.basename(one) == name]  # noqa: PTH119
+    return [
+        one
+        for one in products
+        if os.path.basename(one) == name  # noqa: PTH119
+        and (one in alike or not any(_same(one, place) for place in elsewhere))
+    ]
 
 
 def _same(one: str, other: str) -> bool:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.base import InstalledEngine
 from engines.execution import Status
 from engines.nextflow.overlay import quoted
 from staging.definition import EngineSettings, ExpectedOutput
 from staging.errors import ContainerError, EngineError, PolicyError, UsageError
 from tests.support.nextflow_runs import (
+    VERSIONS,
     NextflowBench,
     bench,
     digest,
@@ -452,7 +455,7 @@ process GREEDY {
   memory '900 GB'
   time '5d'
   output: path 'greedy.txt'
-  script: "echo $task.cpus $task.time > greedy.txt"
+  script: "echo $task.cpus, $task.time, $task.memory > greedy.txt"
 }
 process SLOW {
   maxRetries 5
@@ -470,7 +473,7 @@ def test_limits_are_what_a_task_sees(bench: NextflowBench) -> None:
 
     execution = bench.run(settings=settings, cores=2)
 
-    assert bench.read("res/greedy.txt") == "1 1m 30s\n", execution.error
+    assert bench.read("res/greedy.txt") == "1, 1m 30s, 8 GB\n", execution.error
     attempts = [one for one in steps(execution, "SLOW") if one.inputs["x"] == 0]
     assert [(one.attempt, one.after) for one in attempts] == [(1, "retry"), (2, "terminate")]
     assert execution.status is Status.FAILED
@@ -478,6 +481,19 @@ def test_limits_are_what_a_task_sees(bench: NextflowBench) -> None:
         (one.trace["start"], one.trace["complete"]) for one in execution.steps if one.status is not Status.KILLED
     )
     assert all(one[1] <= other[0] + 50 for one, other in pairwise(spans)), spans
+
+
+def test_a_task_that_wants_more_than_there_is_fails_in_words_where_it_cannot_be_given_less(
+    nextflows: Callable[[str], InstalledEngine], tmp_path: Path
+) -> None:
+    bench = NextflowBench(content=tmp_path / "work", installed=nextflows(VERSIONS[0]))
+    bench.write(LIMITED)
+
+    execution = bench.run(cores=2)
+
+    assert execution.status is Status.FAILED
+    assert (execution.error or "").startswith("task 'GREEDY"), execution.error
+    assert "req: 64" in (execution.error or "")
 
 
 def test_profiles_and_settings_files_are_used_and_what_is_off_stays_off(bench: NextflowBench) -> None:
@@ -541,29 +557,31 @@ def test_a_project_with_its_main_script_in_a_folder(bench: NextflowBench) -> Non
 SECRETIVE = """
 process USE {
   secret 'TOKEN'
-  publishDir 'res', mode: 'copy'
-  output: path 'length.txt'
   script: '''
-  printf %s "$TOKEN" | wc -c > length.txt
+  printf %s "$TOKEN" | wc -c
+  exit 1
   '''
 }
 workflow { USE() }
 """
 
 
-def test_a_secret_reaches_its_task_and_no_record(bench: NextflowBench, home: Path) -> None:
+def test_a_secret_reaches_its_task_and_no_record(oldest_and_newest: NextflowBench, home: Path) -> None:
+    bench = oldest_and_newest
     store = home / ".nextflow" / "secrets" / "store.json"
     store.parent.mkdir(parents=True)
     store.write_text(json.dumps([{"name": "TOKEN", "value": "canary-1"}, {"name": "OTHER", "value": "canary-22"}]))
     store.chmod(0o600)
+    before = store.read_bytes()
     bench.write(SECRETIVE)
 
     execution = bench.run(settings=EngineSettings(secrets=("TOKEN",)))
 
-    assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
-    assert bench.read("res/length.txt").strip() == "8"
+    # It fails, so that all the work is still there to be looked through.
+    assert execution.tail == ("8",), (execution.error, execution.tail)
+    assert list((bench.folder() / "engine/work").iterdir())
     assert holders(bench.content, "canary") == []
-    assert json.loads(store.read_text())[1]["value"] == "canary-22"
+    assert store.read_bytes() == before
 
 
 def test_a_secret_that_is_not_there_is_said_before_anything_runs(bench: NextflowBench) -> None:

@@ -249,11 +249,41 @@ def test_one_name_for_the_same_bytes_is_none(place: Place) -> None:
     assert collided({"/o/x.txt": [str(one)], "/o/y.txt": [str(other)]}, []) is None
 
 
-def test_where_no_source_is_told_the_products_of_that_name_are_compared(place: Place) -> None:
-    one, other = place.made("x.txt", "one", task="aa/bb"), place.made("x.txt", "other", task="cc/dd")
+def _unsaid(place: Place, **targets: tuple[str, int]) -> dict[str, list[str]]:
+    """Outputs by folder: what is in ``x.txt`` there, and how often it was published; nobody says what."""
+    told = {}
+    for folder, (text, times) in targets.items():
+        path = place.outputs / folder / "x.txt"
+        path.parent.mkdir()
+        path.write_text(text)
+        told[str(path)] = [""] * times
+    return told
 
-    assert collided({"/o/x.txt": ["", ""]}, [str(one), str(other)]) == ("/o/x.txt", [str(one), str(other)])
-    assert collided({"/o/x.txt": [""]}, [str(one), str(other)]) is None
+
+def test_where_no_source_is_told_what_is_there_has_to_be_made_as_often_as_published(place: Place) -> None:
+    one, other = (str(place.made("x.txt", text, task=task)) for text, task in (("1", "a/a"), ("2", "b/b")))
+    told = _unsaid(place, res=("2", 2))
+    (target,) = told
+
+    assert collided(told, [one, other]) == (target, [one, other])
+    assert collided({target: [""]}, [one, other]) is None
+    assert collided(told, [other, str(place.made("x.txt", "2", task="c/c"))]) is None
+
+
+def test_files_of_that_name_that_went_elsewhere_are_no_rivals(place: Place) -> None:
+    made = [("1", "a/a"), ("1", "b/b"), ("2", "c/c"), ("3", "d/d")]
+    products = [str(place.made("x.txt", text, task=task)) for text, task in made]
+
+    assert collided(_unsaid(place, alike=("1", 2), other=("2", 1), third=("3", 1)), products) is None
+    told = _unsaid(place, first=("1", 2), second=("2", 2))
+    assert collided(told, products) == (str(place.outputs / "second/x.txt"), products[2:])
+
+
+def test_what_was_moved_or_published_twice_by_its_task_is_no_collision(place: Place) -> None:
+    told = _unsaid(place, res=("1", 2))
+
+    assert collided(told, [str(place.work / "a/a/x.txt"), str(place.work / "b/b/x.txt")]) is None
+    assert collided(told, [str(place.made("x.txt", "1", task="c/c"))]) is None
 
 
 def test_folders_are_compared_by_what_is_in_them(place: Place) -> None:
