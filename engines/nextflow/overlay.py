@@ -19,6 +19,10 @@ TRACE_FIELDS = (
     "write_bytes,vol_ctxt,inv_ctxt,workdir,scratch,error_action"
 )
 REPORTS = {"trace": "trace.txt", "report": "report.html", "timeline": "timeline.html", "dag": "dag.dot"}
+# Our witness makes these with the engine's own classes, sooner (groovy/Reports.groovy).
+_WITNESSED = frozenset({"report", "timeline"})
+_POLL = "20 ms"
+"""How often the engine looks whether a task has ended; its own 100 ms are longer than many a task."""
 
 # What would fetch images and packages, or speak to services.
 _CONTAINERS = ("docker", "podman", "singularity", "apptainer", "charliecloud", "shifter", "sarus")
@@ -42,18 +46,20 @@ def _lines(version: str, placement: Placement, settings: EngineSettings, logs: P
     yield "cleanup = false"
     yield from (f"{scope}.enabled = false" for scope in _OFF)
     for scope, name in REPORTS.items():
-        yield f"{scope} {{ enabled = true; overwrite = true; file = {quoted(str(logs / name))} }}"
+        enabled = "false" if scope in _WITNESSED else "true"
+        yield f"{scope} {{ enabled = {enabled}; overwrite = true; file = {quoted(str(logs / name))} }}"
     yield f"trace {{ raw = true; fields = {quoted(TRACE_FIELDS)} }}"
     cores = min(placement.cores, settings.max_cpus or placement.cores)
     queue = f"; queueSize = {settings.max_processes}" if settings.max_processes else ""
-    yield f"executor {{ name = 'local'; cpus = {cores}; memory = '{placement.memory} B'{queue} }}"
-    yield f"executor {{ $local {{ cpus = {cores}; memory = '{placement.memory} B'{queue} }} }}"
+    limits = f"cpus = {cores}; memory = '{placement.memory} B'; pollInterval = '{_POLL}'{queue}"
+    yield f"executor {{ name = 'local'; {limits} }}"
+    yield f"executor {{ $local {{ {limits} }} }}"
     yield "process {"
     if Version.parse(version) >= _RESOURCE_LIMITS:
-        limits = [f"cpus: {min(cores, settings.max_cpus_per_process or cores)}", f"memory: '{placement.memory} B'"]
+        largest = [f"cpus: {min(cores, settings.max_cpus_per_process or cores)}", f"memory: '{placement.memory} B'"]
         if settings.max_task_duration:
-            limits.append(f"time: '{settings.max_task_duration} s'")
-        yield f"  resourceLimits = [{', '.join(limits)}]"
+            largest.append(f"time: '{settings.max_task_duration} s'")
+        yield f"  resourceLimits = [{', '.join(largest)}]"
     # Selectors win over what a process says of itself, and the last one over those before it.
     yield "  withName: '.*' {"
     yield "    executor = 'local'"

@@ -1,7 +1,7 @@
 """Training: a real run of a tiny pipeline, once, from which Java keeps the classes that every run needs.
 
-What the pipeline does is what real ones do: two processes, a file collected, one published, parameters from a file,
-trace, report, timeline and graph. Its results are thrown away.
+What the pipeline does is what real ones do: two processes, a file collected, one published, parameters from a file. It
+is watched, reported and configured as every run is. Its results are thrown away.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from engines.base import InstalledEngine
+from engines.base import InstalledEngine, Placement
 from engines.nextflow import class_data
 from engines.nextflow.launching import command, home_of, java_of
+from engines.nextflow.overlay import overlay
 from engines.nextflow.records import holds_beside, keep_beside
 from staging import process
+from staging.definition import EngineSettings
 
 _TIMEOUT = 180.0
-_MARKS = ("with-report", "with-timeline", "with-dag", "with-trace")
+_PLACEMENT = Placement(cores=1, memory=1 << 30)
 _CONFIG = """process.errorStrategy = 'retry'
 process { withName: 'COUNT' { maxRetries = 1; cpus = 1 } }
-trace { raw = true; overwrite = true }
 """
 _PIPELINE = """nextflow.enable.dsl = 2
 params.words = null
@@ -111,17 +112,17 @@ def _run(engine: InstalledEngine, folder: Path, archive: Path, cancelled: thread
         one.mkdir()
     (launch / "main.nf").write_text(_PIPELINE, encoding="utf-8")
     (launch / "nextflow.config").write_text(_CONFIG, encoding="utf-8")
+    reports = overlay(version=engine.version, placement=_PLACEMENT, settings=EngineSettings(), logs=launch)
+    (launch / "overlay.config").write_text(reports, encoding="utf-8")
     (launch / "words.txt").write_text("one two\nthree\n", encoding="utf-8")
     (launch / "params.json").write_text(
         json.dumps({"words": str(launch / "words.txt"), "results": str(launch / "results")}), encoding="utf-8"
     )
     # A run of a real workflow passes -XX:SharedArchiveFile in place of this; all else has to be the same.
     flags = (f"-XX:ArchiveClassesAtExit={archive}", "-Xlog:disable")
-    argv = command(engine, tmp=temporary, flags=flags)
-    argv += ("-log", str(launch / "run.log"), "run", str(launch / "main.nf"), "-ansi-log", "false")
-    argv += ("-params-file", str(launch / "params.json"), "-w", str(launch / "work"))
-    for mark in _MARKS:
-        argv += (f"-{mark}", str(launch / f"{mark}.{'txt' if mark == 'with-trace' else 'html'}"))
+    argv = command(engine, tmp=temporary, flags=flags, properties={"wfexs.events": str(launch / "events")})
+    argv += ("-log", str(launch / "run.log"), "-c", str(launch / "overlay.config"), "run", str(launch / "main.nf"))
+    argv += ("-ansi-log", "false", "-params-file", str(launch / "params.json"), "-w", str(launch / "work"))
     environment = process.base_environment(
         HOME=str(folder),
         PWD=str(launch),

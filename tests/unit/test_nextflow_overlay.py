@@ -89,3 +89,17 @@ def test_settings_that_nobody_made_are_left_to_the_workflow() -> None:
     assert "maxRetries = 0" in made
     assert "queueSize = 3" in made
     assert "time = '60 s'" in made
+
+
+def test_the_engine_looks_often_whether_a_task_has_ended() -> None:
+    executors = [line for line in _overlay().splitlines() if line.startswith("executor {")]
+
+    assert len(executors) == 2
+    assert all("pollInterval = '20 ms'" in line for line in executors)
+
+
+def test_report_and_timeline_are_left_to_our_witness() -> None:
+    text = _overlay()
+
+    for scope, enabled in (("report", "false"), ("timeline", "false"), ("trace", "true"), ("dag", "true")):
+        assert f"{scope} {{ enabled = {enabled}; overwrite = true; file =" in text

@@ -13,7 +13,11 @@ import nextflow.trace.TraceRecord
 class WitnessFactory implements TraceObserverFactory {
     Collection<TraceObserver> create(Session session) {
         String where = System.getProperty('wfexs.events')
-        return where ? [new Witness(session, where)] : []
+        if (!where) {
+            return []
+        }
+        Reports reports = new Reports(session)
+        return reports.observers + [(TraceObserver) new Witness(session, where, reports)]
     }
 }
 
@@ -28,9 +32,11 @@ class Witness implements TraceObserver {
     private final Session session
     private final String token
     private final OutputStream voice
+    private final Reports reports
 
-    Witness(Session session, String where) {
+    Witness(Session session, String where, Reports reports) {
         this.session = session
+        this.reports = reports
         this.token = System.in.newReader('UTF-8').readLine()
         this.voice = new FileOutputStream(where)
     }
@@ -51,6 +57,7 @@ class Witness implements TraceObserver {
     @Override
     void onProcessSubmit(TaskHandler handler, TraceRecord trace) {
         say('task-submitted', task(handler, trace))
+        reports.prepare()
     }
 
     @Override
