@@ -40,7 +40,7 @@ class Bench:
         self.patience = patience
         self.rows: list[Row] = []
         self.environment = {
-            **{key: value for key, value in os.environ.items() if not key.startswith(("WFEXS_LIKE_", "XDG_"))},
+            **{key: one for key, one in os.environ.items() if not key.startswith(("WFEXS_LIKE_", "XDG_", "PYTHON"))},
             "HOME": str(folder / "home"),
             "WFEXS_LIKE_CACHE": str(folder / "cache"),
             "WFEXS_LIKE_WORKDIRS": str(folder / "workdirs"),
