@@ -29,7 +29,7 @@ from engines.nextflow.overlay import overlay
 from engines.nextflow.params_file import as_params_file
 from engines.nextflow.plugin_index import declaration
 from engines.nextflow.publishing import Published, collided, entries
-from engines.nextflow.secret_store import write_secrets
+from engines.nextflow.secret_store import find_secrets, write_secrets
 from engines.nextflow.telling import Teller
 from engines.recording import RecordedRun, Relative, died, record, sentence
 from engines.stopping import clear
@@ -53,6 +53,7 @@ def run(request: RunRequest, listener: Listener) -> Execution:
             f"this engine does not run tasks in {request.plan.container} yet",
             hint="stage with containerType none, and install the tools that the workflow calls",
         )
+    find_secrets(request.plan.settings.secrets, os.environ)
     resumption = Resumption.of(request.resume) if request.resume is not None else None
 
     def make(request: RunRequest, journal: Journal, listener: Listener) -> _NextflowRun:

@@ -16,17 +16,17 @@ from staging.errors import EngineError
 _ONLY_OWNER = 0o600
 
 
-def write_secrets(names: Sequence[str], store: Path, environment: Mapping[str, str]) -> Path | None:
-    """Write the store of one run with the secrets called ``names``; ``None`` when there are none.
+def find_secrets(names: Sequence[str], environment: Mapping[str, str]) -> dict[str, str]:
+    """The values of the secrets called ``names``.
 
-    It lies in the run's scratch space, which is cleared when the run ends. ``environment`` tells where the user's own
-    store is (``NXF_SECRETS_FILE``, else ``NXF_HOME`` or ``HOME``).
+    ``environment`` tells where the user's own store is (``NXF_SECRETS_FILE``, else ``NXF_HOME`` or ``HOME``); it is not
+    read when there are no names.
 
     Raises:
         EngineError: the user's store can't be read, or lacks one of them.
     """
     if not names:
-        return None
+        return {}
     source = users_store(environment)
     known = _read(source)
     missing = [name for name in names if name not in known]
@@ -36,10 +36,21 @@ def write_secrets(names: Sequence[str], store: Path, environment: Mapping[str, s
             hint=f"put it there: nextflow secrets set {missing[0]} (it is kept in {source})",
             where=missing[0],
         )
+    return {name: known[name] for name in names}
+
+
+def write_secrets(names: Sequence[str], store: Path, environment: Mapping[str, str]) -> Path | None:
+    """Write the store of one run with the secrets called ``names``; ``None`` when there are none.
+
+    It lies in the run's scratch space, which is cleared when the run ends. Raises what ``find_secrets`` raises.
+    """
+    found = find_secrets(names, environment)
+    if not found:
+        return None
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(store, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _ONLY_OWNER)
     with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
-        json.dump([{"name": name, "value": known[name]} for name in names], stream)
+        json.dump([{"name": name, "value": value} for name, value in found.items()], stream)
     return store
 
 

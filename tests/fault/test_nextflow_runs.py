@@ -64,7 +64,6 @@ process BAD {
     kill) echo soon over >&2; kill -9 $$;;
     time) sleep 60;;
     missing) echo forgot it;;
-    gone) no-such-program-anywhere;;
   esac
   '''
 }
@@ -79,7 +78,6 @@ workflow { FINE(); BAD(FINE.out) }
         ("kill", 137, "exit code 137 (signal 9; was there enough memory?)", None),
         ("time", None, "1s", None),
         ("missing", 0, "bad.txt", ["forgot it"]),
-        ("gone", 127, "exit code 127", None),
     ],
 )
 def test_the_failing_task_is_named_with_its_last_lines(
@@ -97,8 +95,6 @@ def test_the_failing_task_is_named_with_its_last_lines(
     assert str(bench.content) not in error
     if tail is not None:
         assert list(execution.tail) == tail
-    if mode == "gone":
-        assert any("no-such-program-anywhere" in line for line in execution.tail)
     bad = step(execution, "BAD")
     assert (bad.status, bad.attempt, bad.after) == (Status.FAILED, 1, "terminate")
     if exit_code is not None:
@@ -108,7 +104,7 @@ def test_the_failing_task_is_named_with_its_last_lines(
     assert paths(bad.inputs) == paths(step(execution, "FINE").outputs)
     assert execution.outputs["res/fine.txt"]["size"] == 5
     assert list((bench.folder() / "tmp").iterdir()) == []
-    assert any("steps" in str(one) for one in execution.logs) == (mode in ("fail", "missing", "gone", "kill"))
+    assert any("steps" in str(one) for one in execution.logs) == (mode in ("fail", "missing", "kill"))
 
 
 def test_the_command_line_says_which_task_and_why(wfexs: Command, nextflow: Path, tmp_path: Path) -> None:
@@ -332,25 +328,24 @@ def test_after_kill_9_nothing_runs_and_the_run_can_be_continued(bench: NextflowB
     assert bench.read("res/slept.txt", 2) == made.read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_and_its_record(bench: NextflowBench, tmp_path: Path, number: signal.Signals) -> None:
+def test_an_interrupt_ends_the_run_and_its_record(bench: NextflowBench, tmp_path: Path) -> None:
     mark = _sleeper(bench)
     request = bench.request({"quick": False})
     with _parent(request, tmp_path) as parent:
         _asleep(bench, mark)
 
-        parent.send_signal(number)
+        parent.send_signal(signal.SIGINT)
 
         said, _ = parent.communicate(timeout=PATIENCE)
     assert said.strip() == "killed"
     assert marked(mark) == []
     assert marked(str(request.folder)) == []
     execution = replay(request.folder / JOURNAL)
-    assert (execution.status, execution.signal) == (Status.KILLED, number)
+    assert (execution.status, execution.signal) == (Status.KILLED, signal.SIGINT)
     assert execution.ended is not None
 
 
-@pytest.mark.parametrize("delay", [0.05, 0.3, 1.0])
+@pytest.mark.parametrize("delay", [0.1, 1.0])
 def test_killed_at_any_moment_there_is_an_honest_record_or_none(
     bench: NextflowBench, tmp_path: Path, delay: float
 ) -> None:

@@ -19,11 +19,10 @@ from tests.support.nextflow_runs import (
     journal,
     listing,
     nextflows,
-    oldest_and_newest,
     step,
 )
 
-__all__ = ["bench", "nextflows", "oldest_and_newest"]
+__all__ = ["bench", "nextflows"]
 
 pytestmark = pytest.mark.nextflow
 
@@ -117,9 +116,8 @@ def test_a_pipeline_that_writes_to_its_own_project_fails(bench: NextflowBench) -
 
 
 def test_nothing_is_left_anywhere_but_in_the_runs_folder(
-    oldest_and_newest: NextflowBench, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: NextflowBench, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = oldest_and_newest
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     here = tmp_path / "here"
