@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from bench import measure
 from bench.measure import Sample
 from bench.rows import Row
-from engines.nextflow.launching import OPENED
+from engines.nextflow.setup.launching import OPENED
 
 if TYPE_CHECKING:
     from bench.__main__ import Bench

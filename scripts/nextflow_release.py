@@ -1,4 +1,4 @@
-"""Write what a version of Nextflow is made of: engines/nextflow/releases/<version>.json.
+"""Write what a version of Nextflow is made of: engines/nextflow/setup/releases/<version>.json.
 
     python scripts/nextflow_release.py 24.10.0
 
@@ -18,10 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from engines.nextflow.maven import MavenSource  # noqa: E402 - from the folder beside this one
-from engines.nextflow.records import fingerprint_of  # noqa: E402
-from engines.nextflow.sources import SCHEMA  # noqa: E402
-from engines.nextflow.versions import check_version  # noqa: E402
+from engines.nextflow.setup.maven import MavenSource  # noqa: E402 - from the folder beside this one
+from engines.nextflow.setup.records import fingerprint_of  # noqa: E402
+from engines.nextflow.setup.sources import SCHEMA  # noqa: E402
+from engines.nextflow.setup.versions import check_version  # noqa: E402
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         files = MavenSource(environment=os.environ).fetch(version, Path(folder), print)
     record = {"schema": SCHEMA, "version": version, "files": [one._asdict() for one in files]}
-    target = ROOT / "engines" / "nextflow" / "releases" / f"{version}.json"
+    target = ROOT / "engines" / "nextflow" / "setup" / "releases" / f"{version}.json"
     target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(f"{version}: {len(files)} files, {sum(one.size for one in files)} bytes, {fingerprint_of(files)}")
 

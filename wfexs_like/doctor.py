@@ -89,9 +89,9 @@ def cwltool() -> Finding:
 
 def java(environment: Mapping[str, str], usual: Path | None = None) -> Finding:
     """Every Java of this machine and what it suits; the one for Nextflow's default version is started."""
-    from engines.nextflow.installation import known_versions
-    from engines.nextflow.java import USUAL, find_java, javas
-    from engines.nextflow.versions import DEFAULT, java_range
+    from engines.nextflow.setup.installation import known_versions
+    from engines.nextflow.setup.java import USUAL, find_java, javas
+    from engines.nextflow.setup.versions import DEFAULT, java_range
     from staging.errors import EngineError
 
     purpose = "running Nextflow"
@@ -121,8 +121,8 @@ def java(environment: Mapping[str, str], usual: Path | None = None) -> Finding:
 
 def nextflow(cache: Path, environment: Mapping[str, str]) -> Finding:
     """Which versions are set up and sound, and where others can come from. Nothing is fetched or started."""
-    from engines.nextflow.listing import versions
-    from engines.nextflow.sources import MAVEN, RELEASE, asked_source
+    from engines.nextflow.setup.listing import versions
+    from engines.nextflow.setup.sources import MAVEN, RELEASE, asked_source
 
     purpose = "running Nextflow workflows"
     add = '"wfexs-like engines add nextflow'

@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from engines.base import InstalledEngine
-from engines.nextflow import class_data, support_jar
-from engines.nextflow.installation import cached, install, verify
-from engines.nextflow.launching import java_command, java_of
-from engines.nextflow.maven import MavenSource
-from engines.nextflow.release_asset import ReleaseSource
-from engines.nextflow.sources import known_files
+from engines.nextflow.setup import class_data, support_jar
+from engines.nextflow.setup.installation import cached, install, verify
+from engines.nextflow.setup.launching import java_command, java_of
+from engines.nextflow.setup.maven import MavenSource
+from engines.nextflow.setup.release_asset import ReleaseSource
+from engines.nextflow.setup.sources import known_files
 from staging.errors import DigestError, EngineError
 from tests.support.web import WebServer
 
@@ -220,7 +220,7 @@ def test_without_mvn_and_without_java_it_is_said_what_to_install(tmp_path: Path)
     with pytest.raises(EngineError, match="mvn is not there") as caught:
         install(VERSION, tmp_path, lambda _: None, maven(PATH="/nowhere"))
     assert "apt-get install maven" in (caught.value.hint or "")
-    with pytest.raises(EngineError, match="Nextflow 0.25.1 needs Java 8 to 15") as caught:
+    with pytest.raises(EngineError, match=r"Nextflow 0\.25\.1 needs Java 8 to 15") as caught:
         install("0.25.1", tmp_path, lambda _: None, maven())
     assert caught.value.exit_code == 7
     assert cached(tmp_path) == ()
@@ -231,7 +231,7 @@ def test_two_at_once_set_it_up_once_and_one_that_is_killed_leaves_nothing_believ
     cache = tmp_path / "cache"
     program = f"""
 from pathlib import Path; import os
-from engines.nextflow.installation import install
+from engines.nextflow.setup.installation import install
 install("22.10.7", Path({str(cache)!r}), print, dict(os.environ))
 """
     root = Path(__file__).resolve().parents[2]

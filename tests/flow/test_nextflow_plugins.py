@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engines.nextflow.installation import install
+from engines.nextflow.setup.installation import install
 from tests.conftest import Command
 from tests.support.nextflow_plugins import PluginRegistry, compile_plugin, plugin_archive
 from tests.support.web import File, WebServer

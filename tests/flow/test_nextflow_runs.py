@@ -14,7 +14,7 @@ import pytest
 
 from engines.base import InstalledEngine
 from engines.execution import Status
-from engines.nextflow.overlay import quoted
+from engines.nextflow.running.overlay import quoted
 from staging.definition import EngineSettings, ExpectedOutput
 from staging.errors import ContainerError, EngineError, PolicyError, UsageError
 from tests.support.nextflow_runs import (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from engines.nextflow.launching import JARS
-from engines.nextflow.records import EngineRecord, attest
+from engines.nextflow.setup.launching import JARS
+from engines.nextflow.setup.records import EngineRecord, attest
 
 
 def set_up(cache: Path, version: str, source: str = "maven") -> Path:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from engines.base import InstalledEngine
-from engines.nextflow.launching import classpath
-from engines.nextflow.plugin_index import SETTING
+from engines.nextflow.reading.plugin_index import SETTING
+from engines.nextflow.setup.launching import classpath
 from tests.support.web import File, WebServer
 
 COMPILER = "org.codehaus.groovy.tools.FileSystemCompiler"

@@ -19,7 +19,7 @@ import pytest
 from engines.base import InstalledEngine, Listener, Placement, ResumeFrom, RunRequest, Wish, WorkflowInterface
 from engines.execution import Execution, StepRun
 from engines.nextflow.adapter import NextflowEngine
-from engines.nextflow.installation import install
+from engines.nextflow.setup.installation import install
 from staging.definition import EngineSettings, ExpectedOutput
 from staging.plan import Plan, WorkflowEntry
 

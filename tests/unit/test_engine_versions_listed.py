@@ -8,7 +8,7 @@ import pytest
 
 from engines.base import ENGINES, EngineVersion
 from engines.cwltool.environment import default_version
-from engines.nextflow.listing import versions as nextflow_versions
+from engines.nextflow.setup.listing import versions as nextflow_versions
 from tests.support.engines import set_up
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from engines.base import Bound, FormalParameter, WorkflowInterface
-from engines.nextflow.bind import bind, bind_override
-from engines.nextflow.parameters_schema import formal_parameters
-from engines.nextflow.params_file import as_params_file
+from engines.nextflow.reading.bind import bind, bind_override
+from engines.nextflow.reading.parameters_schema import formal_parameters
+from engines.nextflow.running.params_file import as_params_file
 from staging.definition import DirectoryValue, EngineSettings, FileValue, OutputPlace, Param, Source, Value
 from staging.errors import DefinitionError
 from staging.identifiers import Identifier

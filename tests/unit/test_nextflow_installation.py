@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from engines.base import EngineFile
-from engines.nextflow import installation, records, training
-from engines.nextflow.installation import cached
-from engines.nextflow.records import Attested, EngineRecord, attest, fingerprint_of, holds_beside, keep_beside
-from engines.nextflow.release_asset import ReleaseSource
-from engines.nextflow.sources import UnreachableError, asked_source, compare
+from engines.nextflow.setup import installation, records, training
+from engines.nextflow.setup.installation import cached
+from engines.nextflow.setup.records import Attested, EngineRecord, attest, fingerprint_of, holds_beside, keep_beside
+from engines.nextflow.setup.release_asset import ReleaseSource
+from engines.nextflow.setup.sources import UnreachableError, asked_source, compare
 from staging.errors import DigestError, EngineError
 from tests.support.web import File, WebServer, status
 

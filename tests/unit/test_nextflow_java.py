@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.nextflow.java import find_java, javas
+from engines.nextflow.setup.java import find_java, javas
 from staging.errors import EngineError
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.nextflow.groovy_text import TokenKind, tokens
-from engines.nextflow.manifest import find_script, read_manifest, recognises, stated_version
+from engines.nextflow.reading.groovy_text import TokenKind, tokens
+from engines.nextflow.reading.manifest import find_script, read_manifest, recognises, stated_version
 from staging.errors import DefinitionError
 
 NF_CORE = r"""

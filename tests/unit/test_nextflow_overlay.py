@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.base import Placement
-from engines.nextflow.overlay import overlay, quoted
+from engines.nextflow.running.overlay import overlay, quoted
 from staging.definition import EngineSettings
 
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "\\": "\\", "'": "'"}

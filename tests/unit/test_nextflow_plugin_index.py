@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.base import Plugin
-from engines.nextflow.plugin_index import SETTING, Asked, choose, core_versions, declaration, parse, resolve
-from engines.nextflow.versions import Version
+from engines.nextflow.reading.plugin_index import SETTING, Asked, choose, core_versions, declaration, parse, resolve
+from engines.nextflow.setup.versions import Version
 from staging.errors import DefinitionError, FetchError, WfexsError
 from tests.support.web import File, WebServer
 
@@ -197,7 +197,7 @@ def test_what_is_no_index_is_said_to_be_none(text: bytes, tmp_path: Path) -> Non
 
 
 def test_an_index_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engines.nextflow.plugin_index._LARGEST", 1 << 16)
+    monkeypatch.setattr("engines.nextflow.reading.plugin_index._LARGEST", 1 << 16)
     with WebServer() as web:
         web.files["/plugins.json"] = File(TEXT + b" " * (1 << 20))
 

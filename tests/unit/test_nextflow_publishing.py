@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from engines.nextflow.belonging import Belonging
-from engines.nextflow.publishing import Published, collided, entries
+from engines.nextflow.running.belonging import Belonging
+from engines.nextflow.running.publishing import Published, collided, entries
 from staging.errors import PolicyError
 
 

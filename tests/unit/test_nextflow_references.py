@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.gathering import Gathered, check_contained, gather
-from engines.nextflow.references import FILES, FOLDERS, references
+from engines.nextflow.reading.references import FILES, FOLDERS, references
 from staging.definition import Source
 from staging.errors import DefinitionError, FetchError
 from staging.fingerprints import Fingerprint

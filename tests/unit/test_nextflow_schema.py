@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.nextflow.parameters_schema import check, formal_parameters, read_schema
+from engines.nextflow.reading.parameters_schema import check, formal_parameters, read_schema
 from staging.definition import FileValue, Source
 from staging.errors import DefinitionError
 from staging.identifiers import Identifier

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.nextflow.secret_store import users_store, write_secrets
+from engines.nextflow.running.secret_store import users_store, write_secrets
 from staging.errors import EngineError
 
 

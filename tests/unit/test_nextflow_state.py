@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engines.base import ResumeFrom
-from engines.nextflow.engine_state import Resumption, put_away
+from engines.nextflow.running.engine_state import Resumption, put_away
 from staging.errors import PolicyError, UsageError
 
 SESSION = "0d9c2b44-9a0c-4f0f-8c53-0a8dc1f0f4aa"

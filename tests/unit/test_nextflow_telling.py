@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.nextflow.belonging import Belonging
-from engines.nextflow.telling import Teller, iso, resources
+from engines.nextflow.running.belonging import Belonging
+from engines.nextflow.running.telling import Teller, iso, resources
 from engines.recording import Relative
 
 CONTENT = "/home/somebody/work"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.nextflow.sources import known_files, known_versions
-from engines.nextflow.versions import Constraint, Version, check_version, choose, java_range
+from engines.nextflow.setup.sources import known_files, known_versions
+from engines.nextflow.setup.versions import Constraint, Version, check_version, choose, java_range
 from staging.errors import DefinitionError
 
 KNOWN = ("22.10.7", "23.10.1", "24.10.0")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from engines.base import InstalledEngine
-from engines.nextflow import class_data, support_jar
+from engines.nextflow.setup import class_data, support_jar
 from staging.errors import EngineError
 
 MAIN = "nextflow.cli.Launcher"

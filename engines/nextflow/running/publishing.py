@@ -15,7 +15,7 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from engines.nextflow.belonging import Belonging
+from engines.nextflow.running.belonging import Belonging
 from staging.errors import PolicyError
 from staging.fingerprints import Tree
 

@@ -13,9 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from engines.base import EngineFile
-from engines.nextflow.records import attest
-from engines.nextflow.sources import RELEASE, Say, UnreachableError
-from engines.nextflow.versions import NAME, Version
+from engines.nextflow.setup.records import attest
+from engines.nextflow.setup.sources import RELEASE, Say, UnreachableError
+from engines.nextflow.setup.versions import NAME, Version
 from staging.errors import EngineError, FetchError, from_os_error
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,10 +17,10 @@ from typing import Any
 from engines.base import FormalParameter, InstalledEngine, Tool, Wish, WorkflowInterface
 from engines.isolation import Isolation
 from engines.launcher import Ending, Errand, last_words, run_errand
-from engines.nextflow import parameters_schema
-from engines.nextflow.launching import java_command
-from engines.nextflow.manifest import find_script
-from engines.nextflow.runner import SCRIPT, offline_environment
+from engines.nextflow.child_process import child_argv, offline_environment
+from engines.nextflow.reading import parameters_schema
+from engines.nextflow.reading.manifest import find_script
+from engines.nextflow.setup.launching import java_command
 from staging.errors import DefinitionError, EngineError, Fault
 
 _TIME_LIMIT = 180.0
@@ -101,7 +100,7 @@ def _ask(
         log = scratch / "log"
         outcome = run_errand(
             Errand(
-                argv=(sys.executable, "-I", "-S", "-X", "utf8", str(SCRIPT)),
+                argv=child_argv(),
                 request=request,
                 log=log,
                 mark=os.urandom(16).hex(),

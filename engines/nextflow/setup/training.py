@@ -13,10 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from engines.base import InstalledEngine, Placement
-from engines.nextflow import class_data
-from engines.nextflow.launching import command, home_of, java_of
-from engines.nextflow.overlay import overlay
-from engines.nextflow.records import holds_beside, keep_beside
+from engines.nextflow.running.overlay import overlay
+from engines.nextflow.setup import class_data
+from engines.nextflow.setup.launching import command, home_of, java_of
+from engines.nextflow.setup.records import holds_beside, keep_beside
 from staging import process
 from staging.definition import EngineSettings
 

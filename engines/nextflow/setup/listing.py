@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engines.base import EngineVersion, InstalledEngine
-from engines.nextflow.installation import Cached, cached, known_versions, verify
-from engines.nextflow.java import USUAL, find_java
-from engines.nextflow.versions import DEFAULT, NAME, Version, java_range
+from engines.nextflow.setup.installation import Cached, cached, known_versions, verify
+from engines.nextflow.setup.java import USUAL, find_java
+from engines.nextflow.setup.versions import DEFAULT, NAME, Version, java_range
 from staging.errors import EngineError, WfexsError
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
@@ -22,22 +21,22 @@ from engines.execution import Execution
 from engines.isolation import Isolation
 from engines.journal import Journal
 from engines.launcher import last_words
-from engines.nextflow.belonging import Belonging
-from engines.nextflow.engine_state import Resumption, put_away
-from engines.nextflow.launching import java_command
-from engines.nextflow.overlay import overlay
-from engines.nextflow.params_file import as_params_file
-from engines.nextflow.plugin_index import declaration
-from engines.nextflow.publishing import Published, collided, entries
-from engines.nextflow.secret_store import find_secrets, write_secrets
-from engines.nextflow.telling import Teller
+from engines.nextflow.child_process import child_argv, offline_environment
+from engines.nextflow.reading.plugin_index import declaration
+from engines.nextflow.running.belonging import Belonging
+from engines.nextflow.running.engine_state import Resumption, put_away
+from engines.nextflow.running.overlay import overlay
+from engines.nextflow.running.params_file import as_params_file
+from engines.nextflow.running.publishing import Published, collided, entries
+from engines.nextflow.running.secret_store import find_secrets, write_secrets
+from engines.nextflow.running.telling import Teller
+from engines.nextflow.setup.launching import java_command
 from engines.recording import RecordedRun, Relative, died, record, sentence
 from engines.stopping import clear
 from staging.errors import ContainerError, PolicyError
 from staging.plan import Kind, Role
 from staging.resolving import output_places
 
-SCRIPT = Path(__file__).parent / "child" / "main.py"
 FOLDERS = ("outputs", "logs", "logs/steps", "tmp", "tmp/home", "engine", "engine/work")
 PLUGINS = PurePosixPath("engine/plugins")
 
@@ -84,7 +83,7 @@ class _NextflowRun(RecordedRun):
 
     def argv(self) -> tuple[str, ...]:
         """Our own interpreter, with nothing of the user's set-up."""
-        return (sys.executable, "-I", "-S", "-X", "utf8", str(SCRIPT))
+        return child_argv()
 
     def child_request(self, isolation: Isolation) -> Mapping[str, object]:
         """What the child is told."""
@@ -327,26 +326,6 @@ class _NextflowRun(RecordedRun):
 
     def _final_parameters(self) -> Any:
         return Relative(self.request.content).tree(_texts(self.parameters, self.relative))
-
-
-def offline_environment(*, nxf_home: Path, tmp: Path, java_home: Path, plugins: Path) -> dict[str, str]:
-    """The variables that keep Nextflow from the network and from anybody's home.
-
-    Source: Nextflow's reference of environment variables.
-    """
-    return {
-        "JAVA_HOME": str(java_home),
-        "LC_ALL": "C.UTF-8",
-        "NXF_ANSI_LOG": "false",
-        "NXF_ANSI_SUMMARY": "false",
-        "NXF_ASSETS": str(nxf_home / "assets"),
-        "NXF_DISABLE_CHECK_LATEST": "true",
-        "NXF_HOME": str(nxf_home),
-        "NXF_OFFLINE": "true",
-        "NXF_PLUGINS_DEFAULT": "false",
-        "NXF_PLUGINS_DIR": str(plugins if plugins.is_dir() else nxf_home / "plugins"),
-        "NXF_TEMP": str(tmp),
-    }
 
 
 def as_params(value: Any, *, lists_as_text: bool) -> Any:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engines.base import Placement
-from engines.nextflow.versions import Version
+from engines.nextflow.setup.versions import Version
 from staging.definition import EngineSettings
 
 TRACE_FIELDS = (

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engines.base import EngineFile
-from engines.nextflow.sources import MAVEN, Say, UnreachableError, known_versions
-from engines.nextflow.versions import NAME
+from engines.nextflow.setup.sources import MAVEN, Say, UnreachableError, known_versions
+from engines.nextflow.setup.versions import NAME
 from staging import process
 from staging.errors import EngineError, from_os_error
 from staging.streams import copy_hashed

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from engines.journal import timestamp
-from engines.nextflow.belonging import Belonging
+from engines.nextflow.running.belonging import Belonging
 from engines.recording import UNTOLD, Relative, sentence
 
 _NEVER = (None, 0)

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from engines.nextflow.records import holds_beside, keep_beside
+from engines.nextflow.setup.records import holds_beside, keep_beside
 from staging import process
 from staging.errors import EngineError
 
@@ -29,7 +29,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 @functools.cache
 def sources() -> tuple[tuple[str, bytes], ...]:
     """The sources that ship with us, name and bytes, sorted by name."""
-    folder = files(__package__).joinpath("groovy")
+    folder = files("engines.nextflow").joinpath("groovy")
     if not folder.is_dir():
         return ()
     found = [one for one in folder.iterdir() if one.name.endswith(".groovy")]

@@ -10,8 +10,8 @@ import hashlib
 import os
 from pathlib import Path
 
-from engines.nextflow import support_jar
-from engines.nextflow.records import holds_beside
+from engines.nextflow.setup import support_jar
+from engines.nextflow.setup.records import holds_beside
 from staging.fingerprints import StatSignature
 
 FIRST_JAVA = 13

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from engines.base import Reference
-from engines.nextflow.groovy_text import Token, TokenKind, tokens
-from engines.nextflow.manifest import CONFIG, SUFFIX
-from engines.nextflow.parameters_schema import NAME as SCHEMA
+from engines.nextflow.reading.groovy_text import Token, TokenKind, tokens
+from engines.nextflow.reading.manifest import CONFIG, SUFFIX
+from engines.nextflow.reading.parameters_schema import NAME as SCHEMA
 from staging.errors import PolicyError
 from staging.paths import safe_relative
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from engines.nextflow.groovy_text import Token, TokenKind, tokens
+from engines.nextflow.reading.groovy_text import Token, TokenKind, tokens
 from staging.errors import DefinitionError, Fault, PolicyError
 from staging.paths import safe_join
 

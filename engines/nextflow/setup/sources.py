@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from engines.base import EngineFile
-from engines.nextflow.versions import Version, is_version
+from engines.nextflow.setup.versions import Version, is_version
 from staging.errors import DigestError, EngineError
 from staging.fingerprints import Fingerprint
 

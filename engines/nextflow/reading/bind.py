@@ -13,7 +13,7 @@ from typing import cast
 from engines.base import Beside, Bound, FormalParameter, WorkflowInterface
 from engines.binding import Misfits, fault_of, missing, named, override, unknown, unlisted
 from engines.fitting import members, misfits
-from engines.nextflow.parameters_schema import check
+from engines.nextflow.reading.parameters_schema import check
 from staging.definition import DirectoryValue, EngineSettings, FileValue, OutputPlace, Param, Value
 from staging.errors import DefinitionError, Fault
 from staging.plan import Json

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.nextflow.versions import java_range
+from engines.nextflow.setup.versions import java_range
 from staging import process
 from staging.errors import EngineError, WfexsError
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from engines.base import Plugin
-from engines.nextflow.versions import Constraint, Version
+from engines.nextflow.setup.versions import Constraint, Version
 from staging.errors import DefinitionError, Fault, FetchError
 from staging.fetchers.base import FETCHERS, FetchContext
 from staging.identifiers import Identifier, IdentifierError

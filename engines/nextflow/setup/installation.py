@@ -16,11 +16,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engines.base import EngineFile, InstalledEngine
-from engines.nextflow import support_jar, training
-from engines.nextflow.java import Java, find_java
-from engines.nextflow.launching import JARS
-from engines.nextflow.records import Attested, EngineRecord, attest, fingerprint_of
-from engines.nextflow.sources import (
+from engines.nextflow.setup import support_jar, training
+from engines.nextflow.setup.java import Java, find_java
+from engines.nextflow.setup.launching import JARS
+from engines.nextflow.setup.records import Attested, EngineRecord, attest, fingerprint_of
+from engines.nextflow.setup.sources import (
     MAVEN,
     RELEASE,
     Source,
@@ -30,7 +30,7 @@ from engines.nextflow.sources import (
     known_files,
     known_versions,
 )
-from engines.nextflow.versions import DEFAULT, NAME, Version, check_version, is_version
+from engines.nextflow.setup.versions import DEFAULT, NAME, Version, check_version, is_version
 from staging.errors import DigestError, EngineError, from_os_error
 from staging.locks import LockFile
 from staging.removing import remove_path
@@ -260,8 +260,8 @@ class _Setup:
 
 
 def _sources(environment: Mapping[str, str], java: Java) -> Sources:
-    from engines.nextflow.maven import MavenSource
-    from engines.nextflow.release_asset import ReleaseSource
+    from engines.nextflow.setup.maven import MavenSource
+    from engines.nextflow.setup.release_asset import ReleaseSource
 
     return {RELEASE: ReleaseSource(), MAVEN: MavenSource(environment=environment, java=java.path.parent.parent)}
 
