@@ -1,7 +1,8 @@
 """Nextflow's rows: a small pipeline through us and bare, staging, and the crates of runs with very many tasks.
 
 Bare is the same version from the same jars, once with Java's own settings and once with those that the project's own
-launcher passes. It makes none of the reports that a run of ours keeps.
+launcher passes; it makes none of the records that a run of ours keeps. A third time it makes the same ones: the trace
+with its measurements of each task, the report, the timeline and the graph.
 """
 
 from __future__ import annotations
@@ -57,12 +58,18 @@ class NextflowBench:
     def _small_pipeline(self) -> None:
         workdir = self.bench.answer("stage", self.stage)["path"]
         self.bench.wfexs("run", workdir)
-        plain, launcher, ours = self._interleaved(
+        records = ("-with-trace", "-with-report", "-with-timeline", "-with-dag")
+        plain, launcher, recorded, ours = self._interleaved(
             lambda: self._bare((), *self._word_count()),
             lambda: self._bare(_LAUNCHER, *self._word_count()),
+            lambda: self._bare(_LAUNCHER, *self._word_count(), *records),
             lambda: self.bench.wfexs("run", workdir),
         )
-        for bare, note, factor in ((launcher, "its launcher's settings", 0.9), (plain, "plain java", 0.7)):
+        for bare, note, factor in (
+            (launcher, "its launcher's settings", 0.9),
+            (recorded, "the same, with records", 0.9),
+            (plain, "plain java", 0.7),
+        ):
             middle = measure.middle(ours)
             self._add(
                 "run, two processes",
@@ -147,6 +154,7 @@ class NextflowBench:
         opened = [f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in OPENED]
         environment = {
             "PATH": os.environ["PATH"],
+            "LC_ALL": "C.UTF-8",
             "HOME": str(place),
             "PWD": str(place),
             "NXF_HOME": str(place / "nextflow"),
