@@ -40,7 +40,10 @@ class FormalParameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A process that a step runs. ``id`` as in ``StepRun.tool``; ``program`` is the first word of its command line."""
+    """A process that a step runs. ``id`` as in ``StepRun.tool``; ``program`` is the first word of its command line.
+
+    ``secrets`` are the names of those that it can't run without.
+    """
 
     id: str
     kind: str
@@ -50,6 +53,7 @@ class Tool:
     container: str | None = None
     container_required: bool = False
     software: tuple[Mapping[str, Json], ...] = ()
+    secrets: tuple[str, ...] = ()
     inputs: tuple[FormalParameter, ...] = ()
     outputs: tuple[FormalParameter, ...] = ()
 

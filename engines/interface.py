@@ -139,6 +139,7 @@ def _tool_as_json(one: Tool) -> dict[str, Any]:
         "container": one.container,
         "container_required": one.container_required,
         "software": [dict(package) for package in one.software],
+        "secrets": list(one.secrets),
         "inputs": [_parameter_as_json(slot) for slot in one.inputs],
         "outputs": [_parameter_as_json(slot) for slot in one.outputs],
     }
@@ -154,6 +155,7 @@ def _tool(record: Mapping[str, Any]) -> Tool:
         container=record.get("container"),
         container_required=bool(record.get("container_required")),
         software=tuple(record.get("software") or ()),
+        secrets=tuple(str(one) for one in record.get("secrets") or ()),
         inputs=tuple(_parameter(slot) for slot in record.get("inputs") or ()),
         outputs=tuple(_parameter(slot) for slot in record.get("outputs") or ()),
     )

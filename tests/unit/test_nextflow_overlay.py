@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engines.base import Placement
 from engines.nextflow.running.overlay import overlay, quoted
-from staging.definition import EngineSettings
+from staging.definition import EngineSettings, Limits
 
 _SIMPLE = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "\\": "\\", "'": "'"}
 
@@ -43,12 +43,22 @@ def test_a_literal_of_what_means_something_to_groovy_means_the_text(text: str) -
     assert _understood(quoted(text)) == text
 
 
-def _overlay(version: str = "24.10.0", settings: EngineSettings | None = None, logs: str = "/work/logs") -> str:
+def _overlay(
+    version: str = "24.10.0",
+    settings: EngineSettings | None = None,
+    limits: Limits | None = None,
+    *,
+    logs: str = "/a/logs",
+    has_processes: bool = True,
+) -> str:
     return overlay(
         version=version,
         placement=Placement(cores=4, memory=1 << 30),
         settings=settings or EngineSettings(),
+        limits=limits or Limits(),
         logs=Path(logs),
+        mark="0f1e",
+        has_processes=has_processes,
     )
 
 
@@ -70,13 +80,35 @@ def test_the_smaller_number_of_cores_counts() -> None:
     assert "cpus = 4;" in _overlay()
     assert "cpus = 2;" in _overlay(settings=EngineSettings(max_cpus=2))
     assert "cpus = 4;" in _overlay(settings=EngineSettings(max_cpus=64))
-    assert "resourceLimits = [cpus: 1," in _overlay(settings=EngineSettings(max_cpus=2, max_cpus_per_process=1))
-    assert "resourceLimits = [cpus: 2," in _overlay(settings=EngineSettings(max_cpus=2, max_cpus_per_process=8))
+    assert "resourceLimits = [cpus: 1]" in _overlay(settings=EngineSettings(max_cpus=2, max_cpus_per_process=1))
+    assert "resourceLimits = [cpus: 2]" in _overlay(settings=EngineSettings(max_cpus=2, max_cpus_per_process=8))
+
+
+def test_tasks_are_cut_down_to_what_the_stage_file_asks_for_and_to_nothing_else() -> None:
+    assert "resourceLimits" not in _overlay()
+    assert "resourceLimits" not in _overlay(settings=EngineSettings(max_processes=1, max_retries=1))
+    assert "resourceLimits = [cpus: 3]" in _overlay(limits=Limits(cores=3))
+    assert f"resourceLimits = [memory: '{1 << 20} B']" in _overlay(limits=Limits(memory=1 << 20))
+    assert "resourceLimits = [time: '9 s']" in _overlay(settings=EngineSettings(max_task_duration=9))
+    assert "resourceLimits = [cpus: 4]" in _overlay(settings=EngineSettings(max_cpus_per_process=99))
 
 
 def test_an_engine_that_has_no_resource_limits_is_not_told_any() -> None:
-    assert "resourceLimits" not in _overlay("23.10.1")
-    assert "resourceLimits" in _overlay("24.04.0")
+    assert "resourceLimits" not in _overlay("23.10.1", limits=Limits(cores=1))
+    assert "resourceLimits" in _overlay("24.04.0", limits=Limits(cores=1))
+
+
+def test_the_selector_is_one_that_no_workflow_has() -> None:
+    lines = [line.strip() for line in _overlay(settings=EngineSettings(max_retries=1, max_cpus=1)).splitlines()]
+    begin = lines.index("withName: '.*|0f1e' {")
+
+    inside = lines[begin : lines.index("}", begin)]
+    assert {"executor = 'local'", "scratch = false", "maxRetries = 1", "resourceLimits = [cpus: 1]"} <= set(inside)
+
+
+def test_a_workflow_without_processes_is_not_warned_of_our_selector() -> None:
+    assert "configProcessNamesValidation = false" in _overlay(has_processes=False)
+    assert "configProcessNamesValidation" not in _overlay()
 
 
 def test_settings_that_nobody_made_are_left_to_the_workflow() -> None:

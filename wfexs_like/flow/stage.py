@@ -40,7 +40,7 @@ from staging.wanted import StagedItem, Wanted
 
 WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
-INSPECTION_VERSION = 3
+INSPECTION_VERSION = 4
 _DEFAULT_ENGINE = "cwltool"
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -19,18 +20,23 @@ from engines.isolation import Isolation
 from engines.launcher import Ending, Errand, last_words, run_errand
 from engines.nextflow.child_process import child_argv, offline_environment
 from engines.nextflow.reading import parameters_schema
+from engines.nextflow.reading.engine_words import invalid, sentence, told_place
 from engines.nextflow.reading.manifest import find_script
+from engines.nextflow.reading.references import included_plugins, own_files
+from engines.nextflow.secrets import hidden, secrets_environment, write_secrets
 from engines.nextflow.setup.launching import java_command
+from engines.nextflow.setup.versions import RESOURCE_LIMITS, Version
 from staging.errors import DefinitionError, EngineError, Fault
 
 _TIME_LIMIT = 180.0
-_WORDS = 2000
+_LONGEST_ANSWER = 1 << 26
 _UNKNOWN_PROFILE = re.compile(r"Unknown configuration profile: '([^']*)'(.*)", re.DOTALL)
 _NEAR_PROFILE = re.compile(r"^\s+(\S+)\s*$", re.MULTILINE)
 _LONGEST_SCRIPT = 1 << 22
 _MENTION = re.compile(r"\bparams\.([A-Za-z_]\w*)")
 # What every map can be asked, so that it names no parameter.
 _OF_MAPS = frozenset({"each", "containsKey", "findAll", "collect", "keySet", "size", "get", "put", "any", "every"})
+_MOST_NAMES = 10
 _PROBE = "wfexslike.Probe"
 _PATH_KINDS = {"file": "File", "path": "File", "env": "string", "stdout": "string", "stdin": "string"}
 
@@ -41,17 +47,30 @@ def inspect(
     """The workflow's interface. ``plugins`` is the folder with those that were staged.
 
     Raises:
-        DefinitionError: it is not valid, or has no such profile; the engine's own words, shortened.
+        DefinitionError: it is not valid, or has no such profile, in the engine's own words, shortened; or the engine
+            can't do what is asked.
         EngineError: the engine could not be started.
     """
+    _check_version(engine.version, wish)
     folder = root if root.is_dir() else root.parent
     folder = folder.absolute()
     script = find_script(root, entry)
     told = _ask(folder, script, engine, wish, plugins)
     _check_profiles(wish.settings.profiles, told)
     if told.get("fault"):
-        raise _invalid(str(script), shorten(str(told["fault"]), folder))
+        raise invalid(str(told["fault"]), folder, script, engine.version, told.get("place"))
+    _check_plugins(told, folder)
     return _interface(told, wish, folder, script)
+
+
+def _check_version(version: str, wish: Wish) -> None:
+    """Say now what this version of the engine can't be held to."""
+    if wish.settings.max_cpus_per_process is None or Version.parse(version) >= RESOURCE_LIMITS:
+        return
+    message = f"Nextflow {version} can't limit the CPUs of a single task (maxCPUsPerProcess)"
+    where = "workflow_config.nextflow.maxCPUsPerProcess"
+    hint = "that needs Nextflow 24.04 or newer; maxCPUs, for all tasks together, works with any"
+    raise DefinitionError((Fault(file="", where=where, message=message, hint=hint),), message=message, hint=hint)
 
 
 def _ask(
@@ -72,12 +91,15 @@ def _ask(
             "answer": str(answer),
         }
         java_home = engine.program.resolve().parents[1]
+        # Configuration may speak of secrets; what they are is nothing to read it by.
+        secrets = write_secrets({one: hidden(one) for one in wish.settings.secrets}, scratch / "secrets.json")
 
         def request(isolation: Isolation) -> Mapping[str, object]:
             return {
                 "content": str(folder),
                 "read_only": [str(folder), str(engine.home), str(java_home)] if isolation.mounts else [],
-                "writable": [],
+                "writable": [str(scratch)],
+                "all": True,
                 "sealed": [],
                 "network": "namespace" if isolation.network else "none",
                 "command": list(
@@ -90,7 +112,7 @@ def _ask(
                         java_home=java_home,
                         plugins=plugins or scratch / "none",
                     ),
-                    "NXF_ENABLE_SECRETS": "false",
+                    **secrets_environment(secrets),
                     "PWD": str(scratch / "launch"),
                 },
                 "cwd": str(scratch / "launch"),
@@ -115,13 +137,56 @@ def _ask(
         if outcome.ending is Ending.CANCELLED:
             raise KeyboardInterrupt
         if outcome.ending is Ending.TIMEOUT:
-            raise _invalid(str(script), f"Nextflow did not understand it within {_TIME_LIMIT:.0f} seconds")
+            raise _too_slow(str(script))
         try:
-            told = json.loads(answer.read_bytes())
-        except (OSError, ValueError) as error:
-            reason = shorten("; ".join(words[-3:]), folder) or "it said nothing"
+            told = json.loads(_read_answer(answer))
+        except (OSError, ValueError, RecursionError) as error:
+            reason = sentence("\n".join(words[-3:]), folder) if words else "it said nothing"
             raise EngineError(f"Nextflow could not read the workflow: {reason}", where=str(script)) from error
     return told if isinstance(told, dict) else {}
+
+
+def _read_answer(path: Path) -> bytes:
+    """The answer's bytes. The workflow's own code could have put anything there: only a plain file is one.
+
+    Raises:
+        OSError: there is none.
+        ValueError: it is something else, or longer than any answer.
+    """
+    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(number, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise ValueError("it is no file")
+        told = stream.read(_LONGEST_ANSWER + 1)
+    if len(told) > _LONGEST_ANSWER:
+        raise ValueError("it is too long")
+    return told
+
+
+def _check_plugins(told: Mapping[str, Any], folder: Path) -> None:
+    """Refuse scripts that include from a plugin which the configuration does not declare: no run would have it."""
+    if "scripts" not in told:
+        return
+    declared = {str(one).partition("@")[0] for one in told.get("plugins") or ()}
+    faults = []
+    for path in told["scripts"]:
+        name = _inside(path, folder)
+        if name is None or not Path(path).is_file():
+            continue
+        text = Path(path).read_bytes()[:_LONGEST_SCRIPT].decode(errors="replace")
+        faults += [
+            Fault(
+                file=name,
+                where="",
+                line=line,
+                message=f"it includes from the plugin {plugin}, which the workflow's configuration does not declare",
+                hint=f"in nextflow.config: plugins {{ id '{plugin}@VERSION' }}",
+            )
+            for plugin, line in included_plugins(text)
+            if plugin not in declared
+        ]
+    if faults:
+        raise DefinitionError(tuple(faults), message=str(faults[0]) if len(faults) == 1 else None)
 
 
 def _base(folder: Path, script: PurePosixPath) -> Path:
@@ -157,6 +222,7 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
         text = schema.read_bytes()
         stated, constraints = parameters_schema.formal_parameters(text), parameters_schema.read_schema(text)
         documents.add(str(schema.relative_to(folder)))
+    documents |= own_files(folder, PurePosixPath(base.relative_to(folder)), documents)
     return WorkflowInterface(
         entry=script,
         process=None,
@@ -167,7 +233,7 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
         outputs=(),
         open_outputs=True,
         constraints=constraints,
-        notes=tuple(_notes(told, folder)),
+        notes=(*_notes(told, folder), *_left_unchecked(constraints)),
         tools=tuple(_tool(one) for one in told.get("processes") or ()),
         documents=tuple(sorted(documents)),
         label=_text(manifest.get("name")),
@@ -202,12 +268,22 @@ def _inputs(
 def _notes(told: Mapping[str, Any], folder: Path) -> list[str]:
     notes = []
     if told.get("unread"):
-        reason = shorten(str(told["unread"]), folder)
+        at = told_place(told.get("place"), folder)
+        reason = sentence(str(told["unread"]), folder) + (f" ({at[0]}:{at[1]})" if at is not None else "")
         notes.append(f"not all processes of the workflow are known before it runs: {reason}")
     unread = [one for one in told.get("processes") or () if one.get("unread")]
     return notes + [
-        f"the process {one['name']} can't be read before it runs: {shorten(one['unread'], folder)}" for one in unread
+        f"the process {one['name']} can't be read before it runs: {sentence(one['unread'], folder)}" for one in unread
     ]
+
+
+def _left_unchecked(constraints: Mapping[str, Any] | None) -> list[str]:
+    """What of the schema is not held against the parameters here, said once."""
+    if constraints is None or not (names := parameters_schema.unchecked_patterns(constraints)):
+        return []
+    shown = ", ".join(names[:_MOST_NAMES]) + (", ..." if names[_MOST_NAMES:] else "")
+    of = "parameter's pattern is" if len(names) == 1 else "patterns of parameters are"
+    return [f"{len(names)} {of} left to the workflow itself to check: {shown}"]
 
 
 def _mentioned(folder: Path) -> set[str]:
@@ -247,9 +323,16 @@ def _tool(process: Mapping[str, Any]) -> Tool:
         id=str(process["name"]),
         kind="process",
         container=str(container) if container else None,
+        secrets=_names(process.get("secret")),
         inputs=tuple(_slots(process.get("inputs") or ())),
         outputs=tuple(_slots(process.get("outputs") or ())),
     )
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """The names in a directive that takes one or several."""
+    several = value if isinstance(value, list) else [value]
+    return tuple(dict.fromkeys(one for one in several if isinstance(one, str) and one))
 
 
 def _slots(declared: Sequence[Mapping[str, Any]]) -> list[FormalParameter]:
@@ -286,17 +369,6 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
 
 
-def shorten(message: str, folder: Path) -> str:
-    """The engine's words without the places where we happen to keep things, and not longer than anybody reads."""
-    message = message.replace(f"{folder}/", "").replace(str(folder), ".")
-    lines = [re.sub(r"\s+", " ", line).strip() for line in message.splitlines()]
-    text = "; ".join(dict.fromkeys(line for line in lines if line and set(line) - set("^ ")))
-    return text if len(text) <= _WORDS else f"{text[:_WORDS]}..."
-
-
-def _invalid(document: str, message: str) -> DefinitionError:
-    return DefinitionError(
-        (Fault(file=document, where="", message=message),),
-        message=f"{document} is not a valid workflow: {message}",
-        hint="nextflow run -preview says more",
-    )
+def _too_slow(script: str) -> DefinitionError:
+    message = f"Nextflow did not understand {script} within {_TIME_LIMIT:.0f} seconds"
+    return DefinitionError((Fault(file=script, where="", message=message),), message=message)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engines.base import Placement
-from engines.nextflow.setup.versions import Version
-from staging.definition import EngineSettings
+from engines.nextflow.setup.versions import RESOURCE_LIMITS, Version
+from staging.definition import EngineSettings, Limits
 
 TRACE_FIELDS = (
     "task_id,hash,native_id,process,tag,name,status,exit,module,container,cpus,time,disk,memory,attempt,submit,start,"
@@ -27,7 +27,6 @@ _POLL = "20 ms"
 # What would fetch images and packages, or speak to services.
 _CONTAINERS = ("docker", "podman", "singularity", "apptainer", "charliecloud", "shifter", "sarus")
 _OFF = (*_CONTAINERS, "conda", "spack", "wave", "fusion", "tower", "notification")
-_RESOURCE_LIMITS = Version.parse("24.04.0")
 
 
 def overlay(
@@ -35,13 +34,39 @@ def overlay(
     version: str,
     placement: Placement,
     settings: EngineSettings,
+    limits: Limits,
     logs: Path,
+    mark: str,
+    has_processes: bool = True,
 ) -> str:
-    """The text of the configuration for one run. ``logs`` is the folder that takes the engine's own reports."""
-    return "\n".join(_lines(version, placement, settings, logs)) + "\n"
+    """The text of the configuration for one run.
+
+    ``limits`` are what the stage file asks for, which is all that tasks are cut down to; a task that wants more than
+    the machine has fails by the engine's own rule. ``logs`` is the folder that takes the engine's own reports. ``mark``
+    is a word that no workflow can have written. ``has_processes``: the workflow is known to have some.
+    """
+    lines = _lines(
+        version=version,
+        placement=placement,
+        settings=settings,
+        limits=limits,
+        logs=logs,
+        mark=mark,
+        has_processes=has_processes,
+    )
+    return "\n".join(lines) + "\n"
 
 
-def _lines(version: str, placement: Placement, settings: EngineSettings, logs: Path) -> Iterator[str]:
+def _lines(
+    *,
+    version: str,
+    placement: Placement,
+    settings: EngineSettings,
+    limits: Limits,
+    logs: Path,
+    mark: str,
+    has_processes: bool,
+) -> Iterator[str]:
     yield "// Laid over the workflow's own configuration for this run."
     yield "cleanup = false"
     yield from (f"{scope}.enabled = false" for scope in _OFF)
@@ -51,24 +76,40 @@ def _lines(version: str, placement: Placement, settings: EngineSettings, logs: P
     yield f"trace {{ raw = true; fields = {quoted(TRACE_FIELDS)} }}"
     cores = min(placement.cores, settings.max_cpus or placement.cores)
     queue = f"; queueSize = {settings.max_processes}" if settings.max_processes else ""
-    limits = f"cpus = {cores}; memory = '{placement.memory} B'; pollInterval = '{_POLL}'{queue}"
-    yield f"executor {{ name = 'local'; {limits} }}"
-    yield f"executor {{ $local {{ {limits} }} }}"
+    most = f"cpus = {cores}; memory = '{placement.memory} B'; pollInterval = '{_POLL}'{queue}"
+    yield f"executor {{ name = 'local'; {most} }}"
+    yield f"executor {{ $local {{ {most} }} }}"
+    if not has_processes:
+        # Else the engine warns that our selector matches none.
+        yield "nextflow.enable.configProcessNamesValidation = false"
     yield "process {"
-    if Version.parse(version) >= _RESOURCE_LIMITS:
-        largest = [f"cpus: {min(cores, settings.max_cpus_per_process or cores)}", f"memory: '{placement.memory} B'"]
-        if settings.max_task_duration:
-            largest.append(f"time: '{settings.max_task_duration} s'")
-        yield f"  resourceLimits = [{', '.join(largest)}]"
-    # Selectors win over what a process says of itself, and the last one over those before it.
-    yield "  withName: '.*' {"
+    # Selectors win over what a process says of itself, and the last one over those before it. A selector that the
+    # workflow has too would keep the workflow's place among them.
+    yield f"  withName: {quoted(f'.*|{mark}')} {{"
     yield "    executor = 'local'"
+    yield "    scratch = false"
     if settings.max_task_duration:
         yield f"    time = '{settings.max_task_duration} s'"
     if settings.max_retries is not None:
         yield f"    maxRetries = {settings.max_retries}"
+    largest = _largest(settings, limits, placement)
+    if largest and Version.parse(version) >= RESOURCE_LIMITS:
+        yield f"    resourceLimits = [{', '.join(largest)}]"
     yield "  }"
     yield "}"
+
+
+def _largest(settings: EngineSettings, limits: Limits, placement: Placement) -> list[str]:
+    """What one task may have at most, where the stage file says so."""
+    largest = []
+    cores = [one for one in (limits.cores, settings.max_cpus, settings.max_cpus_per_process) if one is not None]
+    if cores:
+        largest.append(f"cpus: {min(placement.cores, *cores)}")
+    if limits.memory is not None:
+        largest.append(f"memory: '{min(placement.memory, limits.memory)} B'")
+    if settings.max_task_duration is not None:
+        largest.append(f"time: '{settings.max_task_duration} s'")
+    return largest
 
 
 def quoted(text: str) -> str:

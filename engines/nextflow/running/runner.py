@@ -25,11 +25,12 @@ from engines.nextflow.child_process import child_argv, offline_environment
 from engines.nextflow.reading.plugin_index import declaration
 from engines.nextflow.running.belonging import Belonging
 from engines.nextflow.running.engine_state import Resumption, put_away
+from engines.nextflow.running.masking import Mask
 from engines.nextflow.running.overlay import overlay
 from engines.nextflow.running.params_file import as_params_file
 from engines.nextflow.running.publishing import Published, collided, entries
-from engines.nextflow.running.secret_store import find_secrets, write_secrets
 from engines.nextflow.running.telling import Teller
+from engines.nextflow.secrets import find_secrets, secrets_environment, write_secrets
 from engines.nextflow.setup.launching import java_command
 from engines.recording import RecordedRun, Relative, died, record, sentence
 from engines.stopping import clear
@@ -52,11 +53,11 @@ def run(request: RunRequest, listener: Listener) -> Execution:
             f"this engine does not run tasks in {request.plan.container} yet",
             hint="stage with containerType none, and install the tools that the workflow calls",
         )
-    find_secrets(request.plan.settings.secrets, os.environ)
+    secrets = find_secrets(request.plan.settings.secrets, os.environ)
     resumption = Resumption.of(request.resume) if request.resume is not None else None
 
     def make(request: RunRequest, journal: Journal, listener: Listener) -> _NextflowRun:
-        return _NextflowRun(request, journal, listener, resumption)
+        return _NextflowRun(request, journal, listener, resumption, secrets)
 
     return record(request, listener, make, folders=FOLDERS)
 
@@ -65,9 +66,16 @@ class _NextflowRun(RecordedRun):
     """One run while it lasts."""
 
     def __init__(
-        self, request: RunRequest, journal: Journal, listener: Listener, resumption: Resumption | None
+        self,
+        request: RunRequest,
+        journal: Journal,
+        listener: Listener,
+        resumption: Resumption | None,
+        secrets: Mapping[str, str],
     ) -> None:
         super().__init__(request, journal, listener)
+        self.secrets = secrets
+        self.mask = Mask(secrets)
         self.resumption = resumption
         self.belonging = Belonging(request.content, request.folder, resumed=resumption is not None)
         self.teller = Teller(self.relative, self.belonging)
@@ -141,7 +149,10 @@ class _NextflowRun(RecordedRun):
                 version=request.engine.version,
                 placement=request.placement,
                 settings=request.plan.settings,
+                limits=request.plan.limits,
                 logs=request.folder / "logs",
+                mark=request.uuid.replace("-", ""),
+                has_processes=bool(request.interface.tools),
             )
             + declaration([one.name for one in request.plan.of_role(Role.PLUGIN) if one.kind is Kind.FILE]),
             encoding="utf-8",
@@ -167,15 +178,19 @@ class _NextflowRun(RecordedRun):
         nxf_home = self.tmp / "nxf"
         plugins = self.request.content / PLUGINS
         java_home = self.request.engine.program.resolve().parents[1]
-        secrets = write_secrets(self.request.plan.settings.secrets, nxf_home / "secrets" / "store.json", os.environ)
+        secrets = write_secrets(self.secrets, nxf_home / "secrets" / "store.json")
         return {
             **self.request.environment,
             **offline_environment(nxf_home=nxf_home, tmp=self.tmp, java_home=java_home, plugins=plugins),
-            **({"NXF_SECRETS_FILE": str(secrets)} if secrets else {"NXF_ENABLE_SECRETS": "false"}),
+            **secrets_environment(secrets),
             "HOME": str(home),
             "TMPDIR": str(self.tmp),
             "PWD": str(self.outputs),
         }
+
+    def tell(self, event: Mapping[str, Any], *, sync: bool = False) -> None:
+        """Nobody is told the value of a secret."""
+        super().tell(self.mask.tree(event), sync=sync)
 
     # -- meanwhile -------------------------------------------------------------------------------------------------
 
@@ -324,8 +339,10 @@ class _NextflowRun(RecordedRun):
         if self.parameters is not None:
             end["final_parameters"] = self._final_parameters()
 
+        self.mask.folder(self.request.folder / "logs")
+
     def _final_parameters(self) -> Any:
-        return Relative(self.request.content).tree(_texts(self.parameters, self.relative))
+        return self.mask.tree(Relative(self.request.content).tree(_texts(self.parameters, self.relative)), numbers=True)
 
 
 def as_params(value: Any, *, lists_as_text: bool) -> Any:

@@ -18,7 +18,7 @@ from engines.nextflow.setup import class_data
 from engines.nextflow.setup.launching import command, home_of, java_of
 from engines.nextflow.setup.records import holds_beside, keep_beside
 from staging import process
-from staging.definition import EngineSettings
+from staging.definition import EngineSettings, Limits
 
 _TIMEOUT = 180.0
 _PLACEMENT = Placement(cores=1, memory=1 << 30)
@@ -112,7 +112,14 @@ def _run(engine: InstalledEngine, folder: Path, archive: Path, cancelled: thread
         one.mkdir()
     (launch / "main.nf").write_text(_PIPELINE, encoding="utf-8")
     (launch / "nextflow.config").write_text(_CONFIG, encoding="utf-8")
-    reports = overlay(version=engine.version, placement=_PLACEMENT, settings=EngineSettings(), logs=launch)
+    reports = overlay(
+        version=engine.version,
+        placement=_PLACEMENT,
+        settings=EngineSettings(),
+        limits=Limits(),
+        logs=launch,
+        mark="training",
+    )
     (launch / "overlay.config").write_text(reports, encoding="utf-8")
     (launch / "words.txt").write_text("one two\nthree\n", encoding="utf-8")
     (launch / "params.json").write_text(

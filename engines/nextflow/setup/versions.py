@@ -84,6 +84,10 @@ class Version:
         return hash(self._key)
 
 
+RESOURCE_LIMITS = Version.parse("24.04.0")
+"""The first that can hold a single task to limits (``process.resourceLimits``)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Term:
     comparison: str

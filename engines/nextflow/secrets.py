@@ -39,19 +39,27 @@ def find_secrets(names: Sequence[str], environment: Mapping[str, str]) -> dict[s
     return {name: known[name] for name in names}
 
 
-def write_secrets(names: Sequence[str], store: Path, environment: Mapping[str, str]) -> Path | None:
-    """Write the store of one run with the secrets called ``names``; ``None`` when there are none.
+def write_secrets(secrets: Mapping[str, str], store: Path) -> Path:
+    """Write the store of one run, or of one inspection, with those and no others.
 
-    It lies in the run's scratch space, which is cleared when the run ends. Raises what ``find_secrets`` raises.
+    It lies in scratch space, which is cleared when the run ends. An empty one is written too: with none at all, a
+    process that needs a secret would get an empty text for it.
     """
-    found = find_secrets(names, environment)
-    if not found:
-        return None
     store.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     descriptor = os.open(store, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _ONLY_OWNER)
     with open(descriptor, "w", encoding="utf-8") as stream:  # noqa: PTH123 - a descriptor
-        json.dump([{"name": name, "value": value} for name, value in found.items()], stream)
+        json.dump([{"name": name, "value": value} for name, value in secrets.items()], stream)
     return store
+
+
+def secrets_environment(store: Path) -> dict[str, str]:
+    """The variables by which the engine uses a store."""
+    return {"NXF_ENABLE_SECRETS": "true", "NXF_SECRETS_FILE": str(store)}
+
+
+def hidden(name: str) -> str:
+    """What stands for a secret's value wherever it may not be."""
+    return f"<secret {name}>"
 
 
 def users_store(environment: Mapping[str, str]) -> Path:
