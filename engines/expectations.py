@@ -11,6 +11,7 @@ from staging.definition import ExpectedOutput
 from staging.errors import Fault
 from staging.plan import Json
 
+_SHOWN_PATHS = 3
 _CLASSES = {"File": "File", "stdout": "File", "stderr": "File", "Directory": "Directory"}
 _CLASSES |= dict.fromkeys(("boolean", "int", "long", "float", "double", "string", "enum", "record"), "Value")
 
@@ -45,10 +46,13 @@ def unknown_outputs(
     return tuple(faults)
 
 
-def check(expected: Sequence[ExpectedOutput], outputs: Mapping[str, Json], *, claimed: bool = False) -> str | None:
+def check(
+    expected: Sequence[ExpectedOutput], outputs: Mapping[str, Json], *, claimed: bool = False, folder: str = ""
+) -> str | None:
     """The sentence that says which expected output is missing or too many, or ``None`` when all is well.
 
-    ``claimed``: the outputs were chosen by ``engines.claims``, which looked at ``glob`` already.
+    ``claimed``: the outputs were chosen by ``engines.claims``, which looked at ``glob`` already; then they hold what
+    else was published too. ``folder`` is what the paths of all begin with, ended by ``/``.
     """
     for one in expected:
         found = list(_items(outputs.get(one.name)))
@@ -58,10 +62,28 @@ def check(expected: Sequence[ExpectedOutput], outputs: Mapping[str, Json], *, cl
         if one.glob is not None and not claimed:
             found = [item for item in found if fnmatchcase(_basename(item), one.glob)]
         if len(found) < one.minimum:
-            return f"the output {one.name!r} has {_count(len(found))}, the stage file expects {_range(one)}"
+            miss = f"the output {one.name!r} has {_count(len(found))}, the stage file expects {_range(one)}"
+            return miss + (_instead(one, expected, outputs, folder) if claimed and not found else "")
         if one.maximum is not None and len(found) > one.maximum:
             return f"the output {one.name!r} has {_count(len(found))}, the stage file expects {_range(one)}"
     return None
+
+
+def _instead(one: ExpectedOutput, expected: Sequence[ExpectedOutput], outputs: Mapping[str, Json], folder: str) -> str:
+    """What was published, for an output that none of it is: first what no other output is either."""
+    names = {other.name for other in expected}
+    in_turn = sorted(outputs.items(), key=lambda named: named[0] in names)
+    paths = [_path(item).removeprefix(folder) for _, value in in_turn for item in _items(value)]
+    told = list(dict.fromkeys(path for path in paths if path))
+    more = f" and {len(told) - _SHOWN_PATHS} more" if len(told) > _SHOWN_PATHS else ""
+    published = (
+        f"the run published {', '.join(map(repr, told[:_SHOWN_PATHS]))}{more}" if told else "nothing was published"
+    )
+    return f": nothing fits its glob {one.glob!r}, {published}" if one.glob is not None else f": {published}"
+
+
+def _path(item: Json) -> str:
+    return str(item.get("path") or item.get("basename") or "") if isinstance(item, Mapping) else ""
 
 
 def _kinds_of(kind: Json) -> set[str]:

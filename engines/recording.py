@@ -275,7 +275,11 @@ class RecordedRun(ABC):
             }
         if failure is not None:
             return end | {"status": "failed", **failure}
-        if miss := expectations.check(request.plan.outputs, end["outputs"], claimed=claimed):
+        if claimed:
+            for one in request.plan.outputs:
+                end["outputs"].setdefault(one.name, None if one.maximum == 1 else [])
+        folder = self.relative.path(f"{request.folder}/outputs/")
+        if miss := expectations.check(request.plan.outputs, end["outputs"], claimed=claimed, folder=folder):
             return end | {"status": "failed", "error": miss}
         for slot in request.interface.outputs:
             end["outputs"].setdefault(slot.name, None)

@@ -23,7 +23,7 @@ from staging.grammar import (
     read_fields,
     unbuilt,
 )
-from staging.limits_reading import as_time
+from staging.limits_reading import LARGEST_CORES, LARGEST_COUNT, as_time
 from staging.nodes import ListNode, MapNode, shown
 
 ENGINE_PATTERN = r"^\s*[A-Za-z][A-Za-z0-9_.+-]*(?:@[^\s@]+)?\s*$"
@@ -139,15 +139,15 @@ def _read_settings(fields: Fields, nextflow: Fields | None) -> EngineSettings:
         message = f"the profiles here are {','.join(inner)}, but those of the stage file's 'profile' {','.join(outer)}"
         nextflow.children["profile"].fault(message, "keep one of them", structural=False)
 
-    def count(key: str, minimum: int) -> int | None:
+    def count(key: str, minimum: int, maximum: int = LARGEST_COUNT) -> int | None:
         assert nextflow is not None
-        return nextflow.read(key, lambda one: as_integer(one, minimum))
+        return nextflow.read(key, lambda one: as_integer(one, minimum, maximum))
 
     return EngineSettings(
         profiles=outer or inner or (),
-        max_cpus=count("maxCPUs", 1),
+        max_cpus=count("maxCPUs", 1, LARGEST_CORES),
         max_processes=count("maxProcesses", 1),
-        max_cpus_per_process=count("maxCPUsPerProcess", 1),
+        max_cpus_per_process=count("maxCPUsPerProcess", 1, LARGEST_CORES),
         max_task_duration=nextflow.read("maxTaskDuration", as_time),
         max_retries=count("maxRetries", 0),
         lists_as_text=nextflow.flag("serializeListAsString", default=False),

@@ -191,12 +191,15 @@ def as_flag(cursor: Cursor) -> bool | None:
     return None
 
 
-def as_integer(cursor: Cursor, minimum: int = 0) -> int | None:
-    """An integer of at least ``minimum``."""
+def as_integer(cursor: Cursor, minimum: int = 0, maximum: int | None = None) -> int | None:
+    """An integer of at least ``minimum`` and at most ``maximum``."""
     node = cursor.node
     value = node.value if isinstance(node, ScalarNode) else None
     if isinstance(value, int | float) and is_whole(value) and value >= minimum:
-        return int(value)
+        if maximum is None or value <= maximum:
+            return int(value)
+        cursor.fault(f"that is too large: it can be {maximum} at most")
+        return None
     cursor.expected(f"an integer of at least {minimum}")
     return None
 

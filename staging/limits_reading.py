@@ -11,6 +11,9 @@ from staging.quantities import parse_memory, parse_time
 
 _LIMITS = {"cores": KEY, "memory": KEY, "time": KEY}
 LIMITS = tuple(_LIMITS)
+LARGEST_COUNT = 2**31 - 1
+"""Engines and operating systems count with 32 bits: of processes, of retries, of seconds."""
+LARGEST_CORES = 100_000
 
 
 def read_limits(cursor: Cursor) -> Limits | None:
@@ -19,7 +22,7 @@ def read_limits(cursor: Cursor) -> Limits | None:
     if fields is None:
         return None
     return Limits(
-        cores=fields.read("cores", lambda one: as_integer(one, 1)),
+        cores=fields.read("cores", lambda one: as_integer(one, 1, LARGEST_CORES)),
         memory=fields.read("memory", _read_memory),
         time=fields.read("time", as_time),
     )
@@ -31,7 +34,11 @@ def _read_memory(cursor: Cursor) -> int | None:
 
 def as_time(cursor: Cursor) -> int | None:
     """A time span, in seconds."""
-    return _read_amount(cursor, parse_time, "a number of seconds, or a time such as '2h'")
+    seconds = _read_amount(cursor, parse_time, "a number of seconds, or a time such as '2h'")
+    if seconds is not None and seconds > LARGEST_COUNT:
+        cursor.fault(f"a time can be {LARGEST_COUNT} seconds at most", structural=False)
+        return None
+    return seconds
 
 
 def _read_amount(cursor: Cursor, parse: Callable[[str], int | None], what: str) -> int | None:

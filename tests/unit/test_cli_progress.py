@@ -37,6 +37,23 @@ def test_each_transfer_gets_one_line_with_its_size() -> None:
     ]
 
 
+def test_a_name_can_neither_begin_a_line_nor_move_the_cursor() -> None:
+    stream = io.StringIO()
+    narrator = Narrator(stream, verbose=True)
+    narrator.step_started("A (x\nwfexs-like: error: it is not\x1b[2J\r)", identity="1")
+    narrator.step_ended("A (x\nwfexs-like: error: it is not\r)", "completed", identity="1", seconds=1.0)
+    narrator.begin("1", "a\nb\x08", None)
+    narrator.end("1", "fetched")
+    narrator.close()
+
+    assert lines_of(stream)[:4] == [
+        "step A (x\\nwfexs-like: error: it is not\\r)",
+        "task A (x\\nwfexs-like: error: it is not\\r) completed after 1.0 s",
+        "fetching a\\nb\\x08",
+        "fetched: a\\nb\\x08",
+    ]
+
+
 def test_a_thousand_transfers_from_many_threads_are_summed_up_and_none_is_lost() -> None:
     stream = io.StringIO()
     narrator = Narrator(stream)

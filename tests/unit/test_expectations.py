@@ -81,4 +81,30 @@ def test_outputs_that_were_claimed_by_their_glob_are_not_held_against_it_again()
     outputs: dict[str, Json] = {"o": [{"class": "File", "basename": "a.bam"}]}
 
     assert check(expected, outputs, claimed=True) is None
-    assert check(expected, {"o": []}, claimed=True) == "the output 'o' has no value, the stage file expects 1 or more"
+    assert (
+        check(expected, {"o": []}, claimed=True)
+        == "the output 'o' has no value, the stage file expects 1 or more: nothing fits its glob 'bam/*.bam', "
+        "nothing was published"
+    )
+
+
+def test_a_glob_that_nothing_fits_is_told_with_what_was_published() -> None:
+    expected = (ExpectedOutput(name="o", glob="bam/*.bam"), ExpectedOutput(name="p"))
+    paths = [f"runs/1/outputs/{name}" for name in ("p.txt", "a.bam", "b.bam", "d/c.txt")]
+    outputs: dict[str, Json] = {
+        name: {"class": "File", "path": path}
+        for name, path in zip(("p", "a.bam", "b.bam", "d/c.txt"), paths, strict=True)
+    }
+
+    miss = check(expected, {**outputs, "o": None}, claimed=True, folder="runs/1/outputs/")
+
+    assert miss == (
+        "the output 'o' has no value, the stage file expects 1: nothing fits its glob 'bam/*.bam', "
+        "the run published 'a.bam', 'b.bam', 'd/c.txt' and 1 more"
+    )
+
+
+def test_an_output_without_a_glob_is_told_with_what_was_published() -> None:
+    miss = check((ExpectedOutput(name="o"),), {"x.txt": {"class": "File", "path": "x.txt"}}, claimed=True)
+
+    assert miss == "the output 'o' has no value, the stage file expects 1: the run published 'x.txt'"

@@ -32,12 +32,13 @@ def fault(folder: Path, text: str) -> Fault:
         ("engine: nextflow@24.10.0", "nextflow", "24.10.0"),
         ("engine: nfl@23.10.1", "nextflow", "23.10.1"),
         ("engine: NFL", "nextflow", None),
-        ("engine: {name: Nextflow, version: 24.10}", "nextflow", "24.10"),
+        ("engine: {name: Nextflow, version: 24.10.0}", "nextflow", "24.10.0"),
+        ("engine: nextflow@23.05.0-edge", "nextflow", "23.05.0-edge"),
         ("workflow_type: nextflow", "nextflow", None),
         ("workflow_type: NFL", "nextflow", None),
         ("workflow_type: NFL\nengine: {version: 22.10.7}", "nextflow", "22.10.7"),
         ("workflow_config: {nextflow: {version: 24.10.0}}", "nextflow", "24.10.0"),
-        ("workflow_config: {nextflow: {version: 24.10}}", "nextflow", "24.10"),
+        ("workflow_config: {cwl: {version: 3.10}}", "cwltool", "3.10"),
         ("workflow_config: {nextflow: {version: '24.10.0'}}\nengine: nextflow@24.10.0", "nextflow", "24.10.0"),
         ("workflow_config: {nextflow: {maxCPUs: 2}}", None, None),
         ("workflow_config: {nextflow: {version: 24.10.0}, cwl: {version: 3.1}}\nengine: nfl", "nextflow", "24.10.0"),
@@ -47,6 +48,25 @@ def fault(folder: Path, text: str) -> Fault:
 )
 def test_an_engine_is_named_in_several_ways(tmp_path: Path, text: str, name: str | None, version: str | None) -> None:
     assert load(tmp_path, text).engine == EngineWish(name=name, version=version)
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "column"),
+    [
+        ("engine: nextflow@24", "engine", 9),
+        ("engine: nextflow@latest", "engine", 9),
+        ("workflow_type: nextflow\nengine: {version: 24.10}", "engine", 9),
+        ("workflow_config: {nextflow: {version: 24.10}}", "workflow_config.nextflow.version", 39),
+    ],
+)
+def test_what_is_no_version_of_nextflow_is_a_fault_where_it_is_written(
+    tmp_path: Path, text: str, where: str, column: int
+) -> None:
+    one = fault(tmp_path, text)
+
+    assert one.message.endswith("is no version of Nextflow")
+    assert (one.where, one.column) == (where, column)
+    assert "24.10.0" in str(one.hint)
 
 
 @pytest.mark.parametrize(
@@ -239,3 +259,32 @@ def test_the_folder_of_outputs_keeps_its_name(tmp_path: Path) -> None:
     place = "params: {a: {c-l-a-s-s: Directory, autoFill: true, autoPrefix: false}}\n"
     one = fault(tmp_path, place + "outputs: {o: {c-l-a-s-s: Directory, fillFrom: a, preferredName: x}}")
     assert one.where == "outputs.o.preferredName"
+
+
+@pytest.mark.parametrize(
+    ("text", "most"),
+    [
+        ("maxProcesses: 1000000000000000000000000000000", 2**31 - 1),
+        ("maxRetries: 2147483648", 2**31 - 1),
+        ("maxCPUs: 100001", 100_000),
+        ("maxCPUsPerProcess: 1.0e9", 100_000),
+    ],
+)
+def test_a_number_that_nobody_can_mean_is_a_fault(tmp_path: Path, text: str, most: int) -> None:
+    found = fault(tmp_path, f"workflow_config: {{nextflow: {{{text}}}}}")
+
+    assert f"it can be {most} at most" in found.message
+    assert found.where == f"workflow_config.nextflow.{text.partition(':')[0]}"
+
+
+def test_the_largest_numbers_are_taken(tmp_path: Path) -> None:
+    text = "maxProcesses: 2147483647, maxRetries: 2147483647, maxCPUs: 100000, maxTaskDuration: 2147483647"
+    settings = load(tmp_path, f"workflow_config: {{nextflow: {{{text}}}}}").settings
+
+    assert settings.max_processes == settings.max_retries == settings.max_task_duration == 2**31 - 1
+    assert settings.max_cpus == 100_000
+
+
+@pytest.mark.parametrize("text", ["maxTaskDuration: 2147483648", "maxTaskDuration: 99999999999d"])
+def test_a_time_longer_than_anybody_lives_is_a_fault(tmp_path: Path, text: str) -> None:
+    assert "2147483647 seconds at most" in fault(tmp_path, f"workflow_config: {{nextflow: {{{text}}}}}").message

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
-from wfexs_like.cli.render import counted, duration, plain, size
+from wfexs_like.cli.render import counted, duration, one_line, plain, size
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -128,8 +128,8 @@ class Narrator:
         with self._lock:
             now = time.monotonic()
             kind = "task" if identity else "step"
-            work = self._works.pop(f"step:{identity or name}", None) or _Work(name, None, kind, now, now)
-            who = f"{kind} {name}" + (f" (attempt {attempt})" if attempt > 1 else "")
+            work = self._works.pop(f"step:{identity or name}", None) or _Work(one_line(name), None, kind, now, now)
+            who = f"{kind} {one_line(name)}" + (f" (attempt {attempt})" if attempt > 1 else "")
             if cached:
                 self._finish(work, _REUSED, f"{who} {_REUSED}")
                 return
@@ -160,7 +160,7 @@ class Narrator:
     def _begin(self, key: str, label: str, total: int | None, kind: str) -> None:
         now = time.monotonic()
         with self._lock:
-            work = _Work(plain(label), total, kind, now, now)
+            work = _Work(one_line(label), total, kind, now, now)
             self._works[key] = work
             if self._quiet or self._closed:
                 return

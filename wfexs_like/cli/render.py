@@ -8,6 +8,7 @@ from typing import Final
 
 # Everything that could move the cursor, change colours, or turn the reading direction round.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_BREAKS: Final = re.compile("[\t\n\x85\u2028\u2029]")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;:]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _STEP = 1000
 _MINUTE, _HOUR = 60, 3600
@@ -32,6 +33,11 @@ _STATUS_STYLE: Final[Mapping[str, str]] = {
 def plain(text: str) -> str:
     """``text`` from anywhere, harmless on a terminal: colours are dropped, control characters are shown escaped."""
     return _UNSAFE.sub(_escaped, _ANSI.sub("", text.replace("\r\n", "\n")))
+
+
+def one_line(text: str) -> str:
+    """``text`` from anywhere as part of a line: harmless, and a line break or a tabulator in it is shown escaped."""
+    return _BREAKS.sub(_escaped, plain(text))
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from wfexs_like.cli.context import App, shown_path
-from wfexs_like.cli.render import elapsed, plain
+from wfexs_like.cli.render import elapsed, one_line, plain
 
 if TYPE_CHECKING:
     from engines.execution import Execution, StepRun
@@ -20,6 +20,12 @@ _TAIL_BYTES: Final = 65536
 _LINE_LENGTH: Final = 1000
 _SIGNAL: Final = re.compile(r"\bsignal ([0-9]{1,2})\b")
 _JAVA_FRAME: Final = re.compile(r"\s+(?:at [\w.$/<>@]+\(.*\)|\.\.\. \d+ (?:more|common frames omitted))\s*$")
+_UNREACHED: Final = re.compile(
+    r"name resolution|could not resolve|name or service not known|name does not resolve|nodename nor servname"
+    r"|network is (?:unreachable|down)|UnknownHostException|unable to resolve host|getaddrinfo|no route to host"
+    r"|can't stage file (?:https?|ftp|s3|gs|az)://",
+    re.IGNORECASE,
+)
 FAILED: Final = 8
 
 
@@ -84,13 +90,17 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
     step = failing_step(execution)
     reason = execution.error or (step.error if step else None)
     what = f"run {execution.run} was killed" if status == "killed" else f"the workflow failed in run {execution.run}"
-    lines = [f"wfexs-like: error: {what}" + (f": {reason}" if reason else "")]
+    lines = [f"wfexs-like: error: {what}" + (f": {one_line(reason)}" if reason else "")]
     log = failing_log(app.session.logs(workdir, execution.run), step) if status == "failed" else None
     tail = last_lines(log, TAIL_LINES, ours=step is None or log.suffix == ".log") if log is not None else []
     if log is not None and tail:
         lines += [f"the last lines of {shown_path(log)}:", *(f"  | {line}" for line in tail)]
     elif execution.tail:
         lines += ["the last lines that it wrote:", *(f"  | {line[:_LINE_LENGTH]}" for line in execution.tail)]
+    if execution.network == "namespace" and _wants_network((reason or "", *tail, *execution.tail)):
+        lines.append(
+            "wfexs-like: hint: this run has no network: stage what it needs, as a parameter or in the workflow"
+        )
     if can_be_continued(execution):
         lines.append(
             f'wfexs-like: hint: "wfexs-like run {workdir} --resume {execution.run}" continues where it stopped'
@@ -100,12 +110,23 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
 
 
 def can_be_continued(execution: Execution) -> bool:
-    """Whether there is something that another run need not do again, and an engine that can take it from there."""
+    """Whether there is something that another run need not do again, and an engine that can take it from there.
+
+    It helps where a task failed or was stopped: what the workflow itself does wrong it would do again.
+    """
     from engines.base import ENGINES
 
+    stopped = any(str(step.status) in ("killed", "running") for step in execution.steps)
+    if str(execution.status) != "killed" and failing_step(execution) is None and not stopped:
+        return False
     if not any(str(step.status) == "completed" for step in execution.steps):
         return False
     return execution.engine in ENGINES.names() and ENGINES.load(execution.engine).resumes
+
+
+def _wants_network(lines: Iterable[str]) -> bool:
+    """Whether what was said at the end is that somebody else's machine could not be reached."""
+    return any(_UNREACHED.search(line) for line in lines)
 
 
 def failing_step(execution: Execution) -> StepRun | None:

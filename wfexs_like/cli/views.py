@@ -13,6 +13,7 @@ from wfexs_like.cli.render import (
     duration,
     elapsed,
     moment,
+    one_line,
     plain,
     short_digest,
     size,
@@ -113,7 +114,7 @@ def run_view(execution: Execution, content: Path, *, colour: bool = False) -> st
 
 def outputs_lines(outputs: Mapping[str, Json], content: Path) -> list[str]:
     """Each output's name and value."""
-    return [plain(f"  {name}: {value_line(placed(value, content))}") for name, value in outputs.items()]
+    return [one_line(f"  {name}: {value_line(placed(value, content))}") for name, value in outputs.items()]
 
 
 def crate_view(report: CrateReport) -> str:
@@ -206,14 +207,14 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
     facts = plain(f"(started {moment(run.started)} UTC, {network}{ground}{continued})")
     lines = [f"run {run.run}  {status(str(run.status), colour=colour)}{after}  {facts}"]
     if run.error:
-        lines.append(plain(f"  {run.error}"))
+        lines.append(one_line(f"  {run.error}"))
     for step in run.steps[:SHOWN_STEPS]:
         code = f" with exit code {step.exit_code}" if step.exit_code else ""
         spent = None if step.cached else elapsed(step.started, step.ended)
         attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
         noun = "step" if step.id == step.name else "task"
         lines.append(
-            f"  {noun} {plain(step.name)}{attempt}  {status(str(step.status), colour=colour)}{code}"
+            f"  {noun} {one_line(step.name)}{attempt}  {status(str(step.status), colour=colour)}{code}"
             + (f"  {duration(spent)}" if spent is not None else "")
             + ("  from an earlier run" if step.cached else "")
         )

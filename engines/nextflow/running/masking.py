@@ -24,10 +24,11 @@ _SHORT = 4
 _LINE = 8
 """So long is a line of a value at least to be taken for a part of it."""
 # Fields of events and of files whose values are the record's own words, or places where something lies.
-_KEPT_WORDS = """event time status started ended uuid id after network processes child step tool class path transient
-location basename nameroot nameext size sha256 checksum logs moved gone host plan_digest engine owner schema"""
-_FRAME_WORDS = """name inputs outputs resources trace environment script tag error error_kind tail exit_code argv command
-container attempt cached final_parameters signal parameters overrides"""
+_KEPT_WORDS = """event time status started ended uuid id after network processes child step tool class path
+transient location basename nameroot nameext size sha256 checksum logs moved gone host plan_digest engine owner
+schema"""
+_FRAME_WORDS = """name inputs outputs resources trace environment script tag error error_kind tail exit_code argv
+command container attempt cached final_parameters signal parameters overrides"""
 _KEPT = frozenset(_KEPT_WORDS.split())
 _FRAME = _KEPT | frozenset(_FRAME_WORDS.split())
 
