@@ -49,7 +49,19 @@ _ENGINE_KEYS = {"name": KEY, "version": KEY}
 _ENGINE = re.compile(ENGINE_PATTERN)
 _SECRET = re.compile(VARIABLE_PATTERN)
 _PROFILE = re.compile(r"[^\s,\x00-\x1f\x7f-][^\s,\x00-\x1f\x7f]*")
+_NEXTFLOW_VERSION = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}\.[0-9]{1,9}(?:-[A-Za-z][A-Za-z0-9]{0,31})?")
 _ENGINES = {"cwl": "cwltool", "CWL": "cwltool", "nextflow": "nextflow", "NFL": "nextflow"}
+
+
+def _check_number(cursor: Cursor | None, name: str | None, version: str | None) -> None:
+    """Refuse what can't be a version of Nextflow, where it is written. A range is not one."""
+    if cursor is None or name != "nextflow" or version is None or _NEXTFLOW_VERSION.fullmatch(version):
+        return
+    cursor.fault(
+        f"{shown(version)} is no version of Nextflow",
+        "write all of it, such as 24.10.0 or 23.05.0-edge; or leave it out: then the workflow decides",
+        structural=False,
+    )
 
 
 def read_engine(fields: Fields, config: Fields | None) -> tuple[EngineWish, EngineSettings]:
@@ -58,6 +70,8 @@ def read_engine(fields: Fields, config: Fields | None) -> tuple[EngineWish, Engi
     wish = _named(fields)
     versions = {name: cursor for name, one in sections.items() if (cursor := one.get("version")) is not None}
     asked = {name: text for name, one in versions.items() if (text := _read_version(one)) is not None}
+    _check_number(fields.get("engine"), wish.name, wish.version)
+    _check_number(versions.get("nextflow"), "nextflow", asked.get("nextflow"))
     return _with_version(wish, versions, asked), _read_settings(fields, sections.get("nextflow"))
 
 

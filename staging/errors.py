@@ -85,7 +85,7 @@ class Fault:
         """One entry of ``faults`` in the JSON contract."""
         return {
             "file": self.file,
-            "where": self.where,
+            "where": self.where or None,
             "line": self.line,
             "column": self.column,
             "message": self.message,
@@ -119,7 +119,7 @@ class DefinitionError(WfexsError):
         if message is None:
             count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
             message = f"{first.file if first else 'document'} has {count}"
-        super().__init__(message, hint=hint, where=first.where if first else None)
+        super().__init__(message, hint=hint, where=(first.where or None) if first else None)
         self.faults = faults
         self.fields = {"faults": [fault.as_json() for fault in faults]}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from staging.sources import read_mirrors
 
 _PATHLIKE_SUFFIXES = (".cwl", ".yml", ".yaml", ".json", ".nf", ".zip", ".crate", ".eln")
 _GIT_SCHEMES = frozenset({"git", "git+file", "git+http", "git+https", "git+ssh"})
+_REPOSITORY_PAGE = re.compile(r"//(?:www\.)?(?:github|gitlab)\.com/[^/?#]+/[^/?#]+/?")
 _TRS_HINT = "give the workflow's own address instead, such as git+https://host/repository@version"
 
 
@@ -53,6 +55,14 @@ def read_workflow(fields: Fields, base: Path) -> Source | None:
 def _as_workflow(cursor: Cursor, text: str, identifier: Identifier, base: Path) -> Identifier | None:
     """The workflow's identifier, where a local path may have a fragment: ``main.cwl#step``."""
     text = text.strip()
+    if identifier.scheme in ("http", "https") and _REPOSITORY_PAGE.fullmatch(identifier.body):
+        address = f"git+{identifier.scheme}:{identifier.body.rstrip('/')}"
+        cursor.fault(
+            f"{shown(text)} is a repository's page in the web, not a document",
+            f"write {address}@ref for the repository, with a tag, a branch or a commit",
+            structural=False,
+        )
+        return None
     if not identifier.is_relative and (identifier.scheme != "file" or text.lower().startswith("file:")):
         return identifier
     path, hash_sign, fragment = text.partition("#")
@@ -77,7 +87,7 @@ def _with_version(cursor: Cursor, identifier: Identifier, version: str) -> Ident
     host, slash, path = identifier.body.removeprefix("//").partition("/")
     if identifier.scheme in _GIT_SCHEMES and "@" not in path:
         return replace(identifier, body=f"{identifier.body}@{quote(version, safe='/+:~')}")
-    if identifier.scheme == "github" and slash and "/" not in path.strip("/"):
+    if identifier.scheme == "github" and slash and "/" not in path.strip("/") and "@" not in path:
         return replace(identifier, body=f"{host}/{path.strip('/')}/{quote(version, safe='+:~')}")
     cursor.fault(
         "'version' is the version in a repository, and the workflow's address names "

@@ -50,9 +50,9 @@ def split_git(identifier: Identifier) -> GitSource:
     """Read a git identifier.
 
     Forms: ``git+https://host/path/repo.git@ref#subdirectory=path`` as pip has it, with ``git+http``, ``git+ssh``,
-    ``git+file`` or ``git`` alike; ``github:owner/repo``, ``github:owner/repo/ref`` and ``github:owner/repo/ref/path``
-    (a slash in that ref is ``%2F``). A process within a CWL document follows as ``&process=main``, as ``#main``, or as
-    ``%23main`` at the end of the subdirectory.
+    ``git+file`` or ``git`` alike; ``github:owner/repo``, ``github:owner/repo@ref``, ``github:owner/repo/ref`` and
+    ``github:owner/repo/ref/path`` (a slash in the latter refs is ``%2F``). A process within a CWL document follows as
+    ``&process=main``, as ``#main``, or as ``%23main`` at the end of the subdirectory.
 
     Raises:
         IdentifierError: it is none of these.
@@ -123,14 +123,20 @@ def _url_of(identifier: Identifier, base: str, transport: str) -> str:
 
 def _read_github(identifier: Identifier) -> tuple[str, str | None, str | None]:
     owner, _, rest = identifier.body.strip("/").partition("/")
-    repository, _, rest = rest.partition("/")
-    ref, _, path = rest.partition("/")
+    path = ""
+    repository, marked, ref = rest.partition("@")
+    if "/" in repository or not marked:
+        marked = ""
+        repository, _, rest = rest.partition("/")
+        ref, _, path = rest.partition("/")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", owner) or not re.fullmatch(
         r"[A-Za-z0-9_.][A-Za-z0-9_.-]*", repository
     ):
-        raise IdentifierError(f"{identifier} is not of the form github:owner/repository/ref/path")
+        raise IdentifierError(
+            f"{identifier} is not of the form github:owner/repository@ref or github:owner/repository/ref/path"
+        )
     url = f"https://github.com/{owner}/{repository.removesuffix('.git')}.git"
-    checked = _checked_ref(unquote(ref), identifier) if ref else None
+    checked = _checked_ref(unquote(ref), identifier) if ref or marked else None
     return url, checked, _checked_path(unquote(path), identifier)
 
 

@@ -617,7 +617,7 @@ def test_faults_of_a_stage_file_come_in_full_with_exit_code_3(call: Call, sessio
                 "message": "unknown key",
                 "hint": "did you mean b?",
             },
-            {"file": "demo.stage", "where": "", "line": None, "column": None, "message": "empty", "hint": None},
+            {"file": "demo.stage", "where": None, "line": None, "column": None, "message": "empty", "hint": None},
         ],
     }
     text = call("check", "demo.stage")

@@ -289,6 +289,7 @@ def test_a_version_goes_into_an_address_that_names_none(folder: Path, workflow: 
     [
         ("git+https://example.org/a.git@v2", "names one already"),
         ("github:lab/repo/v2", "names one already"),
+        ("github:lab/repo@v2", "names one already"),
         ("https://example.org/a.cwl", "names no repository"),
         ("main.cwl", "names no repository"),
     ],
@@ -412,3 +413,9 @@ def test_the_faults_of_a_job_file_carry_its_name(folder: Path) -> None:
     (folder / "job.yml").write_text("a: [\n")
     one = fault(folder, WORKFLOW + "params-from: job.yml\n")
     assert (Path(one.file).name, one.line) == ("job.yml", 2)
+
+
+def test_a_repositorys_page_is_no_workflow_and_it_is_said_what_to_write(folder: Path) -> None:
+    one = fault(folder, "workflow_id: https://github.com/lab/repo\n")
+    assert "page" in one.message
+    assert "git+https://github.com/lab/repo@ref" in str(one.hint)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import click
 
-from staging.errors import DefinitionError, InterruptedByUser, UsageError, WfexsError, from_os_error
+from staging.errors import DefinitionError, Fault, InterruptedByUser, UsageError, WfexsError, from_os_error
 from wfexs_like.cli.render import plain
 from wfexs_like.cli.table import PROGRAM
 
@@ -68,15 +68,24 @@ def _unexpected(error: BaseException) -> WfexsError:
     )
 
 
+def _says_all(error: DefinitionError, fault: Fault) -> bool:
+    """Whether an error tells all that its fault does: the sentence, its place in a text and its hint, if it has any."""
+    message = error.message
+    placed = fault.line is None or f":{fault.line}" in message or f"line {fault.line}" in message
+    return fault.message in message and placed and (not fault.hint or fault.hint in f"{message} {error.hint}")
+
+
 def _text(error: WfexsError) -> str:
     place = (
         f" ({error.where})" if error.where and type(error) is WfexsError and error.where not in error.message else ""
     )
     lines = [f"{PROGRAM}: error: {plain(error.message)}{plain(place)}"]
     if isinstance(error, DefinitionError):
-        lines += [f"  {plain(str(fault))}" for fault in error.faults[:SHOWN_FAULTS]]
-        if len(error.faults) > SHOWN_FAULTS:
-            lines.append(f"  and {len(error.faults) - SHOWN_FAULTS} more")
+        # A fault that is all there is was told already.
+        faults = [one for one in error.faults if len(error.faults) > 1 or not _says_all(error, one)]
+        lines += [f"  {plain(str(fault))}" for fault in faults[:SHOWN_FAULTS]]
+        if len(faults) > SHOWN_FAULTS:
+            lines.append(f"  and {len(faults) - SHOWN_FAULTS} more")
     if error.hint:
         lines.append(f"{PROGRAM}: hint: {plain(error.hint)}")
     return "\n".join(lines)

@@ -30,6 +30,7 @@ from staging.definition import (
 from staging.errors import ContainerError, DefinitionError, DigestError, Fault
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
+from staging.places import placed
 from staging.placing import write_atomically
 from staging.plan import Json, Kind, Plan, PlanItem, Role, Trust, WorkflowEntry, canonical, settings_as_json
 from staging.progress import Progress
@@ -42,6 +43,8 @@ WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
 INSPECTION_VERSION = 4
 _DEFAULT_ENGINE = "cwltool"
+_PROFILE = "profile"
+_PROFILE_PLACES = (_PROFILE, "workflow_config.nextflow.profile")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,7 +155,7 @@ def stage_workflow(work: StageWork) -> StagedWorkflow:
     )
     (known,) = (locked.of_role(Role.ENGINE)[:1] if locked else ()) or (None,)
     installed = engine.install(
-        version, work.cache, work.progress.say, str(known.fingerprint) if known is not None else None
+        version, work.cache, work.progress.say, known.fingerprint.digest if known is not None else None
     )
     if work.definition.settings != EngineSettings() and not engine.takes_settings:
         work.progress.say(f"profiles and limits for Nextflow's tasks mean nothing to {engine.name}: they are left out")
@@ -289,11 +292,24 @@ class Inspection:
         kept = self._kept(wish, plugins)
         interface = _read_kept(kept)
         if interface is None:
-            interface = self.engine.inspect(self.root, self.entry, self.installed, wish, folder)
+            interface = self._inspected(wish, folder)
             check_contained(self.root, interface.entry, self.engine.references)
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_json(kept, interface_as_json(interface))
         return interface
+
+    def _inspected(self, wish: Wish, folder: Path | None) -> WorkflowInterface:
+        """The engine's answer. A fault of what the stage file asks is told at its place there."""
+        try:
+            return self.engine.inspect(self.root, self.entry, self.installed, wish, folder)
+        except DefinitionError as error:
+            if not any(one.where == _PROFILE and not one.file for one in error.faults):
+                raise
+            faults = tuple(
+                placed(one, self.work.definition, _PROFILE_PLACES) if one.where == _PROFILE and not one.file else one
+                for one in error.faults
+            )
+            raise DefinitionError(faults, hint=error.hint) from error
 
     def _kept(self, wish: Wish, plugins: tuple[StagedItem, ...]) -> Path:
         facts = {

@@ -44,7 +44,7 @@ class Probe {
             told = probe.read()
         }
         catch (Throwable error) {
-            told = [fault: Plain.words(error)]
+            told = [fault: Plain.words(error), place: probe.place(error)]
         }
         answer(place, told)
         Runtime.runtime.halt(0)
@@ -154,14 +154,16 @@ class Probe {
         session.init(new ScriptFile(script.toFile()))
         ScriptParser parser = new ScriptParser(session).setModule(true).setBinding(session.binding)
         String unread = null
+        Map stopped = null
         try {
             parser.runScript(script)
         }
         catch (Throwable error) {
             if (isFault(error)) {
-                return [fault: Plain.words(error)]
+                return [fault: Plain.words(error), place: place(error)]
             }
             unread = Plain.words(error)
+            stopped = place(error)
         }
         Map<String, ScriptMeta> metas = [:]
         ScriptMeta.REGISTRY.each { one, meta -> metas[meta.scriptPath.toString()] = meta }
@@ -180,11 +182,39 @@ class Probe {
         return [
             dsl: dsl,
             unread: unread,
+            place: stopped,
             processes: processes,
             workflows: workflows,
             scripts: metas.keySet() as List,
             defaults: Plain.value(session.binding.getVariable('params') ?: [:]),
         ]
+    }
+
+    /** The file and the line of the workflow in which an error came up; null where the trace doesn't tell. */
+    private Map place(Throwable error) {
+        Map<String, Path> sources = [:]
+        ScriptMeta.REGISTRY.each { one, meta -> sources[one.class.name] = meta.scriptPath }
+        Set seen = Collections.newSetFromMap(new IdentityHashMap())
+        Map found = null
+        for (Throwable one = error; one != null && seen.add(one); one = one.cause) {
+            for (StackTraceElement frame : one.stackTrace) {
+                // A closure's class is called after the script's.
+                Path source = sources[frame.className.tokenize('$')[0]]
+                if (source == null && frame.className.startsWith('_nf_config_')) {
+                    source = base.resolve('nextflow.config')
+                }
+                if (source != null && frame.lineNumber > 0) {
+                    found = [file: source.toAbsolutePath().normalize().toString(), line: frame.lineNumber]
+                    break
+                }
+                if (frame.className ==~ /Script[0-9A-F]{32}.*/) {
+                    // An included configuration, and which one is not told.
+                    found = null
+                    break
+                }
+            }
+        }
+        return found
     }
 
     /** Whether the script itself is wrong (it can't be compiled, or includes what is not there) or only stopped. */

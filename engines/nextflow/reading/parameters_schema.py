@@ -6,6 +6,7 @@ them (``definitions`` or ``$defs``, ``allOf``, ``format: file-path`` and its kin
 
 from __future__ import annotations
 
+import difflib
 import json
 import math
 import re
@@ -33,6 +34,7 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
     "file-path-pattern": ("string",),
 }
 _PLAIN = {"string": "string", "integer": "long", "number": "double", "boolean": "boolean", "null": "null"}
+_TYPES = (*_PLAIN, "array", "object")
 _IRI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:[^\s<>\"{}|\\^`]+")
 
 
@@ -92,6 +94,17 @@ def check(schema: Mapping[str, Any], values: Mapping[str, Value]) -> tuple[Broke
     return tuple(found)
 
 
+def unchecked_patterns(schema: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parameters whose ``pattern`` (or that of their elements) is left to the engine, whatever their value."""
+    found = []
+    for name, definition, _ in _properties(schema, NAME):
+        items = definition.get("items")
+        stated = (definition.get("pattern"), items.get("pattern") if isinstance(items, Mapping) else None)
+        if any(isinstance(one, str) and _compiled(one) is None for one in stated):
+            found.append(name)
+    return tuple(found)
+
+
 # -- the schema's parts ----------------------------------------------------------------------------------------------
 
 
@@ -121,6 +134,7 @@ class _Walk:
             if not isinstance(definition, dict):
                 raise _broken(self.file, where, "a parameter's definition is not an object")
             own = _resolved(self.schema, definition)
+            _check_type(own, where, self.file)
             if "properties" in own:
                 yield from self.group(own, where, prefix=f"{prefix}{name}.", required=required and name in needed)
             else:
@@ -155,6 +169,19 @@ class _Walk:
         if place.count("/") > _MAX_NESTING or self.count > _MAX_PARAMETERS:
             message = f"it has more than {_MAX_PARAMETERS} parameters, or nests deeper than {_MAX_NESTING} levels"
             raise _broken(self.file, place[:200], message)
+
+
+def _check_type(definition: Mapping[str, Any], place: str, file: str) -> None:
+    """Refuse types that JSON Schema doesn't have, here and in the elements."""
+    stated = definition.get("type")
+    for one in stated if isinstance(stated, list) else [stated] if "type" in definition else []:
+        if not isinstance(one, str) or one not in _TYPES:
+            near = difflib.get_close_matches(one, _TYPES, n=1) if isinstance(one, str) else []
+            help_ = f"did you mean {near[0]!r}?" if near else f"the types are {', '.join(_TYPES)}"
+            raise _broken(file, f"{place}/type", f"{one!r} is no type of a parameter ({help_})")
+    items = definition.get("items")
+    if isinstance(items, Mapping) and place.count("/") <= _MAX_NESTING:
+        _check_type(items, f"{place}/items", file)
 
 
 def _map(group: Mapping[str, Any], key: str, file: str, place: str) -> Mapping[str, Any]:
@@ -308,12 +335,17 @@ def _of_list(definition: Mapping[str, Any], value: Sequence[Value]) -> Iterator[
 
 def _matches(pattern: str, text: str) -> bool:
     """Whether a text has the pattern in it; a pattern that only Java understands, or none can, is the engine's."""
-    if len(pattern) > _MAX_PATTERN or len(text) > _MAX_MATCHED or _REPEATED_GROUP.search(pattern):
-        return True
+    compiled = _compiled(pattern)
+    return compiled is None or len(text) > _MAX_MATCHED or compiled.search(text) is not None
+
+
+def _compiled(pattern: str) -> re.Pattern[str] | None:
+    if len(pattern) > _MAX_PATTERN or _REPEATED_GROUP.search(pattern):
+        return None
     try:
-        return re.search(pattern, text) is not None
+        return re.compile(pattern)
     except (re.error, RecursionError, OverflowError):
-        return True
+        return None
 
 
 def _equal(one: object, other: object) -> bool:

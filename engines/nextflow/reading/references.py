@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from engines.base import Reference
 from engines.nextflow.reading.groovy_text import Token, TokenKind, tokens
@@ -22,6 +23,9 @@ from staging.paths import safe_relative
 
 FILES = (CONFIG, SCHEMA)
 FOLDERS = ("bin", "lib", "templates", "modules", "subworkflows", "workflows", "conf", "assets")
+# What a project's scripts run beside themselves; the rest of it is data.
+_CODE = ("lib", "bin")
+_CODE_BESIDE = ("templates",)
 _PROJECT = ("projectDir", "baseDir", "workflow.projectDir")
 _MODULE = ("moduleDir",)
 _GLOB = re.compile(r"[*?\[{]")
@@ -44,6 +48,62 @@ def references(document: bytes, name: str) -> tuple[Reference, ...]:
     for text, optional in _of_document(document, name, base):
         found[text] = found.get(text, True) and optional
     return tuple(Reference(text, optional) for text, optional in found.items())
+
+
+def included_plugins(text: str) -> tuple[tuple[str, int], ...]:
+    """The plugins that a script includes from outside of all blocks, each with the line that first names it."""
+    all_tokens = list(tokens(text))
+    found: dict[str, int] = {}
+    for number, token in enumerate(all_tokens):
+        if token.kind is not TokenKind.WORD or token.text != "include" or token.depth:
+            continue
+        source = _source_of_include(all_tokens, number)
+        written = source.literal if source is not None else None
+        if source is not None and written and written.startswith("plugin/"):
+            name = written.removeprefix("plugin/").partition("@")[0]
+            found.setdefault(name, text[: max(text.find(source.text), 0)].count("\n") + 1)
+    return tuple(found.items())
+
+
+def own_files(folder: Path, project: PurePosixPath, documents: Collection[str]) -> frozenset[str]:
+    """The files that a workflow in ``folder`` is made of as code, besides the documents that the engine told of.
+
+    What lies in ``lib``, ``bin`` and ``templates`` of the project, templates beside a script, and the configurations
+    that a configuration of the project names. All are relative to ``folder``; links are left out.
+    """
+    found: set[str] = set()
+    for name in (*_CODE, *_CODE_BESIDE):
+        found |= _below(folder, project / name)
+    for one in documents:
+        if one.endswith(SUFFIX):
+            for name in _CODE_BESIDE:
+                found |= _below(folder, PurePosixPath(one).parent / name)
+    pending = [one for one in documents if one.endswith(".config")]
+    seen = set(pending)
+    while pending:
+        name = pending.pop()
+        relative = posixpath.relpath(name, str(project))
+        for reference in references((folder / name).read_bytes(), relative):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(name), unquote(reference.text)))
+            if path.endswith(".config") and path not in seen and _is_plain(folder, path):
+                seen.add(path)
+                pending.append(path)
+    return frozenset(found | seen)
+
+
+def _below(folder: Path, place: PurePosixPath) -> set[str]:
+    top = folder / place
+    if top.is_symlink() or not top.is_dir():
+        return set()
+    paths = (str(one.relative_to(folder)) for one in top.rglob("*"))
+    return {one for one in paths if _is_plain(folder, one)}
+
+
+def _is_plain(folder: Path, path: str) -> bool:
+    if path.startswith(("/", "..")):
+        return False
+    place = folder / path
+    return place.is_file() and not place.is_symlink() and place.resolve().is_relative_to(folder.resolve())
 
 
 def _of_document(document: bytes, name: str, base: str) -> Iterator[Reference]:
@@ -73,15 +133,7 @@ def _of_include(all_tokens: list[Token], place: int, name: str) -> Iterator[Refe
     if before is not None and not (before.kind is TokenKind.MARK and before.text in "\n;{}"):
         return
     depth = all_tokens[place].depth
-    source: Token | None = None
-    for number in range(place + 1, min(place + _MOST_TOKENS_TO_SOURCE, len(all_tokens))):
-        one = all_tokens[number]
-        if one.kind is TokenKind.STRING:
-            if number == place + 1 or all_tokens[number - 1].text in ("from", "("):
-                source = one
-            break
-        if one.text == "include" and one.depth == depth:
-            break
+    source = _source_of_include(all_tokens, place)
     path = None if source is None else _path(source, name)
     if path is None or path.startswith("plugin/") or path.endswith("/"):
         return
@@ -93,6 +145,17 @@ def _of_include(all_tokens: list[Token], place: int, name: str) -> Iterator[Refe
     else:
         yield Reference(f"{path}{SUFFIX}", optional=True)
         yield Reference(f"{path}/main{SUFFIX}", optional=True)
+
+
+def _source_of_include(all_tokens: list[Token], place: int) -> Token | None:
+    """The string that the ``include`` at that place takes from."""
+    for number in range(place + 1, min(place + _MOST_TOKENS_TO_SOURCE, len(all_tokens))):
+        one = all_tokens[number]
+        if one.kind is TokenKind.STRING:
+            return one if number == place + 1 or all_tokens[number - 1].text in ("from", "(") else None
+        if one.text == "include" and one.depth == all_tokens[place].depth:
+            return None
+    return None
 
 
 def _of_config(token: Token | None, name: str) -> Iterator[Reference]:
