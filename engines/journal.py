@@ -11,7 +11,8 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
 ``run-started``
     ``schema``, ``run``, ``uuid``, ``owner`` (``pid``, ``started`` in clock ticks since boot, ``boot``), ``engine``
     (``name``, ``version``, ``sha256``, ``platform`` if it says), ``plan_digest``, ``parameters``, ``overrides``,
-    ``environment``, ``host``; ``resumed`` (number of the run whose finished work may be used again) if there is one.
+    ``environment``, ``host``, ``folders`` (the inode of each of the run's own folders, by name); ``resumed`` (number of
+    the run whose finished work may be used again) if there is one.
 ``engine-started``
     ``argv``, ``network`` (``namespace`` or ``none``), ``processes`` (``namespace`` or ``group``), ``child`` (as
     ``owner``). A second one means that a way to isolate the engine did not work and the next was tried.

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
 from engines.isolation import Isolation, choices
 from engines.processes import MARKER, PATIENCE, children_of, identity, sweep
@@ -97,7 +97,9 @@ def run_errand(
     """
     with _signals() as inbox:
         for isolation in choices(root=os.geteuid() == 0, network=errand.isolate_network):
-            outcome = _try(errand, isolation, inbox, started, heard)
+            # Opened before the child can put something else in its place.
+            with errand.log.open("ab", buffering=0) as log:
+                outcome = _try(errand, isolation, inbox, started, heard, log=log)
             if outcome is not None:
                 return outcome
     words = last_words(errand.log)
@@ -114,6 +116,8 @@ def _try(
     inbox: _Inbox,
     started: Callable[[Started], None],
     heard: Callable[[dict[str, Any]], None],
+    *,
+    log: IO[bytes],
 ) -> Outcome | None:
     """One way to isolate; ``None`` when the child never said a word because that way doesn't work here."""
     environment = base_environment(**errand.environment)
@@ -128,12 +132,10 @@ def _try(
         with open(os.dup(request), "wb") as stream:  # noqa: PTH123 - a descriptor
             stream.write(json.dumps({**errand.request(isolation), "token": token}).encode())
         argv = (*isolation.prefix, *errand.argv, str(request), str(writing))
-        with errand.log.open("ab") as log:
-            child = start(argv, env=environment, cwd=errand.cwd, stdout=log, stderr=log, pass_fds=(request, writing))
+        child = start(argv, env=environment, cwd=errand.cwd, stdout=log, stderr=log, pass_fds=(request, writing))
     except MissingToolError as error:
         os.close(reading)
-        with errand.log.open("a") as log_text:
-            log_text.write(f"{error.message}\n")
+        log.write(f"{error.message}\n".encode())
         return None
     except BaseException:
         os.close(reading)
@@ -144,7 +146,7 @@ def _try(
     with child:
         try:
             started(Started(argv=argv, isolation=isolation, child=identity(child.pid)))
-            return _listen(errand, child, _Voice(reading, token, errand.log), inbox, heard)
+            return _listen(errand, child, _Voice(reading, token, log), inbox, heard)
         finally:
             os.close(reading)
             end_child(child, isolation, errand.mark)
@@ -202,7 +204,9 @@ def end_child(child: Child, isolation: Isolation, mark: str) -> None:
 def last_words(log: Path, lines: int = 20) -> Sequence[str]:
     """The last lines of a log that are not blank."""
     try:
-        with log.open("rb") as stream:
+        # A tool may have left a link or a pipe of that name.
+        descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor
             stream.seek(0, os.SEEK_END)
             stream.seek(max(0, stream.tell() - _LAST_WORDS_BYTES))
             text = stream.read().decode(errors="replace")
@@ -214,7 +218,7 @@ def last_words(log: Path, lines: int = 20) -> Sequence[str]:
 class _Voice:
     """The reading end of a child's pipe."""
 
-    def __init__(self, reading: int, token: str, log: Path) -> None:
+    def __init__(self, reading: int, token: str, log: IO[bytes]) -> None:
         self.reading = reading
         self._token = f"{token} ".encode()
         self._log = log
@@ -240,8 +244,7 @@ class _Voice:
     def _complain(self) -> None:
         self._foreign += 1
         if self._foreign == 1:
-            with self._log.open("a") as log:
-                log.write("something else than the engine wrote on its pipe; that is not believed\n")
+            self._log.write(b"something else than the engine wrote on its pipe; that is not believed\n")
 
 
 class _Inbox:

@@ -25,6 +25,20 @@ class Outputs:
         self.content = content
         self._real = os.path.realpath(root)
 
+    def admit(self, values: Mapping[str, Any]) -> None:
+        """Look where each File and Directory lies, before anything there gets another name.
+
+        Raises:
+            PolicyError: it lies in a folder that is a link out of the run's outputs.
+        """
+        for path in (*_paths(values, "File"), *_paths(values, "Directory")):
+            if os.path.normpath(path) == os.path.normpath(self.root):
+                continue
+            folder = os.path.realpath(os.path.dirname(path))  # noqa: PTH120
+            if folder != self._real and not folder.startswith(f"{self._real}/"):
+                name = os.path.basename(path)  # noqa: PTH119
+                raise PolicyError(f"the output {name!r} is a link that leads out of the run", where=name)
+
     def settle(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values with ``path``, ``size`` and ``sha256`` in every File and Directory.
 

@@ -10,6 +10,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from engines.journal import JOURNAL, JOURNAL_SCHEMA, Journal, replay, timestamp
 from engines.launcher import Ending, Errand, Outcome, Started, last_words, run_errand
 from engines.naming import give_names
 from engines.outputs import Outputs
+from engines.own_folders import OwnFolders, numbers, words
 from engines.processes import identity
 from engines.stopping import CANCEL, clear
 from engines.summary import keep_summary
@@ -59,8 +61,13 @@ def record(
         raise from_os_error(error, f"begin run {request.run}") from error
     with journal:
         run = make_run(request, journal, listener)
-        run.execute(run.errand())
-    execution = replay(request.folder / JOURNAL)
+        with closing(run.folders):
+            run.execute(run.errand())
+            displaced = run.folders.displaced(("",))
+        if displaced is not None:
+            # Not even the record can be read where it was written.
+            raise PolicyError(words(""), where=str(request.folder))
+        execution = replay(request.folder / JOURNAL)
     keep_summary(request.folder, execution)
     return execution
 
@@ -87,6 +94,7 @@ def first_line(request: RunRequest) -> dict[str, Any]:
         "overrides": request.overrides,
         "environment": request.environment,
         "host": facts(),
+        "folders": numbers(request.folder),
     }
     if request.resume is not None:
         first["resumed"] = request.resume.run
@@ -103,6 +111,10 @@ class RecordedRun(ABC):
         self.relative = Relative(request.content)
         self.log = request.folder / "logs" / "engine.log"
         self.broken: str | None = None
+        try:
+            self.folders = OwnFolders(request.folder)
+        except OSError as error:
+            raise from_os_error(error, f"begin run {request.run}") from error
 
     # -- what an engine says ---------------------------------------------------------------------------------------
 
@@ -183,7 +195,8 @@ class RecordedRun(ABC):
         """
         try:
             outcome = run_errand(errand, started=self.started, heard=self._heard)
-            end = self.end(outcome)
+            displaced = self.folders.displaced()
+            end = self.end(outcome) if displaced is None else self._without_trust(outcome, displaced)
         except WfexsError as error:
             self.finish({"status": "failed", "exit_code": None, "error": error.message})
             raise
@@ -221,6 +234,17 @@ class RecordedRun(ABC):
         """Write an event, then let the listener know."""
         self.journal.append(event, sync=sync)
         self.listener(event)
+
+    def _without_trust(self, outcome: Outcome, displaced: str) -> dict[str, Any]:
+        """The end of a run in whose folder nothing may be touched any more: what ``displaced`` says is not there."""
+        if outcome.ending is Ending.CANCELLED:
+            return self.end(outcome)
+        return {
+            "status": "failed",
+            "exit_code": outcome.code,
+            "error": words(displaced),
+            "error_kind": PolicyError.kind,
+        }
 
     def end(self, outcome: Outcome) -> dict[str, Any]:
         """How the run ended, as the record says it."""
@@ -261,8 +285,10 @@ class RecordedRun(ABC):
         request = self.request
         end: dict[str, Any] = {"status": "completed", "exit_code": exit_code, "error": None}
         try:
+            outputs = Outputs(root=request.folder / "outputs", content=request.content)
+            outputs.admit(values)
             named, renamed = give_names(values, request.plan.outputs)
-            end["outputs"] = Outputs(root=request.folder / "outputs", content=request.content).settle(named)
+            end["outputs"] = outputs.settle(named)
             places = {old: renamed.get(new, new) for old, new in moved.items()}
             end["moved"] = {self.relative.path(old): self.relative.path(new) for old, new in places.items()}
         except PolicyError as error:
@@ -286,21 +312,19 @@ class RecordedRun(ABC):
         return end
 
     def finish(self, end: Mapping[str, Any]) -> None:
-        """Clear the scratch space and write the last line."""
+        """Clear the scratch space and write the last line. What is not the run's own any more is left alone."""
         said = dict(end)
         try:
-            self.leave(said)
+            if self.folders.displaced() is None:
+                self.leave(said)
         except OSError as error:
             if said["status"] == "completed":
                 said |= {"status": "failed", "error": from_os_error(error, "keep what the run made").message}
-        clear(self.tmp)
-        logs = []
-        for path in sorted((self.request.folder / "logs").rglob("*")):
-            if path.is_symlink():
-                # We make none: a tool left it, and who reads logs would read what it leads to.
-                path.unlink(missing_ok=True)
-            elif path.is_file():
-                logs.append(str(path.relative_to(self.request.content)))
+        if self.folders.stands("tmp"):
+            clear(self.tmp)
+        own = self.relative.path(str(self.request.folder))
+        whole = self.folders.stands("logs") and self.folders.displaced(("logs/steps",)) is None
+        logs = [f"{own}/{name}" for name in self.folders.files("logs")] if whole else []
         self.tell(
             {"event": "run-ended", "time": timestamp(), "logs": logs, "outputs": {}, "moved": {}, **said}, sync=True
         )

@@ -6,12 +6,13 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from engines.journal import JOURNAL, events, is_live
+from engines.own_folders import still_own, touch
 from engines.processes import PATIENCE, boot_id, children_of, is_alive, sweep
 from staging.errors import WfexsError
 
@@ -43,7 +44,7 @@ def stop(folder: Path, *, patience: float = PATIENCE) -> bool:
             hint="stop it where it runs",
             where=str(folder),
         )
-    (folder / CANCEL).touch()
+    touch(folder / CANCEL)
     deadline = time.monotonic() + patience
     stopped = live
     while True:
@@ -76,8 +77,19 @@ def _end_started(journal: Path, mark: str) -> bool:
 def tidy(folder: Path) -> None:
     """Remove the scratch space of a run that nobody works on (after ``kill -9`` it is left)."""
     journal = folder / JOURNAL
-    if not journal.exists() or not is_live(journal):
+    if journal.exists() and is_live(journal):
+        return
+    if still_own(folder, "tmp", folders_of(journal)):
         clear(folder / "tmp")
+
+
+def folders_of(journal: Path) -> Mapping[str, object]:
+    """The inodes of a run's own folders as its journal knows them; none when there is no such journal."""
+    if not journal.exists():
+        return {}
+    first = next((one for one in events(journal) if one["event"] == "run-started"), {})
+    known = first.get("folders")
+    return known if isinstance(known, dict) else {}
 
 
 def clear(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from engines.execution import Execution, StepRun
@@ -25,8 +26,10 @@ def keep_summary(folder: Path, execution: Execution) -> None:
         "outputs": execution.outputs,
         "steps": [_step(step) for step in execution.steps],
     }
-    temporary = folder / ".run.json"
-    temporary.write_text(json.dumps(summary, indent=1, sort_keys=True) + "\n")
+    # A name that nothing of the run can have taken.
+    temporary = folder / f".run.{os.urandom(8).hex()}.json"
+    with temporary.open("x") as stream:
+        stream.write(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     temporary.replace(folder / "run.json")
 
 

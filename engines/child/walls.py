@@ -1,25 +1,34 @@
 """Walls: what tools can't change while they run, and where they can't look.
 
 In a mount namespace of our own the staged files, the content store and the engine's libraries are mounted over
-themselves, read-only; the run's own folder stays writable, but for its journal. Then what could undo that is given up:
-tools get neither the right to mount nor that to look into other processes, and this process can't be looked into, so
-that nobody else speaks on its pipe. Everything here is by mount(2), prctl(2) and capabilities(7), through libc.
+themselves, read-only; the run's own folder stays writable, but for its journal. Where the request wants it, all else on
+the machine is read-only too, and the machine's folders for temporary files are the run's own scratch space. Then what
+could undo that is given up: tools get neither the right to mount nor that to look into other processes, and this
+process can't be looked into, so that nobody else speaks on its pipe. Everything here is by mount(2), mount_setattr(2),
+prctl(2) and capabilities(7), through libc.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import struct
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 # mount(2) flags (linux/mount.h), and the statvfs(3) flags of a mount that a user namespace has to keep.
-_RDONLY, _REMOUNT, _BIND, _REC = 1, 32, 4096, 16384
+_RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _REC = 1, 2, 4, 32, 4096, 16384
 _KEPT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
+# mount_setattr(2): its number (the same on every machine but alpha), flags, and struct mount_attr.
+_MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1
+_MOUNT_ATTR = struct.Struct("=QQQQ")
 # prctl(2) (linux/prctl.h)
 _SET_DUMPABLE, _CAPBSET_DROP, _CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 4, 24, 47, 4
 # capabilities(7): open files by handle, load modules, raw devices, look into processes, mount, reboot, make devices.
 _GIVEN_UP = (2, 16, 17, 19, 21, 22, 27)
+_TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - they are covered, not used
+_SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
 
 def close(request: dict[str, Any]) -> bool:
@@ -27,7 +36,9 @@ def close(request: dict[str, Any]) -> bool:
 
     ``request`` holds folders: ``content`` of the working directory, ``read_only`` and ``writable`` ones (the latter may
     lie in the former), ``sealed`` files within those, and ``libraries``, those of the engine (may be absent). Without a
-    mount namespace (``read_only`` is empty) nothing is mounted.
+    mount namespace (``read_only`` is empty) nothing is mounted. ``all``: everything but ``writable`` is to be read-only
+    (kernel 5.12 and later; before, and where it is forbidden, only what is named is). ``temporary``, with ``all``, is
+    the folder that stands in for the machine's own folders for temporary files.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     held = _mount(libc, request) if request.get("read_only") else False
@@ -41,12 +52,13 @@ def close(request: dict[str, Any]) -> bool:
 
 def _mount(libc: Any, request: dict[str, Any]) -> bool:
     content = request["content"]
-    if os.statvfs(content).f_flag & os.ST_RDONLY:
+    if request.get("all"):
+        _close_all(libc, request)
+    elif os.statvfs(content).f_flag & os.ST_RDONLY:
         # Put up before we began again with all libraries.
         return True
-    standard = os.path.dirname(os.__file__)  # noqa: PTH120
     try:
-        for path in (*request.get("libraries", ()), standard, *request["read_only"]):
+        for path in _read_only(request):
             if os.path.exists(path):  # noqa: PTH110
                 _over_itself(libc, path, _RDONLY)
         for path in request["writable"]:
@@ -61,6 +73,49 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
     return True
 
 
+def _read_only(request: dict[str, Any]) -> tuple[str, ...]:
+    standard = os.path.dirname(os.__file__)  # noqa: PTH120
+    return (*request.get("libraries", ()), standard, *request["read_only"])
+
+
+def _close_all(libc: Any, request: dict[str, Any]) -> None:
+    """Make every mount read-only but the folders for temporary files and shared memory.
+
+    A folder for temporary files that something of ours lies below can't be covered, since that would not be found any
+    more: there it stays as it is, and only what is named is read-only in it.
+    """
+    try:
+        opened = list(_cover(libc, request))
+        _set_attributes(libc, "/", _AT_RECURSIVE, to_set=_ATTR_RDONLY)
+        for path in opened:
+            _set_attributes(libc, path, 0, to_clear=_ATTR_RDONLY)
+    except OSError as error:
+        print(f"only what is staged and shared could be made read-only: {error}", file=sys.stderr)  # noqa: T201
+
+
+def _cover(libc: Any, request: dict[str, Any]) -> Iterator[str]:
+    """Mount something of the run's own over each folder that everybody writes to; those that stay writable."""
+    if os.path.isdir(_SHARED_MEMORY):  # noqa: PTH112
+        _call(libc, b"tmpfs", os.fsencode(_SHARED_MEMORY), _NOSUID | _NODEV, kind=b"tmpfs")
+        yield _SHARED_MEMORY
+    temporary = request.get("temporary")
+    if temporary is None:
+        return
+    searched = (os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", ""))
+    needed = [
+        *_read_only(request), request["content"], *request["writable"], sys.executable, sys.prefix,
+        *(one for path in searched for one in path.split(":")),
+    ]  # fmt: skip
+    real = [os.path.realpath(one) for one in needed if one]
+    for folder in dict.fromkeys(os.path.realpath(one) for one in _TEMPORARY):
+        if not os.path.isdir(folder):  # noqa: PTH112
+            continue
+        within = any(one == folder or one.startswith(f"{folder}/") for one in real)
+        source = os.fsencode(folder if within else temporary)
+        _call(libc, source, os.fsencode(folder), _BIND | _REC)
+        yield folder
+
+
 def _over_itself(libc: Any, path: str, read_only: int) -> None:
     name = os.fsencode(os.path.realpath(path))
     found = os.statvfs(name).f_flag
@@ -69,7 +124,18 @@ def _over_itself(libc: Any, path: str, read_only: int) -> None:
     _call(libc, None, name, _REMOUNT | _BIND | read_only | kept)
 
 
-def _call(libc: Any, source: bytes | None, target: bytes, flags: int) -> None:
-    if libc.mount(source, target, None, ctypes.c_ulong(flags), None) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code), os.fsdecode(target))
+def _call(libc: Any, source: bytes | None, target: bytes, flags: int, *, kind: bytes | None = None) -> None:
+    if libc.mount(source, target, kind, ctypes.c_ulong(flags), None) != 0:
+        _fail(os.fsdecode(target))
+
+
+def _set_attributes(libc: Any, path: str, flags: int, *, to_set: int = 0, to_clear: int = 0) -> None:
+    attributes = _MOUNT_ATTR.pack(to_set, to_clear, 0, 0)
+    call, size = ctypes.c_long(_MOUNT_SETATTR), ctypes.c_size_t(_MOUNT_ATTR.size)
+    if libc.syscall(call, _AT_FDCWD, os.fsencode(path), flags, attributes, size) != 0:
+        _fail(path)
+
+
+def _fail(path: str) -> None:
+    code = ctypes.get_errno()
+    raise OSError(code, os.strerror(code), path)

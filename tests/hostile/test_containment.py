@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import stat
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 import engines.launcher
 from engines.execution import Execution, Status
 from engines.isolation import Isolation, choices
+from engines.outputs import Outputs
+from staging.errors import PolicyError
 from tests.support.runs import Bench, bench, installed, tool
 from wfexs_like.session import Session
 from wfexs_like.settings import Settings
@@ -85,6 +88,71 @@ def test_a_tool_cannot_speak_for_the_engine(bench: Bench, ways: str) -> None:
 
     assert execution.status is Status.FAILED, ways
     assert "exit code 3" in (execution.error or "")
+
+
+def _somebody_elses(folder: Path) -> dict[str, str]:
+    """A folder that none of our runs may touch; ``_listing`` says the same as long as none has."""
+    (folder / "sub").mkdir(parents=True)
+    (folder / "steps").mkdir()
+    for name in ("in.txt", "sub/in.txt", "steps/one.stdout"):
+        (folder / name).write_text("theirs")
+    (folder / "link").symlink_to("in.txt")
+    (folder / "sub" / "link").symlink_to("/")
+    return _listing(folder)
+
+
+def _listing(folder: Path) -> dict[str, str]:
+    return {
+        str(one.relative_to(folder)): str(one.readlink()) if one.is_symlink() else one.read_text()
+        for one in sorted(folder.rglob("*"))
+        if one.is_symlink() or one.is_file()
+    }
+
+
+@pytest.mark.parametrize("name", ["outputs", "logs", "logs/steps", "tmp", "engine"])
+def test_what_a_tool_puts_in_place_of_a_folder_of_its_run_is_left_alone(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    theirs = tmp_path / "theirs"
+    before = _somebody_elses(theirs)
+    run = bench.content / "runs" / "1"
+    bench.write(main=tool(f"echo made; mv {run}/{name} {run}/away; ln -s {theirs} {run}/{name}"))
+
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert execution.error == f"a task put something else in place of the run's folder '{name}'"
+    assert execution.outputs == {}
+    assert json.loads((run / "journal.jsonl").read_text().splitlines()[-1])["error_kind"] == PolicyError.kind
+    # The engine's own process, which is no more than the tools are, may have put a file of its own there.
+    assert before.items() <= _listing(theirs).items()
+    assert (run / "away").is_dir()
+
+
+def test_an_output_in_a_folder_that_is_a_link_is_not_renamed(bench: Bench, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    before = _somebody_elses(theirs)
+    outputs = Outputs(root=bench.content / "outputs", content=bench.content)
+    (bench.content / "outputs").mkdir(parents=True)
+    (bench.content / "outputs" / "sub").symlink_to(theirs)
+
+    with pytest.raises(PolicyError, match="leads out of the run"):
+        outputs.admit({"out": {"class": "File", "path": f"{bench.content}/outputs/sub/in.txt"}})
+
+    assert _listing(theirs) == before
+
+
+def test_the_summary_of_a_run_is_not_written_through_a_link(bench: Bench, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs.txt"
+    theirs.write_text("theirs")
+    run = bench.content / "runs" / "1"
+    bench.write(main=tool(f"for one in .run.json run.json; do ln -s {theirs} {run}/$one; done; echo made"))
+
+    execution = bench.run()
+
+    assert execution.status is Status.COMPLETED, execution.error
+    assert theirs.read_text() == "theirs"
+    assert not (run / "run.json").is_symlink()
 
 
 def _in_place(bench: Bench) -> Execution:
