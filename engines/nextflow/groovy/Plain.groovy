@@ -3,21 +3,41 @@ package wfexslike
 import java.nio.file.Path
 import nextflow.util.Duration
 import nextflow.util.MemoryUnit
-import org.codehaus.groovy.control.MultipleCompilationErrorsException
 
-/** Values and errors of the engine as plain ones that JSON has. */
+/**
+ * Values and errors of the engine as plain ones that JSON has, whatever a workflow makes of them.
+ *
+ * A collection may have no end, a number more digits than anybody reads, and a value's own words may be an error.
+ */
 class Plain {
+    private static final int MOST_VALUES = 10_000
+    private static final int MOST_PATHS = 1_000_000
+    private static final int DEEPEST = 16
+    private static final int MOST_DIGITS = 300
+    private static final int MOST_LETTERS = 1 << 20
+    private static final String CUT = '...'
+
+    private final boolean telling
+    private int values = MOST_VALUES
+    private int paths = MOST_PATHS
+
+    private Plain(boolean telling) {
+        this.telling = telling
+    }
+
     /** Maps, lists, texts, numbers and truth values; durations in milliseconds, amounts of memory in bytes. */
-    static Object value(Object value, int depth = 0) {
+    static Object value(Object value) {
+        return new Plain(false).plain(value, 0)
+    }
+
+    /** The same, but paths as maps, so that they can be told from texts. */
+    static Object output(Object value) {
+        return new Plain(true).plain(value, 0)
+    }
+
+    private Object plain(Object value, int depth) {
         if (value == null || value instanceof Boolean) {
             return value
-        }
-        if (depth > 16) {
-            return value.toString()
-        }
-        if (value instanceof Map) {
-            return value.findAll { key, one -> !(one instanceof Closure) }
-                .collectEntries { key, one -> [key.toString(), Plain.value(one, depth + 1)] }
         }
         if (value instanceof Duration) {
             return value.toMillis()
@@ -26,15 +46,62 @@ class Plain {
             return value.toBytes()
         }
         if (value instanceof Number) {
-            return value instanceof Double && (value.isNaN() || value.isInfinite()) ? value.toString() : value
+            return number((Number) value)
         }
-        if (value instanceof Path || value instanceof File || value instanceof CharSequence) {
-            return value.toString()
+        if (value instanceof Path && telling) {
+            return [path: value.toString()]
+        }
+        if (value instanceof CharSequence || value instanceof Path || value instanceof File || depth > DEEPEST) {
+            return text(value)
+        }
+        if (value instanceof Map) {
+            Map told = [:]
+            walk(((Map) value).entrySet(), { told[CUT] = CUT }) { one ->
+                if (!(one.value instanceof Closure)) {
+                    told[text(one.key)] = plain(one.value, depth + 1)
+                }
+            }
+            return told
         }
         if (value instanceof Collection || value.class.isArray()) {
-            return value.collect { Plain.value(it, depth + 1) }
+            List told = []
+            walk(value instanceof Collection ? (Collection) value : value.toList(), { told << CUT }) { one ->
+                told << plain(one, depth + 1)
+            }
+            return told
         }
-        return value.toString()
+        return text(value)
+    }
+
+    private void walk(Collection all, Closure cut, Closure told) {
+        for (Object one : all) {
+            boolean isPath = telling && one instanceof Path
+            if ((isPath ? paths-- : values--) <= 0) {
+                cut()
+                return
+            }
+            told(one)
+        }
+    }
+
+    private static Object number(Number value) {
+        String words = text(value)
+        boolean isKnown = value instanceof Integer || value instanceof Long || value instanceof Short ||
+            value instanceof Byte || value instanceof Double || value instanceof Float ||
+            value instanceof BigInteger || value instanceof BigDecimal
+        boolean isFinite = isKnown && !Double.isNaN(value.doubleValue()) && !Double.isInfinite(value.doubleValue())
+        return isFinite && words.length() <= MOST_DIGITS ? value : words
+    }
+
+    private static String text(Object value) {
+        String words
+        try {
+            words = String.valueOf(value)
+        }
+        catch (Throwable error) {
+            words = "(a ${value.class.name} that can't be told)"
+        }
+        return words.length() > MOST_LETTERS ? words.substring(0, MOST_LETTERS) + CUT : words
     }
 
     /** What an error says, with what it says of its cause. */

@@ -3,6 +3,7 @@ package wfexslike
 import groovy.json.JsonOutput
 import java.nio.file.Path
 import nextflow.Session
+import nextflow.processor.PublishDir
 import nextflow.processor.TaskHandler
 import nextflow.processor.TaskRun
 import nextflow.trace.TraceObserver
@@ -26,13 +27,16 @@ class WitnessFactory implements TraceObserverFactory {
  * came from, what was made, the engine's own quantities raw, and each file that is published.
  *
  * Lines go to the file that the property `wfexs.events` names; each begins with the word that standard input told, so
- * that lines of others are not believed.
+ * that lines of others are not believed. They are numbered, and what can't be told is told to be so (`unsaid`): whoever
+ * hears a gap knows that something is missing.
  */
 class Witness implements TraceObserver {
     private final Session session
     private final String token
     private final OutputStream voice
     private final Reports reports
+    private static final int LONGEST_LINE = 1 << 25
+    private int number = 0
 
     Witness(Session session, String where, Reports reports) {
         this.session = session
@@ -46,49 +50,53 @@ class Witness implements TraceObserver {
 
     @Override
     void onFlowCreate(Session session) {
-        say('flow-created', [session: session.uniqueId.toString(), run_name: session.runName])
+        say('flow-created') { [session: session.uniqueId.toString(), run_name: session.runName] }
     }
 
     @Override
     void onFlowBegin() {
-        say('flow-begun', [params: params()])
+        say('flow-begun') { [params: params()] }
     }
 
     @Override
     void onProcessSubmit(TaskHandler handler, TraceRecord trace) {
-        say('task-submitted', task(handler, trace))
+        say('task-submitted', handler) { task(handler, trace) }
         reports.prepare()
     }
 
     @Override
     void onProcessComplete(TaskHandler handler, TraceRecord trace) {
-        say('task-completed', task(handler, trace) + made(handler.task))
+        say('task-completed', handler) { task(handler, trace) + made(handler.task) }
     }
 
     @Override
     void onProcessCached(TaskHandler handler, TraceRecord trace) {
-        say('task-cached', task(handler, trace) + made(handler.task))
+        say('task-cached', handler) { task(handler, trace) + made(handler.task) }
     }
 
     @Override
     void onFilePublish(Path target) {
-        say('published', [target: target.toString()])
+        say('published') { [target: target.toString()] }
     }
 
     // No override: older versions of the engine tell the target alone.
     void onFilePublish(Path target, Path source) {
-        say('published', [target: target.toString(), source: source?.toString()])
+        say('published') { [target: target.toString(), source: source?.toString()] }
     }
 
     @Override
     void onFlowComplete() {
         def metadata = session.workflowMetadata
-        say('flow-completed', [
-            params: params(),
-            success: metadata?.success,
-            message: metadata?.errorMessage,
-            report: metadata?.errorReport,
-        ])
+        say('flow-completed') {
+            [
+                params: params(),
+                success: metadata?.success,
+                // Whether all processes had come to their end, and not the engine before them.
+                terminated: session.terminated,
+                message: Plain.value(metadata?.errorMessage),
+                report: Plain.value(metadata?.errorReport),
+            ]
+        }
     }
 
     private Object params() {
@@ -106,9 +114,10 @@ class Witness implements TraceObserver {
             attempt: attempt { task.config.attempt } ?: 1,
             workdir: task.workDir?.toString(),
             container: attempt { task.container },
-            script: attempt { task.script?.toString() },
+            script: Plain.value(attempt { task.script?.toString() }),
             environment: Plain.value(attempt { task.environment } ?: [:]),
-            inputs: attempt { inputs(task) } ?: [],
+            links: attempt { links(task) } ?: false,
+            inputs: inputs(task),
             trace: Plain.value(trace?.store ?: [:]),
         ]
     }
@@ -133,7 +142,7 @@ class Witness implements TraceObserver {
         List outputs = []
         task.outputs.each { param, value ->
             String name = attempt { param.channelEmitName } ?: attempt { param.name }
-            outputs << [name: name, index: attempt { param.index }, value: output(value)]
+            outputs << [name: name, index: attempt { param.index }, value: Plain.output(value)]
         }
         return [
             outputs: outputs,
@@ -145,15 +154,11 @@ class Witness implements TraceObserver {
         ]
     }
 
-    /** Paths as maps, so that they can be told from texts. */
-    private static Object output(Object value) {
-        if (value instanceof Path) {
-            return [path: value.toString()]
-        }
-        if (value instanceof Collection) {
-            return value.collect { output(it) }
-        }
-        return value instanceof Map ? value.collectEntries { key, one -> [key.toString(), output(one)] } : Plain.value(value)
+    /** Whether what the task made gets further names by hard links, which change a file's record but not the file. */
+    private static boolean links(TaskRun task) {
+        Map config = task.processor.session.config
+        return task.config.publishDir.any { it.mode == PublishDir.Mode.LINK } ||
+            'link' in [config.process?.stageInMode, config.workflow?.output?.mode]
     }
 
     /** What a version of the engine may not have, or can't tell at that moment, is null. */
@@ -166,13 +171,36 @@ class Witness implements TraceObserver {
         }
     }
 
-    private synchronized void say(String event, Map body) {
+    private synchronized void say(String event, TaskHandler handler = null, Closure<Map> body) {
+        number++
+        byte[] line = null
         try {
-            voice.write((token + ' ' + JsonOutput.toJson([event: event] + body) + '\n').getBytes('UTF-8'))
+            line = written([event: event, number: number] + body())
+        }
+        catch (Throwable ignored) {
+            // Told below.
+        }
+        if (line == null || line.length > LONGEST_LINE) {
+            TaskRun task = handler?.task
+            line = written([
+                event: event,
+                number: number,
+                unsaid: true,
+                hash: attempt { task.hash.toString() },
+                name: attempt { task.name },
+                workdir: attempt { task.workDir.toString() },
+            ])
+        }
+        try {
+            voice.write(line)
             voice.flush()
         }
         catch (IOException ignored) {
             // Nobody listens any more: the run is being ended.
         }
+    }
+
+    private byte[] written(Map said) {
+        return (token + ' ' + JsonOutput.toJson(said) + '\n').getBytes('UTF-8')
     }
 }

@@ -9,32 +9,41 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from engines.base import ResumeFrom
 from engines.journal import JOURNAL, events
+from engines.nextflow.running.belonging import ENGINES_OWN
+from engines.nextflow.running.sealing import seal
 from staging.errors import PolicyError, UsageError
+from staging.fingerprints import Tree
+from staging.removing import remove_path
 
 ENGINE_STATE = "engine/state"
-_DOT_NEXTFLOW = ".nextflow"
-# A file system's clock may run a little behind the one that the journal's times are taken from.
-_SLACK = 2.0
 _SESSION = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def put_away(folder: Path) -> None:
     """Take the engine's cache out of a run's outputs; ``folder`` is ``runs/<n>``."""
     outputs = folder / "outputs"
-    state = outputs / _DOT_NEXTFLOW
+    state = outputs / ENGINES_OWN
     kept = folder / ENGINE_STATE
-    if state.is_dir() and not state.is_symlink() and not kept.exists():
+    if state.is_dir() and not state.is_symlink() and not os.path.lexists(kept):
         state.rename(kept)
-    for left in (*outputs.glob(".nextflow.log*"), outputs / ".nextflow.pid"):
-        if left.is_file() or left.is_symlink():
-            left.unlink()
+    for left in outputs.glob(f"{ENGINES_OWN}*"):
+        remove_path(left)
+
+
+def state_digest(folder: Path) -> str | None:
+    """The digest of what was put away of a run, ``None`` when nothing was or it can't be read."""
+    kept = folder / ENGINE_STATE
+    try:
+        return Tree.of_directory(kept).fingerprint.digest if kept.is_dir() and not kept.is_symlink() else None
+    except (OSError, PolicyError):
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +60,7 @@ class Resumption:
 
         Raises:
             UsageError: there is nothing in it to continue from.
+            PolicyError: what there is is not what the run left.
         """
         put_away(resume.folder)
         history = resume.folder / ENGINE_STATE / "history"
@@ -65,47 +75,67 @@ class Resumption:
                 f"run {resume.run} has nothing to continue from: its engine kept no cache",
                 hint="run again without --resume",
             )
+        last = [one for one in _events(resume.folder) if one["event"] == "run-ended"][-1:]
+        # A run that was killed says nothing; then only what was recorded of each task tells.
+        if last and "state" in last[0] and last[0]["state"] != state_digest(resume.folder):
+            raise PolicyError(
+                f"what run {resume.run} left to continue from was changed since",
+                hint="run again without --resume",
+                where=str(resume.folder / ENGINE_STATE),
+            )
         return cls(run=resume.run, session=session, folder=resume.folder)
 
     def lay_out(self, launch: Path) -> None:
         """Give the new run a cache of its own with what the old one knew; again, when it is started again."""
-        target = launch / _DOT_NEXTFLOW
+        target = launch / ENGINES_OWN
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(self.folder / ENGINE_STATE, target, symlinks=True)
         for lock in target.rglob("LOCK"):
             lock.unlink()
 
     def check(self, reused: Mapping[str, str]) -> None:
-        """Refuse work that was changed after the task that made it had ended.
+        """Refuse work that was changed after the task that made it had ended, or that is not that task's.
 
-        ``reused`` has the work folder of each cached task, by the task's hash. Nobody can set back the time of a
-        file's last change of any kind (ctime), so it tells.
+        ``reused`` has the work folder of each cached task, by the task's hash. What a folder was like is in the
+        journal of the run that made it (``work`` of ``step-ended``; see ``sealing``).
 
         Raises:
             PolicyError: a file in such a folder was touched since.
         """
-        ended = self._ends()
+        made = self._made()
         for task, workdir in reused.items():
-            limit = ended.get(task)
-            changed = _last_change(workdir)
-            if limit is None or changed > limit + _SLACK:
+            work = made.get(task)
+            if work is not None and os.path.realpath(work["path"]) != os.path.realpath(workdir):
+                raise PolicyError(
+                    f"what run {self.run} left to continue from takes the work of one task for another's",
+                    hint="run again without --resume",
+                    where=workdir,
+                )
+            if work is None or work["sha256"] is None or work["sha256"] != seal(workdir, by_bytes=work["by_bytes"]):
                 raise PolicyError(
                     f"what run {self.run} left in {Path(workdir).name} was changed since, so it can't be continued",
                     hint="run again without --resume",
                     where=workdir,
                 )
 
-    def _ends(self) -> dict[str, float]:
-        """When each task of the resumed run, and of those that it continued, was done with."""
-        ends: dict[str, float] = {}
+    def _made(self) -> dict[str, dict[str, Any]]:
+        """The folder of each task of the resumed run, and of those that it continued, as it was when that was over."""
+        made: dict[str, dict[str, Any]] = {}
         runs = self.folder.parent
         for journal in runs.glob(f"*/{JOURNAL}"):
-            lines = list(events(journal))
-            last = max((_seconds(one) for one in lines if one["event"] == "run-ended"), default=0.0)
-            for one in lines:
-                if one["event"] == "step-ended" and not one.get("cached"):
-                    ends[str(one.get("id"))] = max(_seconds(one), last)
-        return ends
+            for one in events(journal):
+                work = one.get("work")
+                if one["event"] == "step-ended" and not one.get("cached") and isinstance(work, dict):
+                    path = runs.parent / str(work["path"])
+                    if path.is_relative_to(journal.parent):
+                        made[str(one.get("id"))] = {**work, "path": path}
+        return made
+
+
+def _events(folder: Path) -> Iterator[dict[str, Any]]:
+    journal = folder / JOURNAL
+    if journal.is_file():
+        yield from events(journal)
 
 
 def _session(history: Path) -> str | None:
@@ -114,18 +144,3 @@ def _session(history: Path) -> str | None:
     lines = history.read_text("utf-8", errors="replace").splitlines()
     fields = lines[-1].split("\t") if lines else []
     return fields[5] if len(fields) > 5 and _SESSION.fullmatch(fields[5]) else None  # noqa: PLR2004
-
-
-def _last_change(workdir: str) -> float:
-    """When anything in a folder was last changed, added or taken away; infinitely late for one that is gone."""
-    if not os.path.isdir(workdir):  # noqa: PTH112
-        return float("inf")
-    latest = os.lstat(workdir).st_ctime
-    for folder, folders, files in os.walk(workdir):
-        for name in (*folders, *files):
-            latest = max(latest, os.lstat(os.path.join(folder, name)).st_ctime)  # noqa: PTH118
-    return latest
-
-
-def _seconds(event: Mapping[str, object]) -> float:
-    return datetime.fromisoformat(str(event["time"])).timestamp()

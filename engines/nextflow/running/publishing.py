@@ -15,9 +15,10 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from engines.nextflow.running.belonging import Belonging
+from engines.nextflow.running.belonging import Belonging, is_engines_own
 from staging.errors import PolicyError
 from staging.fingerprints import Tree
+from staging.paths import safe_relative
 
 
 class Published:
@@ -199,6 +200,34 @@ def _same(one: str, other: str) -> bool:
         return False
 
 
+def altered(told: Mapping[str, str]) -> tuple[str, str] | None:
+    """The first output that is not what it was published from (target and source), as far as that is still there.
+
+    ``told`` is what was published to where (target -> source).
+    """
+    for target, source in told.items():
+        for path in _below(source):
+            other = os.path.normpath(os.path.join(target, os.path.relpath(path, source)))  # noqa: PTH118
+            if os.path.isfile(other) and not _same_file(path, other):  # noqa: PTH113
+                return target, source
+    return None
+
+
+def _below(source: str) -> Iterator[str]:
+    """The files that a published path means, whether it is one or a folder; links to folders are not followed."""
+    if not os.path.isdir(source):  # noqa: PTH112
+        yield source
+    for folder, _, files in os.walk(source):
+        yield from (os.path.join(folder, name) for name in files)  # noqa: PTH118
+
+
+def _same_file(one: str, other: str) -> bool:
+    if not os.path.isfile(one):  # noqa: PTH113
+        # Moved away: nothing is left to compare.
+        return True
+    return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)  # noqa: PTH121
+
+
 def _tree(folder: str) -> str:
     return Tree.of_directory(Path(folder)).fingerprint.digest
 
@@ -216,11 +245,31 @@ def _files(root: Path) -> Iterator[Path]:
 
 
 def entries(root: Path) -> list[tuple[str, str]]:
-    """What lies below the outputs folder, in order: relative path and ``File`` or ``Directory``."""
+    """What lies below the outputs folder, in order: relative path and ``File`` or ``Directory``.
+
+    What the engine keeps for itself there is not told.
+
+    Raises:
+        PolicyError: a name is none that a crate could hold.
+    """
     found: list[tuple[str, str]] = []
     for folder, folders, files in os.walk(root):
         folders.sort()
         base = Path(folder).relative_to(root)
         found += [(str(base / name), "Directory") for name in folders]
         found += [(str(base / name), "File") for name in sorted(files)]
+    found = [(path, kind) for path, kind in found if not is_engines_own(path)]
+    for path, _ in found:
+        _check_name(path)
     return sorted(found)
+
+
+def _check_name(path: str) -> None:
+    try:
+        safe_relative(path)
+    except PolicyError as error:
+        raise PolicyError(
+            f"the output {path!r} has a line break, a control character, a backslash or bytes that are not UTF-8 in"
+            " its name",
+            where=repr(path),
+        ) from error

@@ -10,7 +10,6 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -24,11 +23,14 @@ from engines.launcher import last_words
 from engines.nextflow.child_process import child_argv, offline_environment
 from engines.nextflow.reading.plugin_index import declaration
 from engines.nextflow.running.belonging import Belonging
-from engines.nextflow.running.engine_state import Resumption, put_away
+from engines.nextflow.running.engine_state import ENGINE_STATE, Resumption, put_away, state_digest
+from engines.nextflow.running.hearing import FORGED, Hearing
+from engines.nextflow.running.last_error import last_error
 from engines.nextflow.running.masking import Mask
 from engines.nextflow.running.overlay import overlay
 from engines.nextflow.running.params_file import as_params_file
-from engines.nextflow.running.publishing import Published, collided, entries
+from engines.nextflow.running.publishing import Published, altered, collided, entries
+from engines.nextflow.running.sealing import has_links, is_late, seal
 from engines.nextflow.running.telling import Teller
 from engines.nextflow.secrets import find_secrets, secrets_environment, write_secrets
 from engines.nextflow.setup.launching import java_command
@@ -44,6 +46,8 @@ PLUGINS = PurePosixPath("engine/plugins")
 _STEP_LOGS = {".command.out": "stdout", ".command.err": "stderr"}
 _WRAPPER_LOG = ".command.log"
 _TAIL = 20
+_LOGGED = 400
+"""So many lines of the engine's own log are looked at for the error: an exception's traces are long."""
 
 
 def run(request: RunRequest, listener: Listener) -> Execution:
@@ -83,8 +87,12 @@ class _NextflowRun(RecordedRun):
         self.outputs = request.folder / "outputs"
         self.published: dict[str, list[str]] = {}
         self.products: list[str] = []
-        self.flow: Mapping[str, Any] = {}
-        self.parameters: Mapping[str, Any] | None = None
+        self.hearing = Hearing()
+        self.strays: list[str] = []
+        """What was published to or from outside of the run."""
+        self.intruder: str | None = None
+        """The sentence for what lay where this run keeps what continues it."""
+        self.is_put_away = False
         self.failed: dict[str, Any] | None = None
 
     # -- before ----------------------------------------------------------------------------------------------------
@@ -102,6 +110,8 @@ class _NextflowRun(RecordedRun):
         return {
             **walls,
             "read_only": read_only if walls["read_only"] else [],
+            "all": True,
+            "temporary": str(self.tmp),
             "network": "namespace" if isolation.network else "none",
             "command": list(self._command()),
             "environment": self._environment(),
@@ -196,20 +206,43 @@ class _NextflowRun(RecordedRun):
 
     def heard(self, event: dict[str, Any]) -> None:
         """The witness in the engine said something."""
-        told = event["told"]
+        told = self.hearing.take(event.get("told"))
+        if told is None:
+            return
         kind = told["event"]
         if kind == "published":
-            self.published.setdefault(told["target"], []).append(told.get("source") or "")
-        elif kind in ("flow-begun", "flow-completed"):
-            self.parameters = told.get("params") or self.parameters
-            self.flow = told if kind == "flow-completed" else self.flow
+            self._note_published(told["target"], told.get("source") or "")
+        work = self._seal(told) if kind == "task-completed" else None
         if kind in ("task-completed", "task-cached"):
-            self.products += _paths(told.get("outputs") or ())
-            self._keep_logs(told)
+            self.products += [path for path in _paths(told.get("outputs") or ()) if self.belonging.holds(path)]
         for one in self.teller.events(told):
             if one.get("status") == "failed" and one.get("after") not in ("retry", "ignore") and self.failed is None:
                 self.failed = one
-            self.tell(one)
+            self.tell(one if work is None else {**one, "work": work})
+
+    def _note_published(self, target: str, source: str) -> None:
+        """Only what the run may hand out is looked at later: a workflow can say anything."""
+        if not os.path.normpath(target).startswith(f"{self.outputs}/"):
+            self.strays.append(target)
+        elif source and not self.belonging.holds(source):
+            self.strays.append(source)
+        else:
+            self.published.setdefault(os.path.normpath(target), []).append(source)
+
+    def _seal(self, told: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Keep the task's logs, and note in what state its folder is, for a run that goes on from it."""
+        workdir = os.path.normpath(told.get("workdir") or "")
+        if not workdir.startswith(f"{self.work}/"):
+            return None
+        by_bytes = bool(told.get("links")) or has_links(workdir)
+        ended = (told.get("trace") or {}).get("complete")
+        late = not isinstance(ended, int) or is_late(workdir, ended, names_apart=by_bytes)
+        self._keep_logs(told)
+        return {
+            "path": self.relative.path(workdir),
+            "by_bytes": by_bytes,
+            "sha256": None if late or told.get("failed") else seal(workdir, by_bytes=by_bytes),
+        }
 
     def _keep_logs(self, told: Mapping[str, Any]) -> None:
         """What a task wrote to its streams, kept beside the engine's log as links: the task's folder may go."""
@@ -221,26 +254,25 @@ class _NextflowRun(RecordedRun):
 
     def _keep_log(self, told: Mapping[str, Any], source: str, name: str) -> bool:
         path = Path(str(told.get("workdir")), source)
-        with suppress(OSError):
-            if path.is_relative_to(self.work) and os.lstat(path).st_size:
-                os.link(path, self.request.folder / "logs" / "steps" / name, follow_symlinks=False)
-                return True
-        return False
+        return self.folders.link(path, name, within="engine/work", to="logs/steps")
 
     # -- afterwards ------------------------------------------------------------------------------------------------
 
     def ended(self, last: Mapping[str, Any]) -> dict[str, Any]:
         """How the run ended: its outputs, and why it failed if it did."""
         exit_code = int(last["exit_code"])
-        put_away(self.request.folder)
-        completed = exit_code == 0 and not self.teller.strangers
-        published = Published(root=self.outputs, work=self.work, belonging=self.belonging, keep_work=not completed)
+        self._put_away()
         failure, collision = self._failure(exit_code), None
+        completed = failure is None
+        published = Published(root=self.outputs, work=self.work, belonging=self.belonging, keep_work=not completed)
+        latest = {target: one[-1] for target, one in self.published.items() if one[-1]}
         try:
             if self.resumption is not None:
                 self.resumption.check(self.teller.reused)
             collision = collided(self.published, self.products)
-            published.settle({target: one[-1] for target, one in self.published.items() if one[-1]}, self.products)
+            published.settle(latest, self.products)
+            if failure is None and collision is None:
+                failure = self._altered(latest)
             values = self._values()
         except PolicyError as error:
             return {"status": "failed", "exit_code": exit_code, "error": error.message, "error_kind": error.kind}
@@ -277,16 +309,24 @@ class _NextflowRun(RecordedRun):
 
     def _failure(self, exit_code: int) -> dict[str, Any] | None:
         """Why the run counts as failed, ``None`` when it does not."""
-        if self.failed is not None and exit_code != 0:
+        if self.hearing.is_forged or self.intruder is not None:
+            return {"error": FORGED if self.hearing.is_forged else self.intruder, "error_kind": PolicyError.kind}
+        if self.failed is not None:
             step = self.failed
             reason = step["error"] if step["exit_code"] else self._cause() or step["error"]
             return {"error": f"task {step['name']!r} failed: {reason}", "tail": self._tail(step)}
         if exit_code != 0:
             words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
             return {"error": self._engine_failure(exit_code, words), "tail": words}
-        outside = [target for target in self.published if not target.startswith(f"{self.outputs}/")]
-        if outside:
-            return {"error": f"it published outside of the run: {outside[0]}", "error_kind": PolicyError.kind}
+        return self._breach() or self._unfinished(exit_code)
+
+    def _breach(self) -> dict[str, Any] | None:
+        """What the run took in or handed out that is not its own."""
+        if self.strays:
+            return {
+                "error": f"it published to or from outside of the run: {self.relative.path(self.strays[0])}",
+                "error_kind": PolicyError.kind,
+            }
         if self.teller.strangers:
             return {
                 "error": f"a task used a file that was not staged: {self.teller.strangers[0]}",
@@ -294,16 +334,39 @@ class _NextflowRun(RecordedRun):
             }
         return None
 
+    def _unfinished(self, exit_code: int) -> dict[str, Any] | None:
+        """What is missing for a workflow that came to its end well, whatever the exit code."""
+        if self.hearing.flow.get("success") is False:
+            words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
+            return {"error": self._engine_failure(exit_code, words), "tail": words}
+        missing = self.hearing.missing()
+        return None if missing is None else {"error": missing}
+
+    def _altered(self, published: Mapping[str, str]) -> dict[str, Any] | None:
+        """Why the run counts as failed when an output is not what its task published."""
+        found = altered(published)
+        if found is None:
+            return None
+        target, source = found
+        task = self.teller.names.get(str(self._task_folder(source)))
+        whose = f"task {task!r}" if task else "a task"
+        return {
+            "error": f"the output {os.path.relpath(target, self.outputs)!r} and the file that {whose} published as it"
+            " are no longer the same: something else wrote to one of them",
+            "error_kind": PolicyError.kind,
+        }
+
     def _engine_failure(self, exit_code: int, words: Sequence[str]) -> str:
         """Why the engine ended with an error that is no task's that had begun."""
         if exit_code < 0:
             return died(exit_code)
-        report = str(self.flow.get("report") or "")
+        report = str(self.hearing.flow.get("report") or "")
         process, cause = _PROCESS.search(report), self._cause()
         if process and cause:
             return f"task {process.group(1)!r} failed: {cause}"
-        said = self.relative.text(report or str(self.flow.get("message") or ""))
-        return sentence(_engine_error(words) or said or "the engine ended with an error")
+        logged = [self.relative.text(line) for line in last_words(self.request.folder / "logs" / "nextflow.log", _LOGGED)]
+        said = self.relative.text(report or str(self.hearing.flow.get("message") or ""))
+        return sentence(last_error(words, logged, said) or "the engine ended with an error")
 
     def _collision(self, target: str, sources: Sequence[str]) -> str:
         """The sentence for a name that two tasks gave to different files."""
@@ -321,7 +384,7 @@ class _NextflowRun(RecordedRun):
 
     def _cause(self) -> str | None:
         """What the engine's report on the error has as its cause, for an error that is not an exit code."""
-        cause = _CAUSE.search(str(self.flow.get("report") or ""))
+        cause = _CAUSE.search(str(self.hearing.flow.get("report") or ""))
         return sentence(self.relative.text(cause.group(1))) if cause else None
 
     def _tail(self, step: Mapping[str, Any]) -> list[str]:
@@ -330,19 +393,33 @@ class _NextflowRun(RecordedRun):
         for stream in ("stderr", "stdout"):
             words = last_words(self.request.folder / "logs" / "steps" / f"{name}.{stream}", _TAIL)
             if words:
-                return [self.relative.text(line) for line in words]
+                # The wrapper's own words have the task's folder before each name.
+                folder = f"{self.teller.folders.get(step['id'], '')}/"
+                return [self.relative.text(line.replace(folder, "") if folder != "/" else line) for line in words]
         return []
 
     def leave(self, end: dict[str, Any]) -> None:
         """Keep what continues the run, and what all parameters were in the end."""
-        put_away(self.request.folder)
-        if self.parameters is not None:
+        self._put_away()
+        if self.is_put_away:
+            end["state"] = None if self.intruder else state_digest(self.request.folder)
+        if self.hearing.parameters is not None:
             end["final_parameters"] = self._final_parameters()
 
         self.mask.folder(self.request.folder / "logs")
 
+    def _put_away(self) -> None:
+        """Put the engine's cache away, once: what lies there already is not of this run's engine."""
+        if not self.is_put_away:
+            if os.path.lexists(self.request.folder / ENGINE_STATE):
+                self.intruder = f"a task made {ENGINE_STATE!r}, which is the engine's"
+            put_away(self.request.folder)
+            self.is_put_away = True
+
     def _final_parameters(self) -> Any:
-        return self.mask.tree(Relative(self.request.content).tree(_texts(self.parameters, self.relative)), numbers=True)
+        return self.mask.tree(
+            Relative(self.request.content).tree(_texts(self.hearing.parameters, self.relative)), numbers=True
+        )
 
 
 def as_params(value: Any, *, lists_as_text: bool) -> Any:
@@ -376,12 +453,3 @@ def _paths(value: Any) -> list[str]:
 
 _PROCESS = re.compile(r"^Error executing process > '(.+)'$", re.MULTILINE)
 _CAUSE = re.compile(r"^Caused by:\n((?:[ \t]+\S.*\n?)+)", re.MULTILINE)
-_NOISE = re.compile(r"^(N E X T F L O W|Launching `|executor >|WARN:|Tip:| *-- Check)")
-_ERROR = re.compile(r"^(?:ERROR ~ |Error executing|Unknown |Invalid |No such |Missing |Caused by:)")
-
-
-def _engine_error(words: Sequence[str]) -> str:
-    """What the engine itself said went wrong: from the first line that looks like it."""
-    telling = [line for line in words if not _NOISE.match(line)]
-    begin = next((index for index, line in enumerate(telling) if _ERROR.match(line)), 0)
-    return "\n".join(line.removeprefix("ERROR ~ ") for line in telling[begin:])

@@ -20,6 +20,8 @@ _NEVER = (None, 0)
 # Nextflow tells an exit code that it does not know as the largest int.
 _UNKNOWN_EXIT = 2**31 - 1
 _SIGNALLED = 128
+# The year 9999, in milliseconds: what a date can be.
+_END_OF_TIME = 253_402_300_800_000
 
 
 class Teller:
@@ -32,6 +34,8 @@ class Teller:
         """Files that a task took and that were neither staged nor made by the run, each with the task's name."""
         self.names: dict[str, str] = {}
         """The tasks' names by their work folders."""
+        self.folders: dict[str, str] = {}
+        """The tasks' work folders by their hashes."""
         self.reused: dict[str, str] = {}
         """The work folders of tasks that were not run again, by the task's hash."""
 
@@ -40,6 +44,7 @@ class Teller:
         kind = told["event"]
         if kind.startswith("task-") and told.get("workdir"):
             self.names[told["workdir"]] = told["name"]
+            self.folders[told["hash"]] = told["workdir"]
         if kind == "task-submitted":
             yield self._started(told)
         elif kind == "task-completed":
@@ -73,7 +78,9 @@ class Teller:
         return event
 
     def _ended(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        trace = told.get("trace") or {}
+        trace = dict(told.get("trace") or {})
+        if trace.get("exit") == _UNKNOWN_EXIT:
+            trace["exit"] = None
         failed = bool(told.get("failed")) or trace.get("status") == "FAILED"
         aborted = not failed and (bool(told.get("aborted")) or trace.get("status") == "ABORTED")
         exit_code = told.get("exit")
@@ -183,6 +190,6 @@ def _unused(name: str, taken: Mapping[str, Any]) -> str:
 
 def iso(milliseconds: Any) -> str | None:
     """A time of the engine's, in milliseconds since 1970, as the journal writes it."""
-    if not isinstance(milliseconds, int | float) or milliseconds <= 0:
+    if not isinstance(milliseconds, int | float) or not 0 < milliseconds < _END_OF_TIME:
         return None
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds")
