@@ -25,7 +25,7 @@ from engines.nextflow.reading.plugin_index import declaration
 from engines.nextflow.running.belonging import Belonging
 from engines.nextflow.running.engine_state import ENGINE_STATE, Resumption, put_away, state_digest
 from engines.nextflow.running.hearing import FORGED, Hearing
-from engines.nextflow.running.last_error import last_error
+from engines.nextflow.running.last_error import last_error, log_lines
 from engines.nextflow.running.masking import Mask
 from engines.nextflow.running.overlay import overlay
 from engines.nextflow.running.params_file import as_params_file
@@ -46,8 +46,6 @@ PLUGINS = PurePosixPath("engine/plugins")
 _STEP_LOGS = {".command.out": "stdout", ".command.err": "stderr"}
 _WRAPPER_LOG = ".command.log"
 _TAIL = 20
-_LOGGED = 400
-"""So many lines of the engine's own log are looked at for the error: an exception's traces are long."""
 
 
 def run(request: RunRequest, listener: Listener) -> Execution:
@@ -364,7 +362,7 @@ class _NextflowRun(RecordedRun):
         process, cause = _PROCESS.search(report), self._cause()
         if process and cause:
             return f"task {process.group(1)!r} failed: {cause}"
-        logged = [self.relative.text(line) for line in last_words(self.request.folder / "logs" / "nextflow.log", _LOGGED)]
+        logged = [self.relative.text(line) for line in log_lines(self.request.folder / "logs" / "nextflow.log")]
         said = self.relative.text(report or str(self.hearing.flow.get("message") or ""))
         return sentence(last_error(words, logged, said) or "the engine ended with an error")
 

@@ -1,0 +1,66 @@
+"""The error that ended the engine, found among what the engine and the workflow wrote.
+
+The two write to one stream, and older versions put no mark before an error. The engine's own log has it too, in the
+words of the exception.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+_MARK = "ERROR ~ "
+_NOISE = re.compile(r"^(N E X T F L O W|Launching `|executor >|WARN:|Tip:| *-- Check)")
+_ERROR = re.compile(r"^(?:Error executing|Unknown |Invalid |No such |Missing |Caused by:)")
+_LOGGED = re.compile(r" ERROR \S+ - (?P<message>.*)$")
+_EXCEPTION = re.compile(r"^(?:[\w$]+\.)+[\w$]*(?:Exception|Error): (?P<message>.+)$")
+_UNKNOWN = "@unknown"
+_LOG_BYTES = 1 << 17
+"""So much of the engine's log is looked at: an exception's traces are long."""
+
+
+def last_error(words: Sequence[str], logged: Sequence[str], message: str = "") -> str:
+    """What went wrong, as the engine said it; ``""`` if nothing was said.
+
+    ``words`` are the last lines on the stream, ``logged`` those of the engine's log, ``message`` is what the engine
+    told of the error by itself. What the workflow printed before is not part of it.
+    """
+    telling = [line for line in words if not _NOISE.match(line)]
+    begin = next((index for index, line in enumerate(telling) if line.startswith(_MARK)), None)
+    exception = logged_error(logged)
+    if begin is None:
+        known = [one.splitlines()[0] for one in (exception, message) if one.strip()]
+        begin = next((index for one in known for index, line in enumerate(telling) if line == one), None)
+    if begin is None:
+        begin = next((index for index, line in enumerate(telling) if _ERROR.match(line)), None)
+    if begin is not None:
+        return "\n".join(line.removeprefix(_MARK) for line in telling[begin:])
+    return message or exception or "\n".join(telling)
+
+
+def logged_error(lines: Sequence[str]) -> str:
+    """The message of the last error in the engine's log; ``""`` without any."""
+    for index in range(len(lines) - 1, -1, -1):
+        found = _LOGGED.search(lines[index])
+        if found is None:
+            continue
+        if found["message"].strip() not in ("", _UNKNOWN):
+            return found["message"].strip()
+        following = _EXCEPTION.match(lines[index + 1]) if index + 1 < len(lines) else None
+        return following["message"].strip() if following else ""
+    return ""
+
+
+def log_lines(log: Path) -> list[str]:
+    """The last lines of the engine's log; none when it can't be read."""
+    try:
+        # A tool may have left a link or a pipe of that name.
+        descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor
+            stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, stream.tell() - _LOG_BYTES))
+            return stream.read().decode(errors="replace").splitlines()
+    except OSError:
+        return []
