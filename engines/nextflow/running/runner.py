@@ -403,8 +403,8 @@ class _NextflowRun(RecordedRun):
             end["state"] = None if self.intruder else state_digest(self.request.folder)
         if self.hearing.parameters is not None:
             end["final_parameters"] = self._final_parameters()
-
-        self.mask.folder(self.request.folder / "logs")
+        if self.folders.stands("logs"):
+            self.mask.folder(self.request.folder / "logs")
 
     def _put_away(self) -> None:
         """Put the engine's cache away, once: what lies there already is not of this run's engine."""
