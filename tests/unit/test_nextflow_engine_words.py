@@ -123,7 +123,8 @@ def test_a_missing_configuration_is_told_where_it_is_included(tmp_path: Path) ->
 def test_an_error_while_reading_has_the_line_that_was_being_read(tmp_path: Path) -> None:
     words = (
         "Unable to parse config file: '{folder}/nextflow.config'\nNo signature of method: "
-        "groovy.util.ConfigObject.plus() is applicable for argument types: (Integer) values: [1]\nPossible solutions: plus(java.lang.String), values()"
+        "groovy.util.ConfigObject.plus() is applicable for argument types: (Integer) values: [1]\n"
+        "Possible solutions: plus(java.lang.String), values()"
     )
 
     (fault,) = said(words, tmp_path, {"file": f"{tmp_path}/nextflow.config", "line": 2}).faults

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engines.gathering import Gathered, check_contained, gather
-from engines.nextflow.reading.references import FILES, FOLDERS, references
+from engines.nextflow.reading.references import FILES, FOLDERS, included_plugins, own_files, references
 from staging.definition import Source
 from staging.errors import DefinitionError, FetchError
 from staging.fingerprints import Fingerprint
@@ -311,3 +311,50 @@ def test_a_project_below_the_root_may_refer_to_what_is_beside_it_there(tmp_path:
         check_contained(tmp_path / "wf", PurePosixPath("main.nf"), references)
 
     assert "outside" in caught.value.faults[0].message
+
+
+def test_the_plugins_that_a_script_includes_from_are_told_with_their_lines() -> None:
+    text = """
+    // include { a } from 'plugin/nf-no'
+    include { samplesheetToList; validate as v } from 'plugin/nf-schema'
+    include { T } from './x'
+    include { again } from "plugin/nf-schema"
+    workflow { include { b } from 'plugin/nf-inner' }
+    """
+    assert included_plugins(text) == (("nf-schema", 3),)
+
+
+def test_a_workflows_own_files_are_its_code_and_not_its_data(tmp_path: Path) -> None:
+    files = {
+        "main.nf": "",
+        "nextflow.config": "includeConfig 'conf/base.config'\nprofiles { t { includeConfig 'conf/test.config' } }\n",
+        "conf/base.config": "includeConfig 'deep/er.config'\n",
+        "conf/deep/er.config": "",
+        "conf/test.config": "",
+        "conf/unused.config": "",
+        "lib/A.groovy": "",
+        "bin/tool.py": "",
+        "templates/t.sh": "",
+        "modules/m/main.nf": "",
+        "modules/m/templates/m.sh": "",
+        "modules/other/templates/o.sh": "",
+        "assets/logo.png": "",
+        "../outside.config": "",
+    }
+    folder = tmp_path / "wf"
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (folder / "bin" / "link").symlink_to("/etc/hostname")
+    (folder / "conf/deep/er.config").write_text("includeConfig '../../../outside.config'\n")
+
+    assert own_files(folder, PurePosixPath(), {"main.nf", "nextflow.config", "modules/m/main.nf"}) == {
+        "nextflow.config",
+        "conf/base.config",
+        "conf/deep/er.config",
+        "conf/test.config",
+        "lib/A.groovy",
+        "bin/tool.py",
+        "templates/t.sh",
+        "modules/m/templates/m.sh",
+    }

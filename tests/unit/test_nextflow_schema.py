@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.nextflow.reading.parameters_schema import check, formal_parameters, read_schema
+from engines.nextflow.reading.parameters_schema import check, formal_parameters, read_schema, unchecked_patterns
 from staging.definition import FileValue, Source
 from staging.errors import DefinitionError
 from staging.identifiers import Identifier
@@ -253,3 +253,29 @@ def test_any_json_is_a_schema_or_a_fault(schema: Any, value: Any) -> None:
         return
     given = tuple(value) if isinstance(value, list) else value
     check(schema, {one.name: given for one in slots})
+
+
+@pytest.mark.parametrize(
+    ("definition", "place", "message"),
+    [
+        ({"type": "integr"}, "#/properties/a/type", "'integr' is no type of a parameter (did you mean 'integer'?)"),
+        ({"type": ["string", 3]}, "#/properties/a/type", "3 is no type of a parameter"),
+        ({"type": "array", "items": {"type": "File"}}, "#/properties/a/items/type", "'File' is no type"),
+    ],
+)
+def test_a_type_that_there_is_not_is_told_with_its_place(definition: object, place: str, message: str) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        read_schema(json.dumps({"properties": {"a": definition}}))
+    (fault,) = caught.value.faults
+    assert fault.where == place
+    assert fault.message.startswith(message)
+
+
+def test_the_patterns_that_are_left_to_the_workflow_are_known_by_their_parameters() -> None:
+    properties = {
+        "plain": {"type": "string", "pattern": "^a+$"},
+        "repeated": {"type": "string", "pattern": "^(a+)+$"},
+        "java": {"type": "string", "pattern": "^\\p{Alpha}$"},
+        "many": {"type": "array", "items": {"type": "string", "pattern": "(a|b)*"}},
+    }
+    assert unchecked_patterns({"properties": properties}) == ("repeated", "java", "many")

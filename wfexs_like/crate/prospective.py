@@ -178,15 +178,16 @@ class Prospective:
         return self.contextual.licence(stated) if stated else None
 
     def _origin(self, main: Entity, items: tuple[PlanItem, ...]) -> None:
-        """Where the workflow came from, and its version: the commit, or the digest of its bytes."""
+        """Where the workflow came from, and its version: what it says itself, or the commit, or the bytes' digest."""
         pinned = next((shown for item in items if (shown := public_identifier(item.pinned))), None)
         address = web_address(pinned)
         main.add("identifier", pinned)
         main.add("url", address or Ref(main.id))
+        main.add("version", self.words(self.subject.interface.version))
         if pinned is not None and pinned.startswith(("git+", "github:")):
             main.add("codeRepository", address)
             reference = pinned.partition("#")[0].rpartition("@")[2]
-            if "/" not in reference and reference:
+            if "/" not in reference and reference and not main.has("version"):
                 main.add("version", reference)
         if not main.has("version"):
             main.add("version", f"sha256:{next(iter(main.properties['sha256']))[1]}")

@@ -6,7 +6,9 @@ is a fault, for nothing outside the workflow is there when it runs but what is s
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import cast
 
@@ -19,6 +21,13 @@ from staging.errors import DefinitionError, Fault
 from staging.plan import Json
 
 _PATHS = ("File", "Directory")
+_TYPE = re.compile(r"(?:, where .* is expected| is too large for \w+|\(\S+\))\Z")
+_SCHEMA_WORDS = {
+    "int": "integer",
+    "long": "integer",
+    "float": "number",
+    "double": "number",
+}
 _PROJECT = ("$projectDir/", "${projectDir}/", "$baseDir/", "${baseDir}/")
 
 
@@ -49,7 +58,7 @@ def bind(
                 bound[one.name] = one
             else:
                 faults.append(unknown(one, slots))
-    faults += missing(slots, bound, params)
+    faults += (replace(one, message=in_schema_words(one.message)) for one in missing(slots, bound, params))
     faults += _broken(interface, bound)
     faults += _unnamed_secrets(interface, settings.secrets)
     return Bound(params=tuple(bound.values()), faults=tuple(faults))
@@ -106,7 +115,7 @@ def _rule(interface: WorkflowInterface, *, lists_as_text: bool) -> Misfits:
         # Told in the words of the type itself, which does not speak of all that would do as well.
         own_words = {one.place: one for one in misfits(slot.type, value)}
         told = [own_words.get(one.place, one) for one in found]
-        return [fault_of(param, one.place, one.message, _hint(slot.type) or one.hint) for one in told]
+        return [fault_of(param, one.place, in_schema_words(one.message), _hint(slot.type) or one.hint) for one in told]
 
     return rule
 
@@ -165,6 +174,18 @@ def _widened(kind: Json, *, lists_as_text: bool) -> Json:
         if lists_as_text and (one in ("string", *_PATHS)):
             widened.append({"type": "array", "items": ["string", "long", "double", *_PATHS]})
     return widened
+
+
+def in_schema_words(message: str) -> str:
+    """A message with its type called as a schema of parameters calls it: ``integer``, not ``long``.
+
+    Files and folders keep the names that a stage file has for them.
+    """
+    match = _TYPE.search(message)
+    if match is None or "one of " in match[0]:
+        return message
+    said = re.sub(r"\b[a-z]+\b", lambda one: _SCHEMA_WORDS.get(one[0], one[0]), match[0])
+    return message[: match.start()] + said
 
 
 def _hint(kind: Json) -> str | None:

@@ -239,6 +239,7 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
         label=_text(manifest.get("name")),
         doc=_text(manifest.get("description")),
         licence=_text(manifest.get("license")),
+        version=_version(manifest.get("version")),
         authors=_authors(manifest),
         plugins=tuple(str(one) for one in told.get("plugins") or ()),
     )
@@ -363,6 +364,11 @@ def _authors(manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
         return tuple({key: str(one[key]) for key in ("name", "affiliation", "orcid") if one.get(key)} for one in named)
     names = [one.strip() for one in str(manifest.get("author") or "").split(",")]
     return tuple({"name": name} for name in names if name)
+
+
+def _version(value: Any) -> str | None:
+    """The version as it is written; a number without quotes is one too."""
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else _text(value)
 
 
 def _text(value: Any) -> str | None:
