@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import pwd
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import pytest
 import engines.launcher
 from engines.execution import Status
 from engines.isolation import Isolation, choices
+from staging.definition import ExpectedOutput
 from staging.errors import PolicyError
 from tests.support.nextflow_runs import (
     NextflowBench,
@@ -81,6 +85,8 @@ def test_neither_a_task_nor_the_engine_can_change_what_is_staged_or_shared(
     home = bench.installed.home
     assert home is not None
     jar = home / "jars" / bench.installed.files[0].name
+    # We ourselves write down what we read of the engine once, which is not what this is about.
+    bench.inspect()
     before = listing(bench.workflow, bench.content / "inputs", store, bench.folder(7), home)
     digested = digest(jar)
     targets = [
@@ -271,6 +277,127 @@ def test_a_task_cannot_speak_for_the_engine(bench: NextflowBench) -> None:
     assert execution.status is Status.FAILED
     assert "'FORGE' failed: exit code 3" in (execution.error or "")
     assert [one.name for one in execution.steps] == ["FORGE"]
+
+
+@pytest.mark.parametrize(
+    "names", [("outputs",), ("tmp", "logs"), ("engine/work", "logs/steps"), ("engine",)], ids=lambda names: names[0]
+)
+def test_what_a_task_puts_in_place_of_a_folder_of_its_run_is_left_alone(
+    bench: NextflowBench, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "steps").mkdir(parents=True)
+    (theirs / ".nextflow" / "cache").mkdir(parents=True)
+    for name in ("in.txt", "steps/one.stdout", ".nextflow.log", ".nextflow/history"):
+        (theirs / name).write_text("theirs")
+    (theirs / "link").symlink_to("in.txt")
+    (theirs / "steps" / "link").symlink_to("/")
+    before = listing(theirs)
+    swaps = "; ".join(f"mv {one} {one}.away; ln -s {theirs} {one}" for one in names)
+    bench.write(f"""
+    process SWAP {{
+      publishDir '.', mode: 'copy'
+      output: path 'made.txt'
+      shell: '''
+      echo said; echo made > made.txt
+      (sleep 0.7; cd {bench.folder()}; {swaps}) > /dev/null 2>&1 &
+      '''
+    }}
+    process AFTER {{
+      input: path made
+      script: 'echo said; sleep 1.2'
+    }}
+    workflow {{ AFTER(SWAP()) }}
+    """)
+    expected = (ExpectedOutput(name="res", glob="*in*", preferred_name="renamed.txt"),)
+
+    execution = bench.run(outputs=expected)
+
+    assert execution.status is Status.FAILED
+    name = min(names, key=("outputs", "logs", "logs/steps", "tmp", "engine", "engine/work").index)
+    assert execution.error == f"a task put something else in place of the run's folder '{name}'"
+    assert journal(bench.folder())[-1]["error_kind"] == PolicyError.kind
+    assert execution.outputs == {}
+    assert {path: told for path, told in listing(theirs).items() if path in before} == before
+    assert all(Path(f"{bench.folder()}/{one}.away").is_dir() for one in names)
+
+
+@pytest.fixture
+def outside() -> Iterator[Path]:
+    """A folder that one could write to, where no run has any business: not among temporary files."""
+    home = pwd.getpwuid(os.getuid()).pw_dir
+    if not os.access(home, os.W_OK) or os.path.realpath(home).startswith(("/tmp", "/var/tmp")):
+        pytest.skip("needs a home that is not among temporary files")
+    with tempfile.TemporaryDirectory(dir=home) as place:
+        yield Path(place)
+
+
+@pytest.mark.netns
+@pytest.mark.parametrize(
+    ("directive", "then"),
+    [("publishDir '{}', mode: 'copy'", ""), ("", " | collectFile(name: 'all.txt', storeDir: '{}/sub') | view")],
+    ids=["publishDir", "storeDir"],
+)
+def test_nothing_is_written_elsewhere_on_the_machine(
+    bench: NextflowBench, outside: Path, directive: str, then: str
+) -> None:
+    bench.write(f"""
+    process MAKE {{
+      {directive.format(outside)}
+      output: path 'made.txt'
+      script: 'echo made > made.txt; touch {outside}/task || true'
+    }}
+    workflow {{ MAKE(){then.format(outside)} }}
+    """)
+
+    execution = bench.run()
+
+    assert list(outside.iterdir()) == []
+    assert execution.status is Status.FAILED
+    assert "to publish" in (execution.error or "") or "ead-only" in (execution.error or ""), execution.error
+
+
+@pytest.mark.netns
+def test_a_pipeline_that_is_only_looked_at_writes_nothing(
+    bench: NextflowBench, ways: str, outside: Path, tmp_path: Path
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    places = [str(one) for one in (outside, temporary, bench.content, "/dev/shm")]
+    bench.write(
+        "workflow { println params.seen }",
+        nextflow__config=f"""
+        params.seen = {places}.findAll {{ one ->
+          try {{ new File("$one/looked-at").text = 'x'; true }} catch (Exception e) {{ false }}
+        }}.join(' ')
+        """,
+    )
+
+    interface = bench.inspect()
+
+    assert {one.name: one.default for one in interface.inputs}["seen"] == "/dev/shm", ways
+    assert not [one for one in places if Path(one, "looked-at").exists()]
+
+
+@pytest.mark.netns
+def test_the_machines_temporary_folders_are_the_runs_own(bench: NextflowBench, outside: Path) -> None:
+    own = NextflowBench(content=outside / "content", installed=bench.installed)
+    own.write("""
+    process TEMPORARY {
+      publishDir 'res', mode: 'link'
+      output: path 'end.txt'
+      script: 'touch /var/tmp/of-a-task /dev/shm/of-a-task && ls $TMPDIR > end.txt'
+    }
+    workflow { TEMPORARY() }
+    """)
+
+    execution = own.run()
+
+    assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
+    assert "of-a-task" in own.read("res/end.txt")
+    assert not Path("/var/tmp/of-a-task").exists()
+    assert not Path("/dev/shm/of-a-task").exists()
+    assert list((own.folder() / "tmp").iterdir()) == []
 
 
 def test_a_link_among_the_logs_and_the_engines_state_is_not_followed(bench: NextflowBench, tmp_path: Path) -> None:
