@@ -19,7 +19,7 @@ from engines.isolation import choices
 from engines.journal import JOURNAL, is_live, replay
 from engines.stopping import stop, tidy
 from staging.definition import EngineSettings
-from staging.errors import DefinitionError
+from staging.errors import DefinitionError, PolicyError, UsageError
 from tests.conftest import Command
 from tests.support.nextflow_runs import (
     PATIENCE,
@@ -27,6 +27,7 @@ from tests.support.nextflow_runs import (
     NextflowBench,
     bench,
     each,
+    journal,
     marked,
     nextflows,
     oldest_and_newest,
@@ -95,6 +96,8 @@ def test_the_failing_task_is_named_with_its_last_lines(
     assert str(bench.content) not in error
     if tail is not None:
         assert list(execution.tail) == tail
+    if mode == "kill":
+        assert any(one.startswith(".command.run: line ") for one in execution.tail), execution.tail
     bad = step(execution, "BAD")
     assert (bad.status, bad.attempt, bad.after) == (Status.FAILED, 1, "terminate")
     if exit_code is not None:
@@ -428,3 +431,147 @@ def test_runs_at_once_do_not_meet(bench: NextflowBench) -> None:
     assert [one.status for one in executions] == [Status.COMPLETED] * 2, [one.error for one in executions]
     assert [bench.read("res/said.txt", run) for run in (1, 2)] == ["word 1\n", "word 2\n"]
     assert all(len(steps(one, "SAY")) == 1 for one in executions)
+
+
+# --- a run that is not what it seems ----------------------------------------------------------------------------------
+
+ENDED_EARLY = """
+process A { output: path 'a.txt'
+  script: "[ $params.how != halted ] || exit 3; echo a > a.txt" }
+process B {
+  input: path a
+  output: path 'b.txt'
+  publishDir '.', mode: 'copy'
+  script: "sleep 60; mv $a b.txt" }
+def leave(seconds) { Thread.start { sleep(seconds * 1000); System.exit(0) } }
+workflow {
+  A() | B
+  if (params.how == 'left') { A.out.subscribe { leave(2) } }
+  if (params.how == 'dead') { A.out.subscribe { Thread.start { sleep(2000); Runtime.runtime.halt(0) } } }
+}
+workflow.onError { if (params.how == 'halted') { Runtime.runtime.halt(0) } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("halted", "task 'A' failed: exit code 3"),
+        ("left", "the engine ended while task 'B' was still running"),
+        ("dead", "the engine ended while task 'B' was still running"),
+    ],
+)
+def test_an_engine_that_ends_well_before_its_tasks_do_is_a_failed_run(
+    bench: NextflowBench, how: str, words: str
+) -> None:
+    bench.write(ENDED_EARLY)
+
+    execution = bench.run({"how": how})
+
+    assert execution.status is Status.FAILED
+    assert words in (execution.error or "")
+
+
+def test_an_engine_that_ends_between_tasks_is_a_failed_run(bench: NextflowBench) -> None:
+    bench.write("process A { script: 'true' }\nworkflow { A(); Runtime.runtime.halt(0) }")
+
+    execution = bench.run()
+
+    assert (execution.status, execution.error) == (Status.FAILED, "the engine ended before the workflow did")
+
+
+FORGED = """
+process A {{ publishDir '.', mode: 'copy'
+  output: path 'a.txt'
+  script: 'echo a > a.txt' }}
+workflow {{ A()
+  def witness = session.observers.find {{ it.class.name.contains('Witness') }}
+  def say = witness.class.declaredMethods.find {{ it.name == 'say' && it.parameterCount == 3 }}
+  say.accessible = true
+  say.invoke(witness, '{word}', null, {{ -> {said} }})
+}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("word", "said", "words"),
+    [
+        ("task-completed", "[:]", "spoke in the place of the engine"),
+        ("task-completed", "[hash: 'x', name: 3, process: [], inputs: 7]", "spoke in the place of the engine"),
+        ("published", "[target: '/']", "published to or from outside of the run: /"),
+        ("published", "[target: workflow.launchDir.toString() + '/x', source: '/']", "outside of the run: /"),
+        ("published", "[number: 7, target: 'x']", "spoke in the place of the engine"),
+    ],
+)
+def test_what_a_workflow_says_in_the_place_of_the_engine_fails_the_run(
+    bench: NextflowBench, word: str, said: str, words: str
+) -> None:
+    bench.write(FORGED.format(word=word, said=said))
+
+    begun = time.monotonic()
+    execution = bench.run()
+
+    assert execution.status is Status.FAILED
+    assert words in (execution.error or ""), execution.error
+    assert journal(bench.folder())[-1]["error_kind"] == PolicyError.kind
+    # Nobody went through the whole disk.
+    assert time.monotonic() - begun < PATIENCE / 2
+
+
+def test_a_line_of_the_witness_that_is_missing_fails_the_run(bench: NextflowBench) -> None:
+    said = "throw new Exception('nothing')"
+    bench.write(FORGED.format(word="published", said=said))
+
+    execution = bench.run()
+
+    assert (execution.status, execution.error) == (Status.FAILED, "what is to be recorded could not be told")
+
+
+MISCHIEF = """
+process A {
+  publishDir '.', mode: params.mode
+  output: path 'o'
+  shell: '''
+  mkdir o; echo good > o/a.txt
+  case !{params.what} in
+    state) mkdir -p !{launchDir}/../engine/state;;
+    record) ln -s !{launchDir}/../journal.jsonl o/j;;
+    names) touch "$(printf 'o/a\\nb')";;
+  esac
+  '''
+}
+process B { input: path o
+  output: val 1
+  script: "[ $params.what != overwritten ] || echo evil > $launchDir/o/a.txt" }
+workflow { A() | B }
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "mode", "words"),
+    [
+        ("nothing", "copy", None),
+        ("state", "copy", "a task made 'engine/state', which is the engine's"),
+        ("record", "symlink", "the output 'j' is a link that leads out of the run"),
+        ("names", "copy", r"the output 'o/a\nb' has a line break"),
+        ("overwritten", "copy", "the output 'o' and the file that task 'A' published as it are no longer the same"),
+    ],
+)
+def test_mischief_with_outputs_and_the_runs_own_files_fails_the_run(
+    bench: NextflowBench, what: str, mode: str, words: str | None
+) -> None:
+    bench.write(MISCHIEF)
+
+    execution = bench.run({"what": what, "mode": mode})
+
+    if words is None:
+        assert execution.status is Status.COMPLETED, execution.error
+        assert bench.read("o/a.txt") == "good\n"
+        return
+    assert execution.status is Status.FAILED
+    assert words in (execution.error or ""), execution.error
+    assert journal(bench.folder())[-1]["error_kind"] == PolicyError.kind
+    assert not any(".nextflow" in name for name in execution.outputs)
+    if what == "state":
+        with pytest.raises(UsageError, match="nothing to continue from"):
+            bench.run({"what": what, "mode": mode}, run=2, resume=1)

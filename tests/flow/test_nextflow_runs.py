@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -654,7 +653,6 @@ def test_work_that_was_changed_meanwhile_is_not_used_again(bench: NextflowBench)
     (made,) = [one for one in (bench.folder() / "engine/work").rglob("first.txt") if not one.is_symlink()]
     before = made.stat()
     text = made.read_text()
-    time.sleep(2.1)
     made.write_text(text[::-1])
     os.utime(made, ns=(before.st_atime_ns, before.st_mtime_ns))
 
@@ -663,6 +661,63 @@ def test_work_that_was_changed_meanwhile_is_not_used_again(bench: NextflowBench)
     assert execution.status is Status.FAILED
     assert "was changed since" in (execution.error or "")
     assert any(one.get("error_kind") == PolicyError.kind for one in journal(bench.folder(2)))
+
+
+def test_work_that_another_task_of_its_run_changed_is_not_used_again(bench: NextflowBench) -> None:
+    bench.write("""
+    process FIRST { output: path 'first.txt'
+      script: 'echo good > first.txt' }
+    process MEDDLE { input: val path
+      output: val 1
+      script: "echo evil > $path" }
+    process LAST { input: path first
+      val done
+      output: path 'last.txt'
+      script: "[ $params.broken = false ] && cat $first > last.txt" }
+    workflow { FIRST(); MEDDLE(FIRST.out.map { it.toString() }); LAST(FIRST.out, MEDDLE.out) }
+    """)
+    assert bench.run({"broken": True}).status is Status.FAILED
+
+    execution = bench.run({"broken": False}, run=2, resume=1)
+
+    assert execution.status is Status.FAILED
+    assert "was changed since" in (execution.error or "")
+
+
+def test_work_that_was_published_by_hard_link_is_used_again(oldest_and_newest: NextflowBench) -> None:
+    bench = oldest_and_newest
+    bench.write(RESUMED.replace("publishDir 'first'", "publishDir 'first', mode: 'link'"))
+    assert bench.run().status is Status.FAILED
+
+    execution = bench.run({"broken": False}, run=2, resume=1)
+
+    assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
+    assert step(execution, "FIRST").cached
+
+
+def test_values_that_json_does_not_have_leave_no_gap_in_the_record(oldest_and_newest: NextflowBench) -> None:
+    bench = oldest_and_newest
+    bench.write("""
+    nextflow.enable.dsl = 2
+    class Odd { String toString() { throw new Exception('never') }
+                int hashCode() { 1 } }
+    process ODD {
+      input: tuple val(nan), val(long_number), val(exponent), val(many), val(odd)
+      output: val nan, emit: nan
+      script: 'true'
+    }
+    workflow { ODD(Channel.of([Float.NaN, 10G ** 5000, 1e4000G, (1..20000).toList(), new Odd()])) }
+    """)
+
+    execution = bench.run()
+
+    assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
+    told = step(execution, "ODD")
+    assert told.status is Status.COMPLETED
+    assert (told.inputs["nan"], told.inputs["exponent"]) == ("NaN", "1E+4000")
+    assert len(told.inputs["long_number"]) == 5001
+    assert told.inputs["many"][-2:] == [10000, "..."]
+    assert "can't be told" in told.inputs["odd"]
 
 
 def test_only_what_is_there_can_be_continued(bench: NextflowBench) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engines.nextflow.running.belonging import Belonging
-from engines.nextflow.running.publishing import Published, collided, entries
+from engines.nextflow.running.publishing import Published, altered, collided, entries
 from staging.errors import PolicyError
 
 
@@ -307,3 +307,58 @@ def test_what_lies_there_is_listed_in_order(place: Place) -> None:
         ("b/c.txt", "File"),
         ("empty", "Directory"),
     ]
+
+
+def test_what_the_engine_keeps_for_itself_is_not_told(place: Place) -> None:
+    for name in (".nextflow/history", ".nextflow.log", ".nextflow.log.1", "res/.nextflow/x"):
+        (place.outputs / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.outputs / name).touch()
+
+    assert [path for path, kind in entries(place.outputs) if kind == "File"] == ["res/.nextflow/x"]
+
+
+@pytest.mark.parametrize("name", [b"a\nb", b"\x1b[31mred", b"x\\y", b"\xff\xfe", b"box\r/x"])
+def test_a_name_that_no_crate_could_hold_is_refused(place: Place, name: bytes) -> None:
+    path = Path(os.fsdecode(os.fsencode(place.outputs) + b"/" + name))
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+
+    with pytest.raises(PolicyError, match="in its name"):
+        entries(place.outputs)
+
+
+# --- outputs that were overwritten ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["evil", "longer than before"])
+def test_a_copy_that_was_written_over_is_found(place: Place, text: str) -> None:
+    fine, made = place.made("fine.txt"), place.made("x.txt")
+    told = {str(place.outputs / one.name): str(one) for one in (fine, made)}
+    for target, source in told.items():
+        Path(target).write_text(Path(source).read_text())
+    assert altered(told) is None
+
+    (place.outputs / "x.txt").write_text(text)
+
+    assert altered(told) == (str(place.outputs / "x.txt"), str(made))
+
+
+def test_a_file_in_a_published_folder_that_was_written_over_is_found(place: Place) -> None:
+    made = place.made("box/inner/x.txt").parents[1]
+    inner = place.outputs / "box/inner/x.txt"
+    inner.parent.mkdir(parents=True)
+    inner.write_text("made")
+    told = {str(place.outputs / "box"): str(made)}
+    assert altered(told) is None
+
+    inner.write_text("evil")
+
+    assert altered(told) == (str(place.outputs / "box"), str(made))
+
+
+def test_what_was_moved_or_is_the_same_file_is_as_it_was(place: Place) -> None:
+    moved, linked = place.work / "aa/bb/moved.txt", place.made("linked.txt")
+    (place.outputs / "moved.txt").write_text("moved")
+    (place.outputs / "linked.txt").hardlink_to(linked)
+
+    assert altered({str(place.outputs / one.name): str(one) for one in (moved, linked)}) is None

@@ -157,6 +157,35 @@ def test_the_work_that_a_run_goes_on_from_is_none() -> None:
     assert _taken(_teller(resumed=True), f"{CONTENT}/runs/2/outputs/x") != []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "journal.jsonl", "engine/params.json", "engine/state/history", "logs/nextflow.log",
+        "tmp/nxf/secrets/store.json", "engine", "outputs/.nextflow/history", "outputs/.nextflow.log",
+    ],
+)  # fmt: skip
+def test_the_record_and_the_scratch_space_of_the_run_itself_are_strangers(teller: Teller, name: str) -> None:
+    assert _taken(teller, f"{CONTENT}/runs/1/{name}") != []
+
+
+@pytest.mark.parametrize(
+    ("name", "belongs"),
+    [
+        ("inputs/a/b.txt", True), ("workflow/assets/x", True), ("environment/x", True),
+        ("runs/1/engine/work/ab/cd/x", True), ("runs/1/outputs/res/x", True),
+        ("plan.lock", False), ("engine/plugins/x", False), ("runs", False),
+    ],
+)  # fmt: skip
+def test_what_was_staged_for_the_workflow_and_what_tasks_made_belongs(teller: Teller, name: str, belongs: bool) -> None:
+    assert (_taken(teller, f"{CONTENT}/{name}") == []) == belongs
+
+
+def test_an_exit_code_that_the_engine_does_not_know_is_none_in_the_trace_too(teller: Teller) -> None:
+    (done,) = teller.events(ended(exit=2147483647, failed=True, trace={**TRACE, "exit": 2147483647}))
+
+    assert (done["exit_code"], done["trace"]["exit"]) == (None, None)
+
+
 def test_a_link_that_leads_out_is_a_stranger_whether_taken_or_handed_on(tmp_path: Path) -> None:
     content = tmp_path / "content"
     made = content / "runs/1/engine/work/ab/cd/out.txt"
