@@ -955,3 +955,44 @@ def test_schemas_are_listed_and_printed(call: Call) -> None:
     assert call("schema", "stage", "--json").object["document"]["type"] == "object"
     missing = call("schema", "nothing", "--json")
     assert (missing.code, missing.object["error"]["kind"]) == (10, "not-found")
+
+
+def test_continuing_is_not_offered_where_the_workflow_itself_would_fail_again(
+    call: Call, session: KnownAnswers
+) -> None:
+    said = "continues where it stopped"
+    failed = replace(
+        EXECUTION, run=7, engine="nextflow", status=Status.FAILED, exit_code=0, error="no output", steps=(STEP,)
+    )
+    session.execution = failed
+    assert said not in call("run", "last").stderr
+    session.execution = replace(failed, status=Status.KILLED, exit_code=None)
+    assert said in call("run", "last").stderr
+    session.execution = replace(failed, steps=(STEP, replace(STEP, name="SLOW", id="ab" * 16, status=Status.KILLED)))
+    assert said in call("run", "last").stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "network", "hinted"),
+    [
+        ("urllib.error.URLError: <urlopen error [Errno -3] Temporary failure in name resolution>", "namespace", True),
+        ("curl: (6) Could not resolve host: example.org", "namespace", True),
+        ("OSError: [Errno 101] Network is unreachable", "namespace", True),
+        ("curl: (6) Could not resolve host: example.org", "none", False),
+        ("no such file", "namespace", False),
+    ],
+)
+def test_a_run_that_wanted_the_network_is_told_that_it_has_none(
+    call: Call, session: KnownAnswers, line: str, network: str, hinted: bool
+) -> None:
+    session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1, network=network, tail=(line,))
+    assert ("this run has no network: stage what it needs" in call("run", "last").stderr) is hinted
+
+
+def test_the_names_of_outputs_and_the_reason_stay_on_their_lines(call: Call, session: KnownAnswers) -> None:
+    outputs = {"a\nwfexs-like: error: b\x1b[2J": {"class": "File", "path": "x\ny\r", "size": 1, "sha256": "0" * 64}}
+    session.execution = replace(EXECUTION, outputs=outputs)
+    assert "\n  a\\nwfexs-like: error: b: " in call("run", "last").stdout
+    assert "x\\ny\\r (1 B)" in call("run", "last").stdout
+    session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=1, error="one\ntwo")
+    assert "one\\ntwo\n" in call("run", "last").stderr

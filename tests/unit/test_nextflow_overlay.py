@@ -119,6 +119,8 @@ def test_settings_that_nobody_made_are_left_to_the_workflow() -> None:
     assert "time =" not in text
     made = _overlay(settings=EngineSettings(max_retries=0, max_processes=3, max_task_duration=60))
     assert "maxRetries = 0" in made
+    assert "maxErrors = 1" in made
+    assert "maxErrors" not in _overlay(settings=EngineSettings(max_retries=2))
     assert "queueSize = 3" in made
     assert "time = '60 s'" in made
 

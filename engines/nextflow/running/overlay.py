@@ -92,6 +92,9 @@ def _lines(
         yield f"    time = '{settings.max_task_duration} s'"
     if settings.max_retries is not None:
         yield f"    maxRetries = {settings.max_retries}"
+        if settings.max_retries == 0:
+            # The engine takes 0 for not said, which is one; with one error allowed there is no second attempt.
+            yield "    maxErrors = 1"
     largest = _largest(settings, limits, placement)
     if largest and Version.parse(version) >= RESOURCE_LIMITS:
         yield f"    resourceLimits = [{', '.join(largest)}]"
