@@ -145,9 +145,12 @@ class RecordedRun(ABC):
     def leave(self, end: dict[str, Any]) -> None:  # noqa: B027 - most engines have nothing to keep
         """The last moment before the scratch space is cleared: take from it what has to stay, amend ``end``.
 
-        Called once for every run, however it ended; nothing of the child lives any more. An ``OSError`` becomes the
+        Called once for every run whose folders are its own, however it ended; nothing of the child lives any more. An ``OSError`` becomes the
         reason why a run that completed failed.
         """
+
+    def clean_logs(self) -> None:  # noqa: B027 - most engines have nothing to take out of them
+        """Take out of the logs what may not stay in them. Called once for every run whose logs are its own."""
 
     # -- the run ---------------------------------------------------------------------------------------------------
 
@@ -314,16 +317,21 @@ class RecordedRun(ABC):
     def finish(self, end: Mapping[str, Any]) -> None:
         """Clear the scratch space and write the last line. What is not the run's own any more is left alone."""
         said = dict(end)
-        try:
-            if self.folders.displaced() is None:
-                self.leave(said)
-        except OSError as error:
-            if said["status"] == "completed":
-                said |= {"status": "failed", "error": from_os_error(error, "keep what the run made").message}
+        whole = self.folders.stands("logs") and self.folders.displaced(("logs/steps",)) is None
+        steps: list[Callable[[], None]] = []
+        if self.folders.displaced() is None:
+            steps.append(lambda: self.leave(said))
+        if whole:
+            steps.append(self.clean_logs)
+        for step in steps:
+            try:
+                step()
+            except OSError as error:
+                if said["status"] == "completed":
+                    said |= {"status": "failed", "error": from_os_error(error, "keep what the run made").message}
         if self.folders.stands("tmp"):
             clear(self.tmp)
         own = self.relative.path(str(self.request.folder))
-        whole = self.folders.stands("logs") and self.folders.displaced(("logs/steps",)) is None
         logs = [f"{own}/{name}" for name in self.folders.files("logs")] if whole else []
         self.tell(
             {"event": "run-ended", "time": timestamp(), "logs": logs, "outputs": {}, "moved": {}, **said}, sync=True

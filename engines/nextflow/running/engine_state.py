@@ -18,6 +18,8 @@ from engines.base import ResumeFrom
 from engines.journal import JOURNAL, events
 from engines.nextflow.running.belonging import ENGINES_OWN
 from engines.nextflow.running.sealing import seal
+from engines.own_folders import still_own
+from engines.stopping import folders_of
 from staging.errors import PolicyError, UsageError
 from staging.fingerprints import Tree
 from staging.removing import remove_path
@@ -62,6 +64,14 @@ class Resumption:
             UsageError: there is nothing in it to continue from.
             PolicyError: what there is is not what the run left.
         """
+        known = folders_of(resume.folder / JOURNAL)
+        there = [name for name in ("outputs", "engine") if os.path.lexists(resume.folder / name)]
+        if not all(still_own(resume.folder, name, known) for name in there):
+            raise PolicyError(
+                f"run {resume.run} can't be continued: something else is in place of one of its folders",
+                hint="run again without --resume",
+                where=str(resume.folder),
+            )
         put_away(resume.folder)
         history = resume.folder / ENGINE_STATE / "history"
         if history.is_symlink() or not history.is_file():

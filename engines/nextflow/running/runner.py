@@ -399,12 +399,17 @@ class _NextflowRun(RecordedRun):
     def leave(self, end: dict[str, Any]) -> None:
         """Keep what continues the run, and what all parameters were in the end."""
         self._put_away()
+        if self.secrets and end["status"] == "completed":
+            # Nobody continues a run that was completed, and in the engine's cache is what its tasks told.
+            clear(self.request.folder / ENGINE_STATE)
         if self.is_put_away:
             end["state"] = None if self.intruder else state_digest(self.request.folder)
         if self.hearing.parameters is not None:
             end["final_parameters"] = self._final_parameters()
-        if self.folders.stands("logs"):
-            self.mask.folder(self.request.folder / "logs")
+
+    def clean_logs(self) -> None:
+        """Mask the values of secrets."""
+        self.mask.folder(self.request.folder / "logs")
 
     def _put_away(self) -> None:
         """Put the engine's cache away, once: what lies there already is not of this run's engine."""
