@@ -145,8 +145,8 @@ class RecordedRun(ABC):
     def leave(self, end: dict[str, Any]) -> None:  # noqa: B027 - most engines have nothing to keep
         """The last moment before the scratch space is cleared: take from it what has to stay, amend ``end``.
 
-        Called once for every run whose folders are its own, however it ended; nothing of the child lives any more. An ``OSError`` becomes the
-        reason why a run that completed failed.
+        Called once for every run whose folders are its own, however it ended; nothing of the child lives any more. An
+        ``OSError`` becomes the reason why a run that completed failed.
         """
 
     def clean_logs(self) -> None:  # noqa: B027 - most engines have nothing to take out of them
