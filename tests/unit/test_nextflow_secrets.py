@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import stat
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
+from engines.base import Tool, WorkflowInterface
+from engines.interface import interface_as_json, interface_from_json
+from engines.nextflow.reading.bind import bind
 from engines.nextflow.running.masking import Mask
 from engines.nextflow.secrets import find_secrets, secrets_environment, users_store, write_secrets
+from staging.definition import EngineSettings
 from staging.errors import EngineError
 
 
@@ -127,3 +131,23 @@ def test_kept_logs_are_rewritten_and_what_they_are_linked_to_is_not(tmp_path: Pa
     assert task.read_bytes() == b"\xff token=canary\n"
     assert outside.read_text() == "canary"
     assert sorted(one.name for one in logs.iterdir()) == ["engine.log", "link", "steps"]
+
+
+def test_which_secrets_a_process_needs_is_kept_with_the_interface() -> None:
+    interface = WorkflowInterface(
+        entry=PurePosixPath("main.nf"),
+        process=None,
+        language="nextflow",
+        language_version="DSL2",
+        kind="Workflow",
+        inputs=(),
+        outputs=(),
+        tools=(Tool(id="A", kind="process", secrets=("ONE", "TWO")), Tool(id="B", kind="process", secrets=("ONE",))),
+    )
+
+    kept = interface_from_json(interface_as_json(interface))
+
+    assert kept == interface
+    assert bind(kept, (), settings=EngineSettings(secrets=("ONE", "TWO"))).faults == ()
+    (fault,) = bind(kept, (), settings=EngineSettings(secrets=("ONE",))).faults
+    assert (fault.where, "'A' needs the secret 'TWO'" in fault.message) == ("workflow_config.nextflow.secrets", True)
