@@ -57,7 +57,7 @@ def staged(folder: Path, version: str, files: dict[str, str], more: str = "") ->
         ),
     ],
 )
-def test_a_workflow_that_is_wrong_is_told_at_its_own_place_and_once(
+def test_a_workflow_that_is_wrong_is_told_at_its_own_place_and_once(  # noqa: PLR0917 - what is wrong, and what is said
     tmp_path: Path,
     wfexs: Command,
     version: str,
