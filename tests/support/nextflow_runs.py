@@ -20,7 +20,7 @@ from engines.base import InstalledEngine, Listener, Placement, ResumeFrom, RunRe
 from engines.execution import Execution, StepRun
 from engines.nextflow.adapter import NextflowEngine
 from engines.nextflow.setup.installation import install
-from staging.definition import EngineSettings, ExpectedOutput
+from staging.definition import EngineSettings, ExpectedOutput, Limits
 from staging.plan import Plan, WorkflowEntry
 
 DEFAULT = "24.10.0"
@@ -74,6 +74,7 @@ class NextflowBench:
         store: Path | None = None,
         resume: int | None = None,
         container: str = "none",
+        limits: Limits | None = None,
     ) -> RunRequest:
         """All that a run needs; the pipeline is not read for it."""
         interface = WorkflowInterface(
@@ -98,6 +99,7 @@ class NextflowBench:
             outputs=outputs,
             settings=settings or EngineSettings(),
             container=container,
+            limits=limits or Limits(),
         )
         return RunRequest(
             plan=plan,
