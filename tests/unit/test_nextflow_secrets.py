@@ -10,10 +10,8 @@ import pytest
 
 from engines.base import Tool, WorkflowInterface
 from engines.interface import interface_as_json, interface_from_json
-from engines.nextflow.reading.bind import bind
 from engines.nextflow.running.masking import Mask
 from engines.nextflow.secrets import find_secrets, secrets_environment, users_store, write_secrets
-from staging.definition import EngineSettings
 from staging.errors import EngineError
 
 
@@ -148,6 +146,3 @@ def test_which_secrets_a_process_needs_is_kept_with_the_interface() -> None:
     kept = interface_from_json(interface_as_json(interface))
 
     assert kept == interface
-    assert bind(kept, (), settings=EngineSettings(secrets=("ONE", "TWO"))).faults == ()
-    (fault,) = bind(kept, (), settings=EngineSettings(secrets=("ONE",))).faults
-    assert (fault.where, "'A' needs the secret 'TWO'" in fault.message) == ("workflow_config.nextflow.secrets", True)

@@ -7,7 +7,7 @@ is a fault, for nothing outside the workflow is there when it runs but what is s
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import cast
@@ -60,7 +60,6 @@ def bind(
                 faults.append(unknown(one, slots))
     faults += (replace(one, message=in_schema_words(one.message)) for one in missing(slots, bound, params))
     faults += _broken(interface, bound)
-    faults += _unnamed_secrets(interface, settings.secrets)
     return Bound(params=tuple(bound.values()), faults=tuple(faults))
 
 
@@ -83,22 +82,6 @@ def _broken(interface: WorkflowInterface, bound: Mapping[str, Param]) -> list[Fa
         return []
     broken = check(interface.constraints, {name: one.value for name, one in bound.items()})
     return [fault_of(bound[one.name], one.place, one.message, None) for one in broken]
-
-
-def _unnamed_secrets(interface: WorkflowInterface, named: Collection[str]) -> Iterator[Fault]:
-    """A fault for each secret that a process can't do without and that no run would have."""
-    wanted: dict[str, str] = {}
-    for tool in interface.tools:
-        for secret in tool.secrets:
-            wanted.setdefault(secret, tool.id)
-    for secret, process in wanted.items():
-        if secret not in named:
-            yield Fault(
-                file="",
-                where="workflow_config.nextflow.secrets",
-                message=f"the process {process!r} needs the secret {secret!r}, which the stage file doesn't name",
-                hint=f"list {secret} under workflow_config.nextflow.secrets; its value stays in Nextflow's own store",
-            )
 
 
 def _rule(interface: WorkflowInterface, *, lists_as_text: bool) -> Misfits:

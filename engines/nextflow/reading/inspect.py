@@ -233,7 +233,7 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
         outputs=(),
         open_outputs=True,
         constraints=constraints,
-        notes=(*_notes(told, folder), *_left_unchecked(constraints)),
+        notes=(*_notes(told, folder), *_unnamed_secrets(told, wish), *_left_unchecked(constraints)),
         tools=tuple(_tool(one) for one in told.get("processes") or ()),
         documents=tuple(sorted(documents)),
         label=_text(manifest.get("name")),
@@ -275,6 +275,19 @@ def _notes(told: Mapping[str, Any], folder: Path) -> list[str]:
     unread = [one for one in told.get("processes") or () if one.get("unread")]
     return notes + [
         f"the process {one['name']} can't be read before it runs: {sentence(one['unread'], folder)}" for one in unread
+    ]
+
+
+def _unnamed_secrets(told: Mapping[str, Any], wish: Wish) -> list[str]:
+    """The secrets that some process can't do without and that no run would have; it may be one that never runs."""
+    wanted: dict[str, str] = {}
+    for process in told.get("processes") or ():
+        for secret in _names(process.get("secret")):
+            wanted.setdefault(str(secret), str(process["name"]))
+    return [
+        f"the process {process} needs the secret {secret}: to run it, list {secret} under workflow_config.nextflow.secrets"
+        for secret, process in wanted.items()
+        if secret not in wish.settings.secrets
     ]
 
 
