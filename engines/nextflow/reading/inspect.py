@@ -284,8 +284,9 @@ def _unnamed_secrets(told: Mapping[str, Any], wish: Wish) -> list[str]:
     for process in told.get("processes") or ():
         for secret in _names(process.get("secret")):
             wanted.setdefault(str(secret), str(process["name"]))
+    where = "workflow_config.nextflow.secrets"
     return [
-        f"the process {process} needs the secret {secret}: to run it, list {secret} under workflow_config.nextflow.secrets"
+        f"the process {process} needs the secret {secret}: to run it, list {secret} under {where}"
         for secret, process in wanted.items()
         if secret not in wish.settings.secrets
     ]
