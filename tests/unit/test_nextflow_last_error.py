@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engines.nextflow.running.last_error import last_error, logged_error
+from engines.nextflow.running.last_error import last_error, logged_error, unpublished
 
 _HEAD = ["N E X T F L O W  ~  version 24.10.0", "Launching `main.nf` [run-1] DSL2 - revision: c30f13025f"]
 _LOG = [
@@ -42,3 +42,18 @@ def test_the_last_error_of_the_log_counts() -> None:
     assert logged_error([first, *_LOG]) == "Please give --input"
     assert logged_error([*_LOG, first]) == "something else"
     assert logged_error(["Nov-21 17:49:29.970 [main] ERROR nextflow.cli.Launcher - @unknown"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "file"),
+    [
+        (
+            "Nov-21 [x] WARN  nextflow.processor.PublishDir - Failed to publish file: /r/a b.txt [link] -- See log",
+            "/r/a b.txt",
+        ),
+        ("Failed to publish file: /r/a.txt; to: /o/a.txt [link] -- attempt: 1; reason: cross-device", "/r/a.txt"),
+        ("Published file", None),
+    ],
+)
+def test_a_file_that_was_not_published_is_found_in_the_log(line: str, file: str | None) -> None:
+    assert unpublished(["other", line]) == file

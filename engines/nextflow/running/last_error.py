@@ -16,6 +16,7 @@ _NOISE = re.compile(r"^(N E X T F L O W|Launching `|executor >|WARN:|Tip:| *-- C
 _ERROR = re.compile(r"^(?:Error executing|Unknown |Invalid |No such |Missing |Caused by:)")
 _LOGGED = re.compile(r" ERROR \S+ - (?P<message>.*)$")
 _EXCEPTION = re.compile(r"^(?:[\w$]+\.)+[\w$]*(?:Exception|Error): (?P<message>.+)$")
+_UNPUBLISHED = re.compile(r"Failed to publish file: (?P<file>.+?)(?:;| \[\w+\]| -- |$)")
 _UNKNOWN = "@unknown"
 _LOG_BYTES = 1 << 17
 """So much of the engine's log is looked at: an exception's traces are long."""
@@ -51,6 +52,15 @@ def logged_error(lines: Sequence[str]) -> str:
         following = _EXCEPTION.match(lines[index + 1]) if index + 1 < len(lines) else None
         return following["message"].strip() if following else ""
     return ""
+
+
+def unpublished(lines: Sequence[str]) -> str | None:
+    """The first file that the engine's log says could not be published; older versions only warn of it."""
+    for line in lines:
+        found = _UNPUBLISHED.search(line)
+        if found is not None:
+            return found["file"]
+    return None
 
 
 def log_lines(log: Path) -> list[str]:

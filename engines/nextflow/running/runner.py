@@ -25,7 +25,7 @@ from engines.nextflow.reading.plugin_index import declaration
 from engines.nextflow.running.belonging import Belonging
 from engines.nextflow.running.engine_state import ENGINE_STATE, Resumption, put_away, state_digest
 from engines.nextflow.running.hearing import FORGED, Hearing
-from engines.nextflow.running.last_error import last_error, log_lines
+from engines.nextflow.running.last_error import last_error, log_lines, unpublished
 from engines.nextflow.running.masking import Mask
 from engines.nextflow.running.overlay import overlay
 from engines.nextflow.running.params_file import as_params_file
@@ -338,6 +338,9 @@ class _NextflowRun(RecordedRun):
             words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
             return {"error": self._engine_failure(exit_code, words), "tail": words}
         missing = self.hearing.missing()
+        lost = unpublished(log_lines(self.request.folder / "logs" / "nextflow.log"))
+        if missing is None and lost is not None:
+            missing = f"the engine could not publish {self.relative.path(lost)}: its log says why"
         return None if missing is None else {"error": missing}
 
     def _altered(self, published: Mapping[str, str]) -> dict[str, Any] | None:
