@@ -21,8 +21,8 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
     ``container``.
 ``step-ended``
     ``name``, ``step``, ``tool``, ``status`` (``completed``, ``failed``, ``skipped``), ``exit_code``, ``outputs``,
-    ``resources``, ``error``. ``work`` seals a
-    task's folder, for a run that goes on from this one. A skipped step has no ``step-started``, nor has one whose work was done before.
+    ``resources``, ``error``. ``work`` seals a task's folder, for a run that goes on from this one. A skipped step
+    has no ``step-started``, nor has one whose work was done before.
 both of these, if there is something to say
     ``id`` (which attempt at which step this is; default: ``name``. Lines with the same one tell of the same attempt),
     ``attempt`` (from 1), ``cached``, ``after`` (``retry``, ``ignore``, ``finish``, ``terminate``), ``script``, ``tag``,
@@ -33,8 +33,8 @@ both of these, if there is something to say
     output led out of the run; else absent), ``outputs`` (with ``sha256`` and
     ``size``), ``moved`` (where the products of steps went: path while running -> path of the output), ``logs``,
     ``tail`` (the last lines that the failing step wrote), ``signal`` (the number of the signal that stopped it),
-    ``state`` (the digest of what the engine keeps to go on from), ``gone`` (folders of the run whose files are no longer there), ``final_parameters`` (all that the workflow ran with,
-    where the engine tells).
+    ``state`` (the digest of what the engine keeps to go on from), ``gone`` (folders of the run whose files are no
+    longer there), ``final_parameters`` (all that the workflow ran with, where the engine tells).
 ``run-refused``
     ``error``, ``error_kind``. After the end it was seen that the run can't be believed: it counts as failed.
 """
