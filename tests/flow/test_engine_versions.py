@@ -87,7 +87,7 @@ def test_the_second_time_nothing_is_fetched_and_the_answer_is_the_same(
 
     assert said == []
     assert again.source == "cache"
-    assert (again.fingerprint, again.python, again.expected) == (engine.fingerprint, engine.program, False)
+    assert (again.fingerprint, again.program, again.expected) == (engine.fingerprint, engine.program, False)
 
 
 def test_its_interpreter_runs_it_without_us(built: tuple[InstalledEngine, Path, list[str]]) -> None:

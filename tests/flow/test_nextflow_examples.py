@@ -121,7 +121,11 @@ def test_variant_calling_gives_what_its_twin_gives_however_it_publishes(wfexs: C
     crate = tmp_path / "crate"
     wfexs.ok("crate", staged["id"], crate, "--retrospective", "--include", "all")
 
-    assert [digests(run["outputs"]) for run in runs] == [expected] * 3
+    # The index is a file of its own here; the twin has it as a secondary file.
+    index = "results/lambda.bam.bai"
+    made = [digests(run["outputs"]) for run in runs]
+    assert [{name: one for name, one in outputs.items() if name != index} for outputs in made] == [expected] * 3
+    assert len({outputs[index] for outputs in made}) == 1
     steps = ["ALIGN", "BUILD_INDEX", "CALL", "INDEX_FASTA", "PILE_UP", "SORT", "UNPACK"]
     assert [processes(run) for run in runs] == [steps] * 3
     assert wfexs.ok("validate", crate)["required"] == 0
