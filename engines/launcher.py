@@ -203,16 +203,27 @@ def end_child(child: Child, isolation: Isolation, mark: str) -> None:
 
 def last_words(log: Path, lines: int = 20) -> Sequence[str]:
     """The last lines of a log that are not blank."""
+    return [line for line in end_of(log, _LAST_WORDS_BYTES).splitlines() if line.strip()][-lines:]
+
+
+def end_of(log: Path, size: int) -> str:
+    """The last ``size`` bytes of a log; nothing when it can't be read."""
     try:
-        # A tool may have left a link or a pipe of that name.
-        descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor
+        with open_log(log) as stream:
             stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, stream.tell() - _LAST_WORDS_BYTES))
-            text = stream.read().decode(errors="replace")
+            stream.seek(max(0, stream.tell() - size))
+            return stream.read().decode(errors="replace")
     except OSError:
-        return ()
-    return [line for line in text.splitlines() if line.strip()][-lines:]
+        return ""
+
+
+def open_log(log: Path) -> IO[bytes]:
+    """A log to be read. What ran may have left a link or a pipe of that name: neither is followed or waited for.
+
+    Raises:
+        OSError: there is none, or it is a link.
+    """
+    return open(os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: PTH123
 
 
 class _Voice:

@@ -12,7 +12,6 @@ from pathlib import Path
 from staging.errors import DefinitionError, Fault
 
 APP = "wfexs-like"
-_TYPE_WORDS = {str: "a text", int: "a whole number", dict: "a table"}
 _PERSON_KEYS = ("name", "orcid", "affiliation")
 _ORCID = re.compile(r"(?:https?://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])/?")
 _FILE_KEYS = {"cache": str, "workdirs": str, "credentials": str, "keys": str, "jobs": int, "person": dict}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from engines.nextflow.running.last_error import last_error, logged_error, unpublished
@@ -44,16 +46,27 @@ def test_the_last_error_of_the_log_counts() -> None:
     assert logged_error(["Nov-21 17:49:29.970 [main] ERROR nextflow.cli.Launcher - @unknown"]) == ""
 
 
+_WARNED = "Nov-21 12:00:00.000 [PublishDir-1] WARN  nextflow.processor.PublishDir - "
+
+
 @pytest.mark.parametrize(
     ("line", "file"),
     [
-        (
-            "Nov-21 [x] WARN  nextflow.processor.PublishDir - Failed to publish file: /r/a b.txt [link] -- See log",
-            "/r/a b.txt",
-        ),
-        ("Failed to publish file: /r/a.txt; to: /o/a.txt [link] -- attempt: 1; reason: cross-device", "/r/a.txt"),
+        ("Failed to publish file: /r/a b.txt [link] -- See log file for details", "/r/a b.txt"),
+        ("Failed to publish file: /r/a.txt; to: /o/a.txt [link] -- See log file for details", "/r/a.txt"),
+        ("Failed to publish file: /r/a.txt; to: /o/a.txt [link] -- attempt: 1; reason: busy", None),
         ("Published file", None),
     ],
 )
-def test_a_file_that_was_not_published_is_found_in_the_log(line: str, file: str | None) -> None:
-    assert unpublished(["other", line]) == file
+def test_a_file_that_was_given_up_is_found_anywhere_in_the_log(tmp_path: Path, line: str, file: str | None) -> None:
+    log = tmp_path / "nextflow.log"
+    log.write_text(f"{_WARNED}{line}\n" + "something else\n" * 20_000)
+
+    assert unpublished(log) == file
+
+
+def test_a_log_that_is_no_file_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/passwd")
+
+    assert unpublished(tmp_path / "none") is None
+    assert unpublished(tmp_path / "link") is None

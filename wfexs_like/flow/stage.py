@@ -286,9 +286,7 @@ class Inspection:
 
     def _ask(self, plugins: tuple[StagedItem, ...] = (), folder: Path | None = None) -> WorkflowInterface:
         """The engine's answer, or the one that it gave to the same question before."""
-        wish = Wish(
-            settings=self.settings, parameters={one.name: _foretold(one.value) for one in self.work.definition.params}
-        )
+        wish = self._wish()
         kept = self._kept(wish, plugins)
         interface = _read_kept(kept)
         if interface is None:
@@ -297,6 +295,13 @@ class Inspection:
             kept.parent.mkdir(parents=True, exist_ok=True)
             write_json(kept, interface_as_json(interface))
         return interface
+
+    def _wish(self) -> Wish:
+        """What bears on the answer: nothing, for an engine whose workflows are what their documents say."""
+        if not self.engine.takes_settings:
+            return Wish()
+        asked = self.work.definition.params
+        return Wish(settings=self.settings, parameters={one.name: _foretold(one.value) for one in asked})
 
     def _inspected(self, wish: Wish, folder: Path | None) -> WorkflowInterface:
         """The engine's answer. A fault of what the stage file asks is told at its place there."""

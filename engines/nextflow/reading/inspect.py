@@ -12,6 +12,7 @@ import re
 import stat
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -318,8 +319,6 @@ def _with_default(one: FormalParameter, defaults: Mapping[str, Any]) -> FormalPa
     """What configuration and scripts set is what counts, whatever the schema says of the default."""
     if defaults.get(one.name) is None:
         return one
-    from dataclasses import replace
-
     return replace(one, default=defaults[one.name], has_default=True, required=False)
 
 

@@ -6,17 +6,18 @@ words of the exception.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+from engines.launcher import end_of, open_log
 
 _MARK = "ERROR ~ "
 _NOISE = re.compile(r"^(N E X T F L O W|Launching `|executor >|WARN:|Tip:| *-- Check)")
 _ERROR = re.compile(r"^(?:Error executing|Unknown |Invalid |No such |Missing |Caused by:)")
 _LOGGED = re.compile(r" ERROR \S+ - (?P<message>.*)$")
 _EXCEPTION = re.compile(r"^(?:[\w$]+\.)+[\w$]*(?:Exception|Error): (?P<message>.+)$")
-_UNPUBLISHED = re.compile(r"Failed to publish file: (?P<file>.+?)(?:;| \[\w+\]| -- |$)")
+_UNPUBLISHED = re.compile(rb"Failed to publish file: (?P<file>.+?)(?:; to: .+)? \[\w+\] -- See log file")
 _UNKNOWN = "@unknown"
 _LOG_BYTES = 1 << 17
 """So much of the engine's log is looked at: an exception's traces are long."""
@@ -54,23 +55,19 @@ def logged_error(lines: Sequence[str]) -> str:
     return ""
 
 
-def unpublished(lines: Sequence[str]) -> str | None:
-    """The first file that the engine's log says could not be published; older versions only warn of it."""
-    for line in lines:
-        found = _UNPUBLISHED.search(line)
-        if found is not None:
-            return found["file"]
-    return None
+def unpublished(log: Path) -> str | None:
+    """The first file that the engine gave up publishing; older versions only warn of it.
+
+    What it tried again is not meant: that may have gone well.
+    """
+    try:
+        with open_log(log) as stream:
+            found = next((one for one in map(_UNPUBLISHED.search, stream) if one is not None), None)
+    except OSError:
+        return None
+    return None if found is None else found["file"].decode(errors="replace")
 
 
 def log_lines(log: Path) -> list[str]:
     """The last lines of the engine's log; none when it can't be read."""
-    try:
-        # A tool may have left a link or a pipe of that name.
-        descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor
-            stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, stream.tell() - _LOG_BYTES))
-            return stream.read().decode(errors="replace").splitlines()
-    except OSError:
-        return []
+    return end_of(log, _LOG_BYTES).splitlines()

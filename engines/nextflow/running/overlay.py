@@ -6,7 +6,7 @@ reference of configuration scopes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engines.base import Placement
@@ -45,28 +45,16 @@ def overlay(
     the machine has fails by the engine's own rule. ``logs`` is the folder that takes the engine's own reports. ``mark``
     is a word that no workflow can have written. ``has_processes``: the workflow is known to have some.
     """
-    lines = _lines(
-        version=version,
-        placement=placement,
-        settings=settings,
-        limits=limits,
-        logs=logs,
-        mark=mark,
-        has_processes=has_processes,
-    )
+    most = _largest(settings, limits, placement) if Version.parse(version) >= RESOURCE_LIMITS else []
+    lines = (*_everywhere(logs), *_executor(placement, settings), *_processes(settings, mark, most))
+    if not has_processes:
+        # Else the engine warns that our selector matches none.
+        lines += ("nextflow.enable.configProcessNamesValidation = false",)
     return "\n".join(lines) + "\n"
 
 
-def _lines(
-    *,
-    version: str,
-    placement: Placement,
-    settings: EngineSettings,
-    limits: Limits,
-    logs: Path,
-    mark: str,
-    has_processes: bool,
-) -> Iterator[str]:
+def _everywhere(logs: Path) -> Iterator[str]:
+    """What stays off, and what is recorded."""
     yield "// Laid over the workflow's own configuration for this run."
     yield "cleanup = false"
     yield from (f"{scope}.enabled = false" for scope in _OFF)
@@ -74,17 +62,24 @@ def _lines(
         enabled = "false" if scope in _WITNESSED else "true"
         yield f"{scope} {{ enabled = {enabled}; overwrite = true; file = {quoted(str(logs / name))} }}"
     yield f"trace {{ raw = true; fields = {quoted(TRACE_FIELDS)} }}"
+
+
+def _executor(placement: Placement, settings: EngineSettings) -> Iterator[str]:
+    """What all tasks may use together."""
     cores = min(placement.cores, settings.max_cpus or placement.cores)
     queue = f"; queueSize = {settings.max_processes}" if settings.max_processes else ""
     most = f"cpus = {cores}; memory = '{placement.memory} B'; pollInterval = '{_POLL}'{queue}"
     yield f"executor {{ name = 'local'; {most} }}"
     yield f"executor {{ $local {{ {most} }} }}"
-    if not has_processes:
-        # Else the engine warns that our selector matches none.
-        yield "nextflow.enable.configProcessNamesValidation = false"
+
+
+def _processes(settings: EngineSettings, mark: str, most: Sequence[str]) -> Iterator[str]:
+    """What each task has to keep to; ``most`` are its resource limits.
+
+    Selectors win over what a process says of itself, and the last one over those before it. A selector that the
+    workflow has too would keep the workflow's place among them.
+    """
     yield "process {"
-    # Selectors win over what a process says of itself, and the last one over those before it. A selector that the
-    # workflow has too would keep the workflow's place among them.
     yield f"  withName: {quoted(f'.*|{mark}')} {{"
     yield "    executor = 'local'"
     yield "    scratch = false"
@@ -95,9 +90,8 @@ def _lines(
         if settings.max_retries == 0:
             # The engine takes 0 for not said, which is one; with one error allowed there is no second attempt.
             yield "    maxErrors = 1"
-    largest = _largest(settings, limits, placement)
-    if largest and Version.parse(version) >= RESOURCE_LIMITS:
-        yield f"    resourceLimits = [{', '.join(largest)}]"
+    if most:
+        yield f"    resourceLimits = [{', '.join(most)}]"
     yield "  }"
     yield "}"
 

@@ -36,7 +36,7 @@ from engines.nextflow.secrets import find_secrets, secrets_environment, write_se
 from engines.nextflow.setup.launching import java_command
 from engines.recording import RecordedRun, Relative, died, record, sentence
 from engines.stopping import clear
-from staging.errors import ContainerError, PolicyError
+from staging.errors import ContainerError, PolicyError, from_os_error
 from staging.plan import Kind, Role
 from staging.resolving import output_places
 
@@ -273,7 +273,12 @@ class _NextflowRun(RecordedRun):
                 failure = self._altered(latest)
             values = self._values()
         except PolicyError as error:
-            return {"status": "failed", "exit_code": exit_code, "error": error.message, "error_kind": error.kind}
+            # What a task failed by is what there is to know; outputs of a failed run may well be incomplete.
+            why = failure or {"error": error.message, "error_kind": error.kind}
+            return {"status": "failed", "exit_code": exit_code, **why}
+        except OSError as error:
+            why = failure or {"error": from_os_error(error, "put the outputs in their place").message}
+            return {"status": "failed", "exit_code": exit_code, **why}
         if completed:
             clear(self.work)
         if failure is None and collision is not None:
@@ -338,7 +343,7 @@ class _NextflowRun(RecordedRun):
             words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
             return {"error": self._engine_failure(exit_code, words), "tail": words}
         missing = self.hearing.missing()
-        lost = unpublished(log_lines(self.request.folder / "logs" / "nextflow.log"))
+        lost = unpublished(self.request.folder / "logs" / "nextflow.log")
         if missing is None and lost is not None:
             missing = f"the engine could not publish {self.relative.path(lost)}: its log says why"
         return None if missing is None else {"error": missing}

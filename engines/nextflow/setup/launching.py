@@ -45,13 +45,12 @@ def java_command(
     engine: InstalledEngine,
     *,
     tmp: Path,
-    memory: str | None = None,
     main: str = MAIN,
     properties: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """The words that start ``main`` with the engine's classes; its own arguments come after them.
 
-    ``tmp`` is Java's folder for temporary files, ``memory`` its largest heap (as in ``-Xmx``: ``2g``).
+    ``tmp`` is Java's folder for temporary files.
     """
     home = home_of(engine)
     version, major = java_of(engine)
@@ -61,8 +60,7 @@ def java_command(
         if archive is None
         else ("-Xshare:auto", f"-XX:SharedArchiveFile={archive}", "-Xlog:disable", "-Xlog:all=error:stderr")
     )
-    heap = () if memory is None else (f"-Xmx{memory}",)
-    return command(engine, tmp=tmp, main=main, flags=(*sharing, *heap), properties=properties)
+    return command(engine, tmp=tmp, main=main, flags=sharing, properties=properties)
 
 
 def command(
@@ -73,7 +71,7 @@ def command(
     main: str = MAIN,
     properties: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
-    """The same with other flags in place of the archive's and the heap's."""
+    """The same with other flags in place of the archive's."""
     _, major = java_of(engine)
     opened = tuple(f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in OPENED) if major >= _MODULES_SINCE else ()
     given = {"java.io.tmpdir": str(tmp), "java.awt.headless": "true", "file.encoding": "UTF-8", **(properties or {})}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, replace
@@ -15,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from engines.base import EngineFile
+from staging.errors import WfexsError
 from staging.fingerprints import Fingerprint, StatSignature
+from staging.placing import write_atomically
 
 _SCHEMA = "wfexs-like/nextflow-engine/1"
 _SIDE_SCHEMA = "wfexs-like/nextflow-built/1"
@@ -69,7 +70,7 @@ class EngineRecord:
         """Keep it.
 
         Raises:
-            OSError: the folder can't be written.
+            WfexsError: the folder can't be written.
         """
         record = {
             "schema": _SCHEMA,
@@ -123,7 +124,8 @@ def keep_beside(path: Path) -> None:
     """Record what attests a file that was built here, in ``<name>.json`` beside it.
 
     Raises:
-        OSError: it can't be read, or its record not be written.
+        OSError: it can't be read.
+        WfexsError: its record can't be written.
     """
     attested = attest(path)
     if attested is None:
@@ -148,7 +150,7 @@ def holds_beside(path: Path) -> bool:
     if now.signature is not None:
         try:
             _write(_side(path), {"schema": _SIDE_SCHEMA, **_as_json(now)})
-        except OSError:
+        except WfexsError:
             return True  # a cache that can't be written: the next look reads it again
     return True
 
@@ -179,9 +181,4 @@ def _from_json(record: Mapping[str, Any]) -> Attested:
 
 
 def _write(path: Path, record: Mapping[str, Any]) -> None:
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        beside.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    write_atomically(path, json.dumps(record, indent=1).encode())

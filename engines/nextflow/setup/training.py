@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from engines.nextflow.setup.launching import command, home_of, java_of
 from engines.nextflow.setup.records import holds_beside, keep_beside
 from staging import process
 from staging.definition import EngineSettings, Limits
+from staging.errors import WfexsError
 
 _TIMEOUT = 180.0
 _PLACEMENT = Placement(cores=1, memory=1 << 30)
@@ -58,7 +58,7 @@ def is_done(engine: InstalledEngine) -> bool:
     return archive is None or holds_beside(archive) or _failed(archive).exists()
 
 
-def train(engine: InstalledEngine, say: Callable[[str], None], cancelled: threading.Event | None = None) -> None:
+def train(engine: InstalledEngine, say: Callable[[str], None]) -> None:
     """Make the archive of classes for the engine and its Java, if that Java can. Whoever calls holds the engine's lock.
 
     A failure is said, and nothing else depends on it: without an archive a run starts a second later.
@@ -75,7 +75,7 @@ def train(engine: InstalledEngine, say: Callable[[str], None], cancelled: thread
     try:
         with tempfile.TemporaryDirectory(prefix=".training-", dir=home) as folder:
             made = Path(folder) / archive.name
-            _run(engine, Path(folder), made, cancelled)
+            _run(engine, Path(folder), made)
             if not made.is_file() or not made.stat().st_size:
                 raise FileNotFoundError(2, "Java made none")
             made.chmod(0o444)
@@ -87,6 +87,8 @@ def train(engine: InstalledEngine, say: Callable[[str], None], cancelled: thread
         why = (lines[-1] if lines else error.message)[:200]
     except OSError as error:
         why = error.strerror or str(error)
+    except WfexsError as error:
+        why = error.message
     if why:
         say(f"no archive of classes could be made ({why}): every run will start a second later than it might")
         _failed(archive).write_text(f"{why}\n", encoding="utf-8")
@@ -105,7 +107,7 @@ def _failed(archive: Path) -> Path:
     return archive.with_suffix(".failed")
 
 
-def _run(engine: InstalledEngine, folder: Path, archive: Path, cancelled: threading.Event | None) -> None:
+def _run(engine: InstalledEngine, folder: Path, archive: Path) -> None:
     launch = folder / "launch"
     temporary = folder / "tmp"
     for one in (launch, temporary):
@@ -141,4 +143,4 @@ def _run(engine: InstalledEngine, folder: Path, archive: Path, cancelled: thread
         NXF_DISABLE_CHECK_LATEST="true",
         NXF_ANSI_LOG="false",
     )
-    process.run(argv, env=environment, cwd=launch, timeout=_TIMEOUT, cancelled=cancelled)
+    process.run(argv, env=environment, cwd=launch, timeout=_TIMEOUT)
