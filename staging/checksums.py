@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from staging.errors import DigestError
+from staging.errors import DigestError, from_os_error
 from staging.paths import safe_join
 from staging.wanted import Wanted
 
@@ -24,8 +24,11 @@ def check_sha1(wanted: Sequence[Wanted], content: Path) -> None:
         stated = one.source.sha1 if one.source else None
         if one.source is None or stated is None:
             continue
-        with safe_join(content, one.path).open("rb") as stream:
-            actual = hashlib.file_digest(stream, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
+        try:
+            with safe_join(content, one.path).open("rb") as stream:
+                actual = hashlib.file_digest(stream, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
+        except OSError as error:
+            raise from_os_error(error, f"read {one.path.name}") from error
         if actual != stated:
             raise DigestError(
                 f"the sha1 of {one.source.mirrors[0]} is {actual}, the job says {stated}",

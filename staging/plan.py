@@ -139,6 +139,12 @@ class Plan:
         """The items of one role, in order."""
         return tuple(item for item in self.items if item.role is role)
 
+    @property
+    def engine_fingerprint(self) -> str | None:
+        """The sha256 (hex) of the engine as a whole: its first item; those after it are its files."""
+        items = self.of_role(Role.ENGINE)
+        return items[0].fingerprint.digest if items else None
+
     def as_json(self) -> dict[str, Json]:
         """The lock's content, without its digest."""
         record: dict[str, object] = {

@@ -12,16 +12,14 @@ from staging.wanted import PlacedFile, StagedItem
 SUFFIX = "/unpacked"
 
 
-def unpacked_item(
-    archive: StagedItem, tree: Tree, *, content: Path, path: PurePosixPath, name: str | None = None
-) -> StagedItem:
+def unpacked_item(archive: StagedItem, tree: Tree, *, content: Path, path: PurePosixPath) -> StagedItem:
     """The item for the folder ``path`` below ``content``: attested by itself; its bytes follow from the archive's.
 
-    ``tree`` is what ``staging.archives.unpack`` returned. ``name`` is by default the archive's with ``/unpacked``.
+    ``tree`` is what ``staging.archives.unpack`` returned.
     """
     item = replace(
         archive.item,
-        name=name or f"{archive.item.name}{SUFFIX}",
+        name=f"{archive.item.name}{SUFFIX}",
         identifier=f"{archive.item.identifier}#unpacked",
         pinned=f"{archive.item.pinned}#unpacked",
         kind=Kind.DIRECTORY,

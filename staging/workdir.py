@@ -35,7 +35,8 @@ from staging.stager import StagedItem
 from staging.store import ContentStore
 
 WORKDIR_SCHEMA = "wfexs-like/workdir/1"
-LOCK = ".lock"
+# Held by whoever uses the working directory; it lies beside the content.
+USE_LOCK = ".lock"
 # What lies directly below the content.
 STAGE_FILE = "stage.yaml"
 JOB_FILE = "job.yml"
@@ -122,7 +123,7 @@ class StagedWorkdir:
         """
         if not self.root.is_dir():
             raise self._gone()
-        held = LockFile(self.root / LOCK).attempt(self.id, shared=not exclusive)
+        held = LockFile(self.root / USE_LOCK).attempt(self.id, shared=not exclusive)
         if held is None:
             raise LockedError(
                 f"the working directory {self.nickname} is " + ("in use" if exclusive else "being removed"),
@@ -280,7 +281,7 @@ class Workdirs:
         root = self.root / f"{_PARTIAL}{workdir_id}"
         held = None
         try:
-            held = LockFile(root / LOCK).hold(workdir_id)
+            held = LockFile(root / USE_LOCK).hold(workdir_id)
             (root / "work").mkdir(mode=0o755)
         except (OSError, WfexsError) as error:
             with contextlib.suppress(WfexsError):
@@ -306,7 +307,7 @@ class Workdirs:
 
     def _condemn(self, folder: Path) -> Path | None:
         """Rename a dead stager's folder, so that nobody takes it for his; ``None`` when its stager lives."""
-        held = LockFile(folder / LOCK).attempt(folder.name.removeprefix(_PARTIAL))
+        held = LockFile(folder / USE_LOCK).attempt(folder.name.removeprefix(_PARTIAL))
         if held is None:
             return None
         with held:

@@ -391,7 +391,7 @@ def _last_unfinished(workdir: StagedWorkdir) -> int:
     """
     from wfexs_like.flow.describe import executions_of
 
-    broken = [one.run for one in executions_of(workdir) if one.status in (Status.FAILED, Status.KILLED)]
+    broken = [one.run for one in executions_of(workdir, brief=True) if one.status in (Status.FAILED, Status.KILLED)]
     if not broken:
         raise NotFoundError(
             f"{workdir.nickname} has no run that failed or was killed", hint="run again without --resume"

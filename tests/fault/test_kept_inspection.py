@@ -38,3 +38,13 @@ def test_a_working_directory_without_its_interface_is_told_to_be_damaged(wfexs: 
 
     assert answer.code == 10
     assert "stage again" in answer.object["error"]["hint"]
+
+
+@pytest.mark.cwltool
+def test_a_cwl_workflow_is_inspected_once_whatever_its_parameters(wfexs: Command, tmp_path: Path, home: Path) -> None:
+    (tmp_path / "tool.cwl").write_text(TOOL.replace("inputs: {}", "inputs: {word: {type: string, inputBinding: {}}}"))
+    for word in ("one", "two"):
+        (tmp_path / "x.stage").write_text(f"workflow_id: ./tool.cwl\nparams: {{word: {word}}}\n")
+        wfexs.ok("stage", tmp_path / "x.stage")
+
+    assert len(list((home / "cache" / "inspections").iterdir())) == 1

@@ -243,7 +243,7 @@ def test_a_link_that_leads_nowhere_is_named_with_its_line(tmp_path: Path) -> Non
 # --- tests/conftest.py ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("ci", "outcome"), [("", "3 skipped"), ("true", "1 failed, 1 skipped, 1 error")])
+@pytest.mark.parametrize(("ci", "outcome"), [("", "4 skipped"), ("true", "1 failed, 1 skipped, 2 errors")])
 def test_a_missing_part_skips_here_and_fails_in_ci(tmp_path: Path, ci: str, outcome: str) -> None:
     (tmp_path / "tests").mkdir()
     shutil.copy(ROOT / "tests/conftest.py", tmp_path / "tests")
@@ -251,6 +251,7 @@ def test_a_missing_part_skips_here_and_fails_in_ci(tmp_path: Path, ci: str, outc
     (tmp_path / "tests/test_parts.py").write_text(
         "import pytest\n"
         "@pytest.mark.oracle\ndef test_needs_a_judge(): pass\n"
+        "@pytest.mark.oracle\n@pytest.mark.root\ndef test_needs_more_than_the_judge(): pass\n"
         "def test_gives_up(): pytest.skip('no reason')\n"
         "@pytest.mark.root\ndef test_may_be_refused(): pytest.skip('not allowed')\n"
     )

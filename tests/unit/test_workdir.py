@@ -13,6 +13,7 @@ import pytest
 
 from staging.errors import DefinitionError, DigestError, LockedError, NotFoundError, UsageError
 from staging.fingerprints import StatSignature
+from staging.locks import LockFile
 from staging.nicknames import _ADJECTIVES, _NOUNS, numbered, pick
 from staging.signatures import FILE, Signatures
 from staging.workdir import StagedWorkdir, Workdirs
@@ -47,6 +48,19 @@ def test_a_working_directory_that_is_not_finished_leaves_nothing(bench: Bench) -
         raise RuntimeError
 
     assert list(bench.workdirs.iterdir()) == []
+
+
+def test_its_use_is_locked_beside_the_content_and_not_in_place_of_the_plan(staged: StagedWorkdir) -> None:
+    with staged.use():
+        assert LockFile(staged.root / ".lock").is_held(staged.id)
+
+    assert sorted(one.name for one in staged.root.iterdir()) == [".lock", "work", "workdir.json"]
+
+
+def test_a_live_stager_holds_the_lock_that_an_upkeep_looks_at(bench: Bench) -> None:
+    with Workdirs(bench.workdirs).create() as new:
+        # What an upkeep looks at (staging.upkeep).
+        assert LockFile(bench.workdirs / f".partial-{new.id}" / ".lock").is_held(new.id)
 
 
 def test_an_unfinished_working_directory_is_not_listed(bench: Bench) -> None:

@@ -27,7 +27,6 @@ EXIT_CODES: Final[tuple[tuple[str, str], ...]] = (
     ("12", "wrong or missing key or passphrase"),
     ("13", "disk full, or a quota is reached"),
     ("14", "refused by policy"),
-    ("15", "a leak was found"),
     ("128+N", "stopped by signal N"),
 )
 

@@ -44,10 +44,7 @@ def run(
         plan = workdir.plan()
         workdir.verify(plan, store)
         engine = load_engine(plan.engine)
-        (known,) = plan.of_role(Role.ENGINE)[:1] or (None,)
-        installed = engine.install(
-            plan.engine_version, cache, progress.say, str(known.fingerprint) if known is not None else None
-        )
+        installed = engine.install(plan.engine_version, cache, progress.say, plan.engine_fingerprint)
         _check_engine(plan, installed)
         interface = read_interface(workdir)
         overrides = _overrides(engine.bind_override, interface, params)
@@ -92,7 +89,13 @@ def _earlier(workdir: StagedWorkdir, number: int) -> ResumeFrom:
             f"{workdir.nickname} has no run {number}", hint=f'"wfexs-like show {workdir.id}" lists its runs'
         )
     folder = workdir.run_folder(number)
-    status = replay(folder / JOURNAL).status
+    try:
+        status = replay(folder / JOURNAL, brief=True).status
+    except NotFoundError as error:
+        raise UsageError(
+            f"run {number} was stopped before it began: there is nothing to continue",
+            hint="run again without --resume",
+        ) from error
     if status in (Status.RUNNING, Status.COMPLETED):
         why = "is still running" if status is Status.RUNNING else "was completed: there is nothing to continue"
         raise UsageError(f"run {number} {why}", hint="run again without --resume")

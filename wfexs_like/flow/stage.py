@@ -153,9 +153,8 @@ def stage_workflow(work: StageWork) -> StagedWorkflow:
     version = engine.choose(
         root, full_entry, work.definition.engine.version or (locked.engine_version if locked else None)
     )
-    (known,) = (locked.of_role(Role.ENGINE)[:1] if locked else ()) or (None,)
     installed = engine.install(
-        version, work.cache, work.progress.say, known.fingerprint.digest if known is not None else None
+        version, work.cache, work.progress.say, locked.engine_fingerprint if locked is not None else None
     )
     if work.definition.settings != EngineSettings() and not engine.takes_settings:
         work.progress.say(f"profiles and limits for Nextflow's tasks mean nothing to {engine.name}: they are left out")
@@ -202,7 +201,7 @@ def _recognised(work: StageWork, root: Path, entry: str | None) -> Engine:
     if engine is not None:
         return engine
     engines = [load_engine(one) for one in ENGINES.names()]
-    return next((one for one in engines if one.recognises(root, entry)), load_engine(_DEFAULT_ENGINE))
+    return next((one for one in engines if one.recognises(root, entry)), None) or load_engine(_DEFAULT_ENGINE)
 
 
 def _fetch_workflow(
@@ -376,13 +375,13 @@ def engine_items(workflow: StagedWorkflow, definition: StageDefinition, locked: 
     )
     trust = item.trust
     if locked is not None:
-        (expected,) = locked.of_role(Role.ENGINE)[:1] or (None,)
-        if expected is None or expected.fingerprint != item.fingerprint:
+        expected = locked.engine_fingerprint
+        if expected != item.fingerprint.digest:
             raise DigestError(
                 f"the engine {item.identifier} is not the one in the lock",
                 hint="install the version of wfexs-like that made the lock, or stage without --locked",
                 identifier=item.identifier,
-                expected=expected.fingerprint.digest if expected else None,
+                expected=expected,
                 actual=item.fingerprint.digest,
             )
         trust = Trust.LOCKED
