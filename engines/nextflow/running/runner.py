@@ -87,7 +87,7 @@ class _NextflowRun(RecordedRun):
         self.products: list[str] = []
         self.hearing = Hearing()
         self.strays: list[str] = []
-        """What was published to or from outside of the run."""
+        """A sentence for each file that was published to or from outside of the run."""
         self.intruder: str | None = None
         """The sentence for what lay where this run keeps what continues it."""
         self.is_put_away = False
@@ -221,9 +221,9 @@ class _NextflowRun(RecordedRun):
     def _note_published(self, target: str, source: str) -> None:
         """Only what the run may hand out is looked at later: a workflow can say anything."""
         if not os.path.normpath(target).startswith(f"{self.outputs}/"):
-            self.strays.append(target)
+            self.strays.append(f"it published to outside of the run: {self.relative.path(target)}")
         elif source and not self.belonging.holds(source):
-            self.strays.append(source)
+            self.strays.append(f"it published {self.relative.path(source)}, which leads out of the run")
         else:
             self.published.setdefault(os.path.normpath(target), []).append(source)
 
@@ -326,10 +326,7 @@ class _NextflowRun(RecordedRun):
     def _breach(self) -> dict[str, Any] | None:
         """What the run took in or handed out that is not its own."""
         if self.strays:
-            return {
-                "error": f"it published to or from outside of the run: {self.relative.path(self.strays[0])}",
-                "error_kind": PolicyError.kind,
-            }
+            return {"error": self.strays[0], "error_kind": PolicyError.kind}
         if self.teller.strangers:
             return {
                 "error": f"a task used a file that was not staged: {self.teller.strangers[0]}",
