@@ -499,7 +499,11 @@ workflow {{ A()
         ("task-completed", "[:]", "spoke in the place of the engine"),
         ("task-completed", "[hash: 'x', name: 3, process: [], inputs: 7]", "spoke in the place of the engine"),
         ("published", "[target: '/']", "published to outside of the run: /"),
-        ("published", "[target: workflow.launchDir.toString() + '/x', source: '/']", "it published /, which leads out of the run"),
+        (
+            "published",
+            "[target: workflow.launchDir.toString() + '/x', source: '/']",
+            "it published /, which leads out of the run",
+        ),
         ("published", "[number: 7, target: 'x']", "spoke in the place of the engine"),
     ],
 )
