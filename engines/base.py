@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
+from engines.containers.base import Containers
 from engines.execution import Execution
 from staging.definition import EngineSettings, Param
 from staging.errors import Fault
@@ -42,7 +43,9 @@ class FormalParameter:
 class Tool:
     """A process that a step runs. ``id`` as in ``StepRun.tool``; ``program`` is the first word of its command line.
 
-    ``secrets`` are the names of those that it can't run without.
+    ``secrets`` are the names of those that it can't run without. ``container`` is the image's name as the engine says
+    it when it runs the tool; ``container_recipe`` tells how the image comes to be where it is not simply pulled: CWL's
+    ``dockerLoad``, ``dockerImport`` or ``dockerFile``, or ``unknown`` with the expression that chooses it.
     """
 
     id: str
@@ -52,6 +55,7 @@ class Tool:
     program: str | None = None
     container: str | None = None
     container_required: bool = False
+    container_recipe: Mapping[str, Json] | None = None
     software: tuple[Mapping[str, Json], ...] = ()
     secrets: tuple[str, ...] = ()
     inputs: tuple[FormalParameter, ...] = ()
@@ -219,7 +223,8 @@ class RunRequest:
 
     ``parameters`` is the job with ``path`` in every File and Directory. ``folder`` is ``runs/<n>``: the engine writes
     below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``). ``store`` is the content store's folder,
-    which tools may not write to. ``resume`` is the run to go on from, for an engine that can.
+    which tools may not write to. ``resume`` is the run to go on from, for an engine that can. ``containers`` is what
+    steps run in; without it they run on this machine.
     """
 
     plan: Plan
@@ -235,6 +240,7 @@ class RunRequest:
     placement: Placement
     store: Path | None = None
     resume: ResumeFrom | None = None
+    containers: Containers | None = None
 
 
 Listener = Callable[[Mapping[str, Json]], None]

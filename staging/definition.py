@@ -148,6 +148,24 @@ class EngineSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageWish:
+    """A container image as the stage file asks for it.
+
+    ``name`` is what the workflow calls it (``quay.io/biocontainers/samtools:1.17``). ``source`` is the reference to
+    fetch where that is another one, ``digest`` the sha256 (hex) of its manifest or index where stated, ``platform``
+    ``os/architecture[/variant]`` where it is not this machine's.
+    """
+
+    name: str
+    source: str | None = None
+    digest: str | None = None
+    platform: str | None = None
+    where: str = ""
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What a run may use at most. ``cores`` is a count, ``memory`` bytes, ``time`` seconds; ``None``: no limit."""
 
@@ -172,6 +190,7 @@ class StageDefinition:
     nickname: str | None = None
     engine: EngineWish = field(default_factory=EngineWish)
     container: str | None = None
+    images: tuple[ImageWish, ...] = ()
     secure: bool | None = None
     params: tuple[Param, ...] = ()
     requirements: tuple[Mapping[str, object], ...] = ()

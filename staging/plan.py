@@ -33,6 +33,7 @@ class Role(StrEnum):
     INPUT = "input"
     ENVIRONMENT = "environment"
     CONTAINER = "container"
+    BLOB = "blob"
 
 
 class Trust(StrEnum):
@@ -51,13 +52,43 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """What an image is, beyond its manifest, whose bytes are the item itself.
+
+    ``config`` is the digest of its config (hex): the image id that docker and podman know it by. ``layers`` are the
+    digests of its layers' blobs (hex), lowest first. ``platform`` is ``os/architecture[/variant]``; ``size`` the bytes
+    of manifest, config and layers together; ``labels`` the config's labels that say where it comes from.
+    Source: OCI Image Format Specification 1.1, manifest.md and config.md.
+    """
+
+    config: str
+    layers: tuple[str, ...]
+    platform: str
+    size: int
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Json]:
+        """The image's entry in the lock."""
+        record: dict[str, Json] = {
+            "config": self.config,
+            "layers": list(self.layers),
+            "platform": self.platform,
+            "size": self.size,
+        }
+        if self.labels:
+            record["labels"] = dict(self.labels)
+        return record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlanItem:
     """One thing: what was asked, what that means exactly, and which bytes it is.
 
     ``identifier`` is the text asked, ``pinned`` the one that always means the same (a commit for a git ref), ``hops``
     every identifier on the way between them (mirrors, redirects). ``size`` is in bytes. ``path`` is where it lies below
     the working directory's content, ``None`` for what lives elsewhere (an installed engine). ``trust`` is never
-    ``locked`` here: a lock's bytes don't depend on having been used.
+    ``locked`` here: a lock's bytes don't depend on having been used. ``image`` is there for a container image: its
+    ``name`` is what the workflow calls it, its bytes are the manifest, and its blobs are items of their own.
     """
 
     role: Role
@@ -75,6 +106,7 @@ class PlanItem:
     disclosable: bool = True
     cacheable: bool = True
     clonable: bool = True
+    image: ImageFacts | None = None
 
     def as_json(self) -> dict[str, Json]:
         """The item's entry in the lock; what has its default value is left out."""
@@ -96,6 +128,8 @@ class PlanItem:
             record["licences"] = list(self.licences)
         if self.attributions:
             record["attributions"] = [dict(one) for one in self.attributions]
+        if self.image is not None:
+            record["image"] = self.image.as_json()
         record.update({flag: False for flag in ("disclosable", "cacheable", "clonable") if not getattr(self, flag)})
         return record  # type: ignore[return-value]
 
@@ -119,8 +153,9 @@ class Plan:
 
     ``parameters`` is a JSON tree in the form of a CWL job whose File and Directory objects carry ``item`` (the name of
     an input item) in place of a location, or ``outputPlace`` (a path in the run's folder of outputs) where they are no
-    inputs. What a lock didn't have from the start (``settings``, an output's ``fill_from``) is in it only where it says
-    something: others keep their digests.
+    inputs. ``container`` is the runtime that steps run in: ``none``, one of ``wfexs_like.containers``, or ``any`` that
+    the host of a run has. What a lock didn't have from the start (``settings``, an output's ``fill_from``, an item's
+    ``image``) is in it only where it says something: others keep their digests.
     """
 
     workflow: WorkflowEntry
@@ -313,6 +348,24 @@ def _item_from(record: Mapping[str, object]) -> PlanItem:
         disclosable=record.get("disclosable") is not False,
         cacheable=record.get("cacheable") is not False,
         clonable=record.get("clonable") is not False,
+        image=_image_from(record.get("image")),
+    )
+
+
+def _image_from(record: object) -> ImageFacts | None:
+    if record is None:
+        return None
+    if not isinstance(record, dict):
+        raise TypeError("an item's image is not a map")
+    size, labels, layers = record["size"], record.get("labels", {}), record["layers"]
+    if type(size) is not int or not isinstance(labels, dict) or not isinstance(layers, list):
+        raise TypeError("an image's size, labels or layers are of the wrong type")
+    return ImageFacts(
+        config=Fingerprint.parse(str(record["config"])).digest,
+        layers=tuple(Fingerprint.parse(str(one)).digest for one in layers),
+        platform=str(record["platform"]),
+        size=size,
+        labels={str(key): str(value) for key, value in labels.items()},
     )
 
 
