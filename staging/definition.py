@@ -180,7 +180,8 @@ class StageDefinition:
 
     ``base`` is the folder that relative identifiers are read from; it is not part of what was asked.
     ``requirements`` are CWL ones that the parameters carried (``cwl:requirements``). ``job_file`` and ``job_text`` are
-    the name and the text of the document that ``params-from`` names.
+    the name and the text of the document that ``params-from`` names. ``container`` is the runtime (``apptainer`` for
+    singularity), ``None`` where nothing is said; ``writable_containers``: their root file systems can be written to.
     """
 
     workflow: Source
@@ -191,6 +192,7 @@ class StageDefinition:
     engine: EngineWish = field(default_factory=EngineWish)
     container: str | None = None
     images: tuple[ImageWish, ...] = ()
+    writable_containers: bool = False
     secure: bool | None = None
     params: tuple[Param, ...] = ()
     requirements: tuple[Mapping[str, object], ...] = ()

@@ -1,4 +1,4 @@
-"""Which engine and container runtime the workflow is to run with, and what is asked of the engine.
+"""Which engine the workflow is to run with, and what is asked of it.
 
 Source: WfExS-backend's stage definition schema; ``ignoreUnknown`` and ``secrets`` are ours.
 """
@@ -29,7 +29,6 @@ from staging.nodes import ListNode, MapNode, shown
 ENGINE_PATTERN = r"^\s*[A-Za-z][A-Za-z0-9_.+-]*(?:@[^\s@]+)?\s*$"
 VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 WORKFLOW_TYPES = ("cwl", "CWL", "nextflow", "NFL")
-CONTAINER_TYPES = ("none", "docker", "podman", "singularity", "apptainer")
 
 _CWL = {"version": KEY}
 _NEXTFLOW = {
@@ -194,11 +193,3 @@ def _read_secrets(cursor: Cursor) -> tuple[str, ...]:
         elif text is not None:
             secrets[text.strip()] = None
     return tuple(secrets)
-
-
-def read_container(cursor: Cursor) -> str | None:
-    """The container runtime."""
-    kind = as_choice(cursor, CONTAINER_TYPES)
-    if kind not in (None, "none"):
-        cursor.refuse(f"containerType: {kind}", "write 'none' to run the tools of this machine")
-    return kind

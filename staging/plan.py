@@ -169,6 +169,7 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     settings: EngineSettings = field(default_factory=EngineSettings)
     container: str = "none"
+    writable_containers: bool = False
 
     def of_role(self, role: Role) -> tuple[PlanItem, ...]:
         """The items of one role, in order."""
@@ -201,6 +202,8 @@ class Plan:
         }
         if settings := settings_as_json(self.settings):
             record["settings"] = settings
+        if self.writable_containers:
+            record["writable_containers"] = True
         return record  # type: ignore[return-value]
 
     @property
@@ -401,4 +404,5 @@ def _plan_from(record: Mapping[str, object]) -> Plan:
         outputs=tuple(ExpectedOutput(**one) for one in rows("outputs")),  # type: ignore[arg-type]
         limits=Limits(**limits),  # type: ignore[arg-type]
         settings=_settings_from(record.get("settings", {})),
+        writable_containers=record.get("writable_containers") is True,
     )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from staging.definition import ExpectedOutput, Limits, OutputPlace, Param, Source, StageDefinition, Value
-from staging.engine_wish import read_container, read_engine
+from staging.engine_wish import read_engine
 from staging.errors import PolicyError
 from staging.grammar import (
     GIVEN,
@@ -31,6 +31,7 @@ from staging.grammar import (
     read_fields,
     unbuilt,
 )
+from staging.image_wishes import read_container, read_images
 from staging.limits_reading import LIMITS, read_limits
 from staging.nicknames import RULE as NICKNAME_RULE
 from staging.nicknames import is_nickname
@@ -55,6 +56,7 @@ _STAGE = {
     "nickname": KEY,
     "paranoid_mode": unbuilt(as_flag, LEAVE_OUT),
     "engine": KEY,
+    "containers": KEY,
     "limits": KEY,
     "seal": unbuilt(as_map, LEAVE_OUT),
     "placeholders": KEY,
@@ -72,7 +74,7 @@ _STAGE = {
 _CONFIG = {
     "secure": unbuilt(as_flag, "write false to stage into a plain working directory, which is not encrypted"),
     "containerType": KEY,
-    "writable_containers": unbuilt(as_flag),
+    "writable_containers": KEY,
     "nextflow": KEY,
     "cwl": KEY,
 }
@@ -114,6 +116,8 @@ def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinitio
         nickname=fields.read("nickname", _read_nickname),
         engine=engine,
         container=None if config is None else config.read("containerType", read_container),
+        images=fields.read("containers", read_images) or (),
+        writable_containers=False if config is None else config.flag("writable_containers", default=False),
         secure=False if config is not None and "secure" in config else None,
         params=params,
         requirements=job.requirements + own.requirements,

@@ -142,13 +142,15 @@ class ContainerRuntime(Protocol):
 class Containers:
     """What a run's steps run in: the runtime, and the images by the names that the engine will say.
 
-    Every image is loaded. ``facts`` is what the runtime says of itself.
+    Every image is loaded. ``facts`` is what the runtime says of itself. ``writable_root``: the containers' root file
+    systems may be written to; what is written there goes with the container.
     """
 
     runtime: ContainerRuntime
     facts: RuntimeFacts
     images: Mapping[str, StagedImage]
     gpus: bool = False
+    writable_root: bool = False
 
 
 CONTAINERS: Registry[Callable[[Mapping[str, str]], ContainerRuntime]] = Registry(

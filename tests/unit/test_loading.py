@@ -141,9 +141,6 @@ def test_every_fault_comes_at_once_in_the_order_of_the_text(folder: Path) -> Non
     [
         ("workflow_config: {secure: true}", "secure"),
         ("paranoid_mode: true", "paranoid_mode"),
-        ("workflow_config: {containerType: docker}", "containerType: docker"),
-        ("workflow_config: {containerType: singularity}", "containerType: singularity"),
-        ("workflow_config: {writable_containers: true}", "writable_containers"),
         ("workflow_config: {nextflow: {dockerImage: nextflow/nextflow}}", "dockerImage"),
         ("workflow_config: {nextflow: {version: git+https://example.org/n@main}}", "an engine version from"),
         ("workflow_config: {cwl: {version: git+https://example.org/cwltool@main}}", "an engine version from"),

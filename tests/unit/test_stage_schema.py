@@ -12,8 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from staging.documents import parse_document
-from staging.engine_wish import CONTAINER_TYPES, ENGINE_PATTERN, VARIABLE_PATTERN, WORKFLOW_TYPES
+from staging.engine_wish import ENGINE_PATTERN, VARIABLE_PATTERN, WORKFLOW_TYPES
 from staging.grammar import FaultList, Origin
+from staging.image_wishes import CONTAINER_TYPES, PLATFORM_PATTERN
 from staging.loading import stage_schema
 from staging.nodes import plain
 from staging.quantities import MEMORY_PATTERN, TIME_PATTERN
@@ -53,6 +54,7 @@ FULL: dict[str, Any] = {
     "nickname": "nick",
     "paranoid_mode": False,
     "engine": {"name": "cwltool", "version": "3.1"},
+    "containers": ["busybox", {"image": "tools:1", "source": "b", "sha256": SHA, "platform": "linux/arm64"}],
     "limits": {"cores": 2, "memory": "4 GiB", "time": "1h 30m"},
     "seal": {"recipients": []},
     "placeholders": {"rel": 102, "name": "x"},
@@ -285,7 +287,15 @@ def test_what_is_no_map_or_names_no_workflow_is_wrong_for_both(root: object) -> 
 
 def test_the_two_use_the_same_patterns_and_words() -> None:
     text = json.dumps(stage_schema())
-    for pattern in (MEMORY_PATTERN, TIME_PATTERN, ENGINE_PATTERN, ORCID_PATTERN, SHA256_PATTERN, VARIABLE_PATTERN):
+    for pattern in (
+        VARIABLE_PATTERN,
+        MEMORY_PATTERN,
+        TIME_PATTERN,
+        ENGINE_PATTERN,
+        ORCID_PATTERN,
+        PLATFORM_PATTERN,
+        SHA256_PATTERN,
+    ):
         assert json.dumps(pattern) in text
     for words in (CREDIT_ROLES, WORKFLOW_TYPES, CONTAINER_TYPES):
         assert json.dumps(list(words)) in text
