@@ -102,6 +102,7 @@ def config_text(settings: Settings, *, person: Person | None, places: bool) -> s
         f"{mark}cache = {toml_text(str(settings.cache))}",
         f"{mark}workdirs = {toml_text(str(settings.workdirs))}",
         f"# jobs = {settings.jobs}",
+        '# container = "docker"',
         "",
         "# Who runs the workflows, for the crates.",
     ]

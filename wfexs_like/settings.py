@@ -14,7 +14,17 @@ from staging.errors import DefinitionError, Fault
 APP = "wfexs-like"
 _PERSON_KEYS = ("name", "orcid", "affiliation")
 _ORCID = re.compile(r"(?:https?://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])/?")
-_FILE_KEYS = {"cache": str, "workdirs": str, "credentials": str, "keys": str, "jobs": int, "person": dict}
+_FILE_KEYS = {
+    "cache": str,
+    "workdirs": str,
+    "credentials": str,
+    "keys": str,
+    "jobs": int,
+    "container": str,
+    "person": dict,
+}
+CONTAINERS = ("none", "docker", "podman", "apptainer", "singularity", "any")
+"""What ``container`` may say; ``any`` is the first of the runtimes that the host of a run has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +41,11 @@ class Person:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where things live, and a few numbers. ``jobs`` is how many transfers run at once."""
+    """Where things live, and a few numbers.
+
+    ``jobs`` is how many transfers run at once. ``container`` is the container runtime of stage files that say none
+    (``None``: containers are used where a tool requires one, and then any runtime will do).
+    """
 
     config: Path
     cache: Path
@@ -39,6 +53,7 @@ class Settings:
     credentials: Path
     keys: Path
     jobs: int = 8
+    container: str | None = None
     person: Person | None = None
     environment: Mapping[str, str]
 
@@ -78,6 +93,9 @@ class Settings:
             credentials=place("credentials"),
             keys=place("keys"),
             jobs=_jobs(jobs),
+            container=_container(
+                flags.get("container") or environment.get("WFEXS_LIKE_CONTAINER") or stated.get("container")
+            ),
             person=_person(stated.get("person"), config),
             environment=dict(environment),
         )
@@ -122,6 +140,13 @@ def _jobs(value: object) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:  # noqa: PLR2004 - a sane number of connections
         raise DefinitionError((Fault(file="settings", where="jobs", message="should be a number from 1 to 64"),))
     return int(text)
+
+
+def _container(value: object) -> str | None:
+    if value is None or value in CONTAINERS:
+        return "apptainer" if value == "singularity" else value  # type: ignore[return-value]
+    message = f"{str(value)[:40]!r} is not one of {', '.join(CONTAINERS)}"
+    raise DefinitionError((Fault(file="settings", where="container", message=message),))
 
 
 def _person(value: object, config: Path) -> Person | None:

@@ -139,3 +139,14 @@ def test_settings_cannot_be_changed_afterwards(tmp_path: Path) -> None:
     settings: Any = load(tmp_path)
     with pytest.raises(AttributeError):
         settings.cache = Path("/elsewhere")
+
+
+def test_the_container_runtime_is_said_by_flag_variable_or_file(tmp_path: Path) -> None:
+    text = 'container = "docker"\n'
+    assert load(tmp_path).container is None
+    assert load(tmp_path, text).container == "docker"
+    assert load(tmp_path, text, {"WFEXS_LIKE_CONTAINER": "podman"}).container == "podman"
+    assert load(tmp_path, text, {"WFEXS_LIKE_CONTAINER": "podman"}, container="singularity").container == "apptainer"
+    ((where, message),) = faults_of(tmp_path, 'container = "rkt"\n')
+    assert where == "container"
+    assert "not one of none, docker" in message

@@ -62,7 +62,13 @@ class App:
         options = self.options
         if options.config and not self.makes_config and not Path(options.config).exists():
             raise UsageError(f"there is no config file {options.config}", hint='"wfexs-like init" makes one')
-        return Settings.load(self.environment, config=options.config, cache=options.cache, workdirs=options.workdirs)
+        return Settings.load(
+            self.environment,
+            config=options.config,
+            cache=options.cache,
+            workdirs=options.workdirs,
+            container=options.container,
+        )
 
     @property
     def session(self) -> Session:

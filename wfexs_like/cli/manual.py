@@ -37,6 +37,7 @@ ENVIRONMENT: Final[tuple[tuple[str, str], ...]] = (
     ("WFEXS_LIKE_CREDENTIALS", "the credentials file (YAML)"),
     ("WFEXS_LIKE_KEYS", "the folder of the key pair"),
     ("WFEXS_LIKE_JOBS", "how many transfers run at once (8)"),
+    ("WFEXS_LIKE_CONTAINER", "the container runtime of stage files that name none"),
     ("WFEXS_LIKE_PASSPHRASE_FD, _FILE, _COMMAND", "where the passphrase comes from when nobody is there to ask"),
     ("WFEXS_LIKE_DEBUG", "1: errors come with the place in the program where they arose"),
     ("WFEXS_LIKE_NEXTFLOW_SOURCE", "where Nextflow comes from: release (its project's releases) or maven (by mvn)"),

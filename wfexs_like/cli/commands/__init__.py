@@ -179,6 +179,11 @@ before "--"."""
 @click.option("--config", metavar="FILE", help="The config file (a TOML file).")
 @click.option("--cache", metavar="FOLDER", help="The content store.")
 @click.option("--workdirs", metavar="FOLDER", help="Where working directories are.")
+@click.option(
+    "--container",
+    metavar="RUNTIME",
+    help="Where the stage file doesn't say: docker, podman, apptainer, any of them, or none.",
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it.")
 @click.pass_context
 def program(  # noqa: D103 - its help is above
