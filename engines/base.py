@@ -44,8 +44,10 @@ class Tool:
     """A process that a step runs. ``id`` as in ``StepRun.tool``; ``program`` is the first word of its command line.
 
     ``secrets`` are the names of those that it can't run without. ``container`` is the image's name as the engine says
-    it when it runs the tool; ``container_recipe`` tells how the image comes to be where it is not simply pulled: CWL's
-    ``dockerLoad``, ``dockerImport`` or ``dockerFile``, or ``unknown`` with the expression that chooses it.
+    it when it runs the tool (where steps differ in that, as the first of them has it; ``Step`` has each);
+    ``container_recipe`` tells how the image comes to be where it is not simply pulled by that name: CWL's
+    ``dockerPull`` (another name, to pull it by), ``dockerLoad``, ``dockerImport`` or ``dockerFile``, or ``unknown``
+    with the expression that chooses it.
     """
 
     id: str
@@ -66,8 +68,8 @@ class Tool:
 class Step:
     """A step of the workflow: ``name`` is the path of step names; ``position`` its topological place from 0.
 
-    ``connections`` are (source, target) pairs, such as ``("index/out", "align/index")`` or ``("reads",
-    "align/reads")``.
+    ``container``, ``container_required`` and ``container_recipe`` are those of its tool as this step runs it: a step
+    or a workflow around it may choose another image (see ``Tool``).
     """
 
     name: str
@@ -77,6 +79,9 @@ class Step:
     doc: str | None = None
     scatter: tuple[str, ...] = ()
     when: bool = False
+    container: str | None = None
+    container_required: bool = False
+    container_recipe: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,10 +199,12 @@ class Wish:
     """What the stage file asks that bears on what the workflow is: settings, and parameters.
 
     In ``parameters`` a path stands for a file or folder: it has the right name, and nothing is there yet.
+    ``containers``: steps will run in them, which a workflow may ask about.
     """
 
     settings: EngineSettings = field(default_factory=EngineSettings)
     parameters: Mapping[str, Json] = field(default_factory=dict)
+    containers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -300,7 +300,11 @@ class Inspection:
         if not self.engine.takes_settings:
             return Wish()
         asked = self.work.definition.params
-        return Wish(settings=self.settings, parameters={one.name: _foretold(one.value) for one in asked})
+        return Wish(
+            settings=self.settings,
+            parameters={one.name: _foretold(one.value) for one in asked},
+            containers=self.work.definition.container not in (None, "none"),
+        )
 
     def _inspected(self, wish: Wish, folder: Path | None) -> WorkflowInterface:
         """The engine's answer. A fault of what the stage file asks is told at its place there."""
@@ -323,6 +327,7 @@ class Inspection:
             "engine": self.installed.fingerprint,
             "settings": settings_as_json(wish.settings),
             "parameters": wish.parameters,
+            "containers": wish.containers,
             "plugins": [[one.item.name, one.item.fingerprint.digest] for one in plugins],
         }
         return self.work.cache / "inspections" / f"{Fingerprint.of_bytes(canonical(facts)).digest}.json"
