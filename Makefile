@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_INSTALL := $(PIP) install --require-hashes --only-binary :all:
-STYLED := wfexs_like engines staging tests bench scripts
+STYLED := wfexs_like engines staging tests bench scripts container-recipes
 JOBS ?= 2
 
 .PHONY: help
@@ -70,6 +70,11 @@ bench: install ## print the table of speeds beside the bare engines and the mach
 	@scripts/system-packages nextflow
 	@$(BIN)/python -m bench $(BENCH)
 
+.PHONY: images
+images: ## build the images of the examples from Debian packages into images/ (PUSH=HOST:PORT/PREFIX: and push them)
+	@scripts/system-packages images
+	@container-recipes/build.py word-count variant-calling --into images $(if $(PUSH),--push $(PUSH)) $(if $(PLAIN_HTTP),--plain-http)
+
 .PHONY: build
 build: $(VENV)/.developed ## make the wheel in dist/
 	@$(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
@@ -81,5 +86,5 @@ lock: ## write requirements/*.txt again (UPGRADE=--upgrade: with the newest vers
 
 .PHONY: clean
 clean: ## remove what these targets made
-	rm -rf $(VENV) .venv-oracle build dist demo-output *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-oracle build dist demo-output images *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find wfexs_like engines staging tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
