@@ -15,10 +15,14 @@ import sys
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from engines.containers.base import StagedImage
+    from tests.support.container_daemons import Containing, DockerDaemon
 
 ROOT = Path(__file__).resolve().parent.parent
 ORACLE = ROOT / ".venv-oracle" / "bin" / "runcrate"
@@ -64,6 +68,9 @@ PARTS: Mapping[str, Callable[[], str | None]] = {
     "git": lambda: _commands("git"),
     "variants": _variants,
     "oracle": lambda: None if ORACLE.exists() else 'no .venv-oracle; "make test" makes it',
+    "docker": lambda: _commands("dockerd", "docker", "setpriv"),
+    "podman": lambda: _commands("podman", "runc", "conmon"),
+    "registry": lambda: _commands("docker-registry", "skopeo"),
     "root": _root,
     "netns": lambda: _commands("unshare") or _answers("unshare", "--map-root-user", "--net", "true"),
     "tmpfs": lambda: (
@@ -162,6 +169,44 @@ def nextflow(home: Path, nextflow_cache: Path, monkeypatch: pytest.MonkeyPatch) 
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(shared)
     return shared
+
+
+# --- containers -------------------------------------------------------------------------------------------------------
+
+
+def _needs_mounts() -> None:
+    """Skip where the host lets nobody mount: neither dockerd nor podman's storage works there."""
+    for mark in ("root", "tmpfs"):
+        if reason := _why_missing(mark):
+            pytest.skip(f"{mark}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def tools_image(tmp_path_factory: pytest.TempPathFactory) -> StagedImage:
+    """The image that tasks run in (bash, busybox), in an OCI layout that skopeo reads. Don't change its files."""
+    from tests.support.images import tools_image as make
+
+    return make(tmp_path_factory.mktemp("images") / "containers")
+
+
+@pytest.fixture(scope="session")
+def docker_daemon() -> Generator[DockerDaemon, None, None]:
+    """A Docker engine of the tests' own; ``.environment`` finds it. Marked tests only (``docker``)."""
+    from tests.support.container_daemons import dockerd
+
+    _needs_mounts()
+    with dockerd() as daemon:
+        yield daemon
+
+
+@pytest.fixture(scope="session")
+def podman_home() -> Generator[Containing, None, None]:
+    """A podman with storage of the tests' own; ``.environment`` finds it. Marked tests only (``podman``)."""
+    from tests.support.container_daemons import podman
+
+    _needs_mounts()
+    with podman() as runtime:
+        yield runtime
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
