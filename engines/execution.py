@@ -67,6 +67,24 @@ class StepRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeUsed:
+    """What a run's containers ran in: the runtime's name, its version, and its notes on itself by name."""
+
+    name: str
+    version: str
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageUsed:
+    """An image that a run had: as the workflow calls it, its manifest's digest, its id (the config's digest), hex."""
+
+    name: str
+    digest: str
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """One run.
 
@@ -79,7 +97,8 @@ class Execution:
     sentence; ``tail`` are the last lines that the failing step (or the engine, when it broke) wrote. ``signal`` is the
     number of the signal that stopped it. ``final_parameters`` are all that the workflow ran with, its own defaults
     among them, where the engine tells. ``resumed`` is the number of the run whose finished work was used again;
-    ``platform`` what the engine itself ran on, by name (``java``: ``17.0.15 (Debian)``).
+    ``platform`` what the engine itself ran on, by name (``java``: ``17.0.15 (Debian)``). ``runtime`` and ``images`` are
+    those of its containers, where it had any.
     """
 
     run: int
@@ -107,3 +126,5 @@ class Execution:
     final_parameters: Mapping[str, Json] | None = None
     resumed: int | None = None
     platform: Mapping[str, str] = field(default_factory=dict)
+    runtime: RuntimeUsed | None = None
+    images: tuple[ImageUsed, ...] = ()

@@ -51,7 +51,7 @@ from types import TracebackType
 from typing import Any
 from uuid import UUID
 
-from engines.execution import Execution, Status, StepRun
+from engines.execution import Execution, ImageUsed, RuntimeUsed, Status, StepRun
 from staging.errors import NotFoundError, WfexsError
 from staging.plan import Json
 
@@ -215,7 +215,19 @@ def _replay(path: Path, *, brief: bool) -> Execution:
         final_parameters=last.get("final_parameters") if last is not None else None,
         resumed=None if first.get("resumed") is None else int(first["resumed"]),
         platform={str(name): str(one) for name, one in engine.get("platform", {}).items()},
+        runtime=_runtime(first.get("runtime")),
+        images=tuple(
+            ImageUsed(name=str(one["name"]), digest=str(one["digest"]), id=str(one["id"]))
+            for one in first.get("images", ())
+        ),
     )
+
+
+def _runtime(record: Mapping[str, Any] | None) -> RuntimeUsed | None:
+    if record is None:
+        return None
+    notes = {str(name): str(one) for name, one in record.get("notes", {}).items()}
+    return RuntimeUsed(name=str(record["name"]), version=str(record["version"]), notes=notes)
 
 
 class _Told:

@@ -16,6 +16,7 @@ from typing import Any
 
 from engines import expectations
 from engines.base import Listener, RunRequest
+from engines.containers.base import Containers
 from engines.execution import Execution
 from engines.host import facts
 from engines.isolation import Isolation
@@ -98,7 +99,19 @@ def first_line(request: RunRequest) -> dict[str, Any]:
     }
     if request.resume is not None:
         first["resumed"] = request.resume.run
+    if request.containers is not None:
+        first |= _told_containers(request.containers)
     return first
+
+
+def _told_containers(containers: Containers) -> dict[str, Any]:
+    """What the record says of the runtime and the images."""
+    images = {(one.name, one.digest): one for one in containers.images.values()}
+    runtime = {"name": containers.runtime.name, "version": containers.facts.version}
+    return {
+        "runtime": {**runtime, "notes": dict(containers.facts.notes)},
+        "images": [{"name": one.name, "digest": one.digest, "id": one.config} for one in images.values()],
+    }
 
 
 class RecordedRun(ABC):
