@@ -88,8 +88,9 @@ class Step:
 class WorkflowInterface:
     """What an engine says of a workflow without running it. JSON both ways, so that it can be kept.
 
-    ``documents`` are the files the workflow is made of, relative to its root; ``kind`` is ``Workflow``,
-    ``CommandLineTool``, ...; ``licence``, ``authors`` and ``version`` when it states them.
+    ``connections`` are (source, target) pairs, such as ``("index/out", "align/index")`` or ``("reads",
+    "align/reads")``. ``documents`` are the files the workflow is made of, relative to its root; ``kind`` is
+    ``Workflow``, ``CommandLineTool``, ...; ``licence``, ``authors`` and ``version`` when it states them.
     ``open_outputs``: what it makes is known only when it ran; ``outputs`` need not be all. ``plugins`` are those of
     the engine that the workflow declares (``nf-schema@2.1.1``); without them it was not read further. ``constraints``
     is the JSON Schema that the workflow itself states for its parameters. ``notes`` are sentences about what could not

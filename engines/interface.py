@@ -116,6 +116,9 @@ def _step_as_json(one: Step) -> dict[str, Any]:
         "doc": one.doc,
         "scatter": list(one.scatter),
         "when": one.when,
+        "container": one.container,
+        "container_required": one.container_required,
+        "container_recipe": one.container_recipe,
     }
 
 
@@ -128,6 +131,9 @@ def _step(record: Mapping[str, Any]) -> Step:
         doc=record.get("doc"),
         scatter=tuple(record.get("scatter") or ()),
         when=bool(record.get("when")),
+        container=record.get("container"),
+        container_required=bool(record.get("container_required")),
+        container_recipe=record.get("container_recipe"),
     )
 
 

@@ -16,6 +16,7 @@ _DIRECTIVES = ("$import", "$include", "$mixin")
 MAX_DEPTH = 200
 _WEB = ("http://", "https://")
 _EXPRESSION = re.compile(r"\$[({]")
+_ARCHIVES = ("dockerLoad", "dockerImport")
 
 
 def references(document: bytes, name: str) -> tuple[Reference, ...]:
@@ -78,3 +79,14 @@ def _of_map(node: dict[object, object]) -> Iterator[Reference]:
         # A default on the web is no part of the workflow: as an input it is staged like one that was asked for.
         if isinstance(place, str) and not place.startswith(_WEB) and not _EXPRESSION.search(place):
             yield Reference(place, optional=True)
+    yield from _archives(node)
+
+
+def _archives(node: dict[object, object]) -> Iterator[Reference]:
+    """Archives of container images that lie beside a document; an image may as well come from somewhere else."""
+    for one in (node.get("DockerRequirement"), node if node.get("class") == "DockerRequirement" else None):
+        if not isinstance(one, dict):
+            continue
+        for place in map(one.get, _ARCHIVES):
+            if isinstance(place, str) and not place.startswith(_WEB) and not _EXPRESSION.search(place):
+                yield Reference(place, optional=True)

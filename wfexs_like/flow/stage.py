@@ -41,7 +41,7 @@ from staging.wanted import StagedItem, Wanted
 
 WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
-INSPECTION_VERSION = 6
+INSPECTION_VERSION = 7
 _DEFAULT_ENGINE = "cwltool"
 _PROFILE = "profile"
 _PROFILE_PLACES = (_PROFILE, "workflow_config.nextflow.profile")

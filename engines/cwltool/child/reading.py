@@ -17,6 +17,7 @@ from schema_salad.exceptions import ValidationException
 
 from engines.child.events import Events
 from engines.cwltool.child import fetching
+from engines.cwltool.child.images import image_of
 from engines.cwltool.child.loading import load, prepare
 
 Data = dict[str, Any]
@@ -59,6 +60,7 @@ class Reader:
         self.steps: list[Data] = []
         self.connections: list[tuple[str, str]] = []
         self.files: dict[str, None] = {}
+        self.notes: dict[str, None] = {}
 
     def interface(self, process: Any) -> Data:
         """The whole interface of the main process."""
@@ -88,6 +90,7 @@ class Reader:
             "licence": next(filter(None, map(_licence, annotations)), None),
             "authors": next(filter(None, map(_authors, annotations)), []),
             "needs_javascript": any(_needs_javascript(one) for one in _processes(process)),
+            "notes": list(self.notes),
         }
 
     def documents(self) -> Iterator[str]:
@@ -158,7 +161,9 @@ class Reader:
             return name
         tool = process.tool
         names = _schema_definitions(process)
-        container, container_required = process.get_requirement("DockerRequirement")
+        access, asked = process.get_requirement("NetworkAccess")
+        if tool["class"] == "CommandLineTool" and asked and access["networkAccess"]:
+            self.notes[f"the tool {name} asks for a network, and there is none while a workflow runs"] = None
         software, _ = process.get_requirement("SoftwareRequirement")
         self.tools[name] = {
             "id": name,
@@ -166,17 +171,19 @@ class Reader:
             "label": tool.get("label"),
             "doc": _text(tool.get("doc")),
             "program": _program(tool),
-            "container": (container.get("dockerPull") or container.get("dockerImageId")) if container else None,
-            "container_required": bool(container and container_required),
+            **image_of(process, self.root),
             "software": [_plain(one) for one in (software or {}).get("packages", [])],
             "inputs": [self.parameter(one, names) for one in tool["inputs"]],
             "outputs": [self.parameter(one, names) for one in tool["outputs"]],
         }
         return name
 
-    def workflow(self, process: Any, prefix: str) -> None:
-        """Note the steps of a (sub)workflow, in topological order, each with what lies inside it."""
-        base = process.tool["id"]
+    def workflow(self, process: Any, prefix: str, place: str = "") -> None:
+        """Note the steps of a (sub)workflow, in topological order, each with what lies inside it.
+
+        ``place`` is where it is written when it is written within a step and has no name.
+        """
+        base = process.tool["id"] if not process.tool["id"].startswith("_:") else place
         base = f"{base}/" if "#" in base else f"{base}#"
 
         def local(identifier: str) -> str:
@@ -196,12 +203,13 @@ class Reader:
                     "doc": _text(tool.get("doc")),
                     "scatter": [shortname(one) for one in ([scatter] if isinstance(scatter, str) else scatter)],
                     "when": "when" in tool,
+                    **image_of(step.embedded_tool, self.root),
                 }
             )
             for slot in tool["in"]:
                 self.connect(slot.get("source"), local(slot["id"]), local)
             if kind == "Workflow":
-                self.workflow(step.embedded_tool, f"{name}/")
+                self.workflow(step.embedded_tool, f"{name}/", f"{step.id}/run")
         for slot in process.tool["outputs"]:
             self.connect(slot.get("outputSource"), local(slot["id"]), local)
 
