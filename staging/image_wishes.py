@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from staging.definition import ImageWish
+from staging.errors import DefinitionError
 from staging.grammar import GIVEN, KEY, Cursor, as_choice, as_list, as_text, read_fields
+from staging.images.reference import ImageReference
 from staging.nodes import ScalarNode, shown
 from staging.sources import read_digest
 
@@ -14,14 +16,6 @@ PLATFORM_PATTERN = r"^\s*[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?\s*$"
 
 _IMAGE = {"image": GIVEN, "source": KEY, "sha256": KEY, "platform": KEY}
 _PLATFORM = re.compile(PLATFORM_PATTERN)
-_REFERENCE = re.compile(
-    r"(?:(?:docker|oci)://|docker:(?!//))?"
-    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9a-fA-F:.]+\])"
-    r"(?::[0-9]{1,5})?/)?"
-    r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(?:@sha256:[0-9a-f]{64})?"
-)
-"""Source: OCI Distribution Specification 1.1, "Pulling manifests"; the host as in RFC 3986."""
 _LONGEST = 1000
 
 
@@ -52,7 +46,7 @@ def _read_image(cursor: Cursor) -> ImageWish | None:
     fields = read_fields(cursor, _IMAGE, required=("image",))
     if fields is None:
         return None
-    name = fields.read("image", _read_reference)
+    name = fields.read("image", _read_name if "source" in fields else _read_reference)
     source = fields.read("source", _read_reference)
     digest = fields.read("sha256", read_digest)
     platform = fields.read("platform", _read_platform)
@@ -82,18 +76,25 @@ def _wish(
 
 def _read_reference(cursor: Cursor) -> str | None:
     """A reference to an image: ``quay.io/biocontainers/samtools:1.17``, with or without host, tag and digest."""
-    text = as_text(cursor)
+    text = _read_name(cursor)
     if text is None:
         return None
-    reference = cursor.origin.fill(text).strip()
-    if len(reference) > _LONGEST or _REFERENCE.fullmatch(reference) is None:
-        cursor.fault(
-            f"{shown(reference)} is no reference to an image",
-            "written as in quay.io/biocontainers/samtools:1.17 or busybox@sha256:...",
-            structural=False,
-        )
+    try:
+        ImageReference.parse(text)
+    except DefinitionError as error:
+        cursor.fault(error.message, error.hint, structural=False)
         return None
-    return reference
+    return text
+
+
+def _read_name(cursor: Cursor) -> str | None:
+    """What a workflow may call an image; where it is fetched by another reference, it need not be one itself."""
+    text = as_text(cursor)
+    name = None if text is None else cursor.origin.fill(text).strip()
+    if name is not None and (not name or len(name) > _LONGEST or not name.isprintable() or name.startswith("-")):
+        cursor.fault(f"{shown(name)} can't be the name of an image", structural=False)
+        return None
+    return name
 
 
 def _read_platform(cursor: Cursor) -> str | None:

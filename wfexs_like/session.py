@@ -364,6 +364,7 @@ class Session:
             cache=self.settings.cache,
             progress=self.progress,
             locked=locked,
+            container=self.settings.container,
         )
 
     def _tell(self, workdir: StagedWorkdir) -> WorkdirReport:

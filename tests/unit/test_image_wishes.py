@@ -59,14 +59,19 @@ containers:
     assert (second.digest, second.platform, second.where) == (SHA, "linux/arm64", "containers[1]")
 
 
+def test_a_name_that_is_no_reference_is_taken_where_a_source_stands_beside_it(tmp_path: Path) -> None:
+    (one,) = load(tmp_path, "containers: [{image: images/tools.tar, source: tools:1}]\n").images
+    assert (one.name, one.source) == ("images/tools.tar", "tools:1")
+
+
 @pytest.mark.parametrize(
     ("text", "where", "line", "said"),
     [
         ("containers: busybox", "containers", 2, "expected a list"),
-        ("containers:\n  - Not An Image", "containers[0]", 3, "no reference to an image"),
-        ("containers:\n  - ../../etc/passwd", "containers[0]", 3, "no reference to an image"),
-        ("containers:\n  - --privileged", "containers[0]", 3, "no reference to an image"),
-        ("containers:\n  - busybox@sha256:123", "containers[0]", 3, "no reference to an image"),
+        ("containers:\n  - Not An Image", "containers[0]", 3, "'Not An Image' in its name"),
+        ("containers:\n  - ../../etc/passwd", "containers[0]", 3, "no host"),
+        ("containers:\n  - --privileged", "containers[0]", 3, "can't be the name of an image"),
+        ("containers:\n  - busybox@sha256:123", "containers[0]", 3, "that is no sha256"),
         ("containers:\n  - {source: x}", "containers[0]", 3, "the key 'image' is missing"),
         ("containers:\n  - {image: x, tag: y}", "containers[0].tag", 3, "unknown key 'tag'"),
         ("containers:\n  - {image: x, platform: arm64}", "containers[0].platform", 3, "no platform"),
@@ -96,4 +101,4 @@ def test_no_text_breaks_the_reader(tmp_path_factory: pytest.TempPathFactory, tex
     except DefinitionError as error:
         assert error.faults
     else:
-        assert all(" " not in one.name and not one.name.startswith("-") for one in definition.images)
+        assert all(one.name and not one.name.startswith("-") for one in definition.images)

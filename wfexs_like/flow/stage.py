@@ -27,7 +27,7 @@ from staging.definition import (
     StageDefinition,
     Value,
 )
-from staging.errors import ContainerError, DefinitionError, DigestError, Fault
+from staging.errors import DefinitionError, DigestError, Fault
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
 from staging.places import placed
@@ -38,6 +38,8 @@ from staging.resolving import GIT_SCHEMES, Layout, lay_out, workflow_pointer
 from staging.stager import Stager
 from staging.unpacked import unpacked_item
 from staging.wanted import StagedItem, Wanted
+from wfexs_like.flow.image_staging import stage_wanted
+from wfexs_like.flow.images import WantedImages, askers, images_of, runtime_of, words_on_runtime
 
 WORKFLOW_FOLDER = "workflow"
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
@@ -49,7 +51,10 @@ _PROFILE_PLACES = (_PROFILE, "workflow_config.nextflow.profile")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageWork:
-    """One stage in progress: what is asked, where it goes and who does it."""
+    """One stage in progress: what is asked, where it goes and who does it.
+
+    ``container`` is the container runtime where nobody else says one.
+    """
 
     definition: StageDefinition
     stager: Stager
@@ -58,6 +63,13 @@ class StageWork:
     cache: Path
     progress: Progress
     locked: Plan | None = None
+    container: str | None = None
+
+    @property
+    def runtime(self) -> str | None:
+        """The container runtime that is asked for: by the stage file, by the lock, or by the settings."""
+        locked = self.locked.container if self.locked is not None else None
+        return self.definition.container or locked or self.container
 
     def fetch(self, wanted: Sequence[Wanted]) -> tuple[StagedItem, ...]:
         """Fetch and place; see ``Stager.fetch_all``."""
@@ -82,9 +94,14 @@ class StagedWorkflow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """All that can be known without the inputs' bytes: the workflow, the job, and what is still to be fetched."""
+    """All that can be known without the inputs' bytes: the workflow, the job, and what is still to be fetched.
+
+    ``container`` is the plan's runtime, ``images`` what it takes.
+    """
 
     workflow: StagedWorkflow
+    container: str
+    images: WantedImages
     inputs: Layout
     environment: Layout
 
@@ -94,13 +111,18 @@ def prepare(work: StageWork) -> Prepared:
 
     Raises:
         DefinitionError: the workflow is invalid, or parameters or expected outputs don't fit it.
+        ContainerError: it can't be known which container image a step wants, or there is to be none and it needs one.
     """
     definition = work.definition
     workflow = stage_workflow(work)
     interface = workflow.interface
     for note in interface.notes:
         work.progress.say(note)
-    _check_containers(work, interface)
+    wanting = askers(interface)
+    container = runtime_of(definition, wanting, asked=work.runtime)
+    for words in words_on_runtime(definition, wanting, container):
+        work.progress.say(words)
+    images = WantedImages() if container == "none" else images_of(definition, wanting)
     bound = workflow.engine.bind(interface, definition.params, _local(definition.base), workflow.settings)
     faults = (
         *(one if one.file else replace(one, file=definition.file) for one in bound.faults),
@@ -112,6 +134,8 @@ def prepare(work: StageWork) -> Prepared:
     params = (*bound.params, *_remote_defaults(interface, bound.params))
     return Prepared(
         workflow=workflow,
+        container=container,
+        images=images,
         inputs=lay_out(params, role=Role.INPUT, top="inputs", file=definition.file),
         environment=lay_out(definition.environment, role=Role.ENVIRONMENT, top="environment", file=definition.file),
     )
@@ -121,7 +145,8 @@ def realise(work: StageWork, prepared: Prepared) -> tuple[Plan, tuple[StagedItem
     """Fetch the inputs and write down what everything is: the plan."""
     definition, workflow = work.definition, prepared.workflow
     fetched = work.fetch((*prepared.inputs.wanted, *prepared.environment.wanted))
-    items = (*workflow.items, *engine_items(workflow, definition, work.locked), *fetched)
+    images = stage_wanted(work, prepared.images)
+    items = (*workflow.items, *engine_items(workflow, definition, work.locked), *fetched, *images)
     interface = workflow.interface
     plan = Plan(
         workflow=WorkflowEntry(
@@ -132,7 +157,8 @@ def realise(work: StageWork, prepared: Prepared) -> tuple[Plan, tuple[StagedItem
         ),
         engine=workflow.installed.name,
         engine_version=workflow.installed.version,
-        container=definition.container or "none",
+        container=prepared.container,
+        writable_containers=definition.writable_containers and prepared.container != "none",
         items=tuple(one.item for one in items),
         parameters=prepared.inputs.values,
         environment=prepared.environment.values,
@@ -303,7 +329,7 @@ class Inspection:
         return Wish(
             settings=self.settings,
             parameters={one.name: _foretold(one.value) for one in asked},
-            containers=self.work.definition.container not in (None, "none"),
+            containers=self.work.runtime not in (None, "none"),
         )
 
     def _inspected(self, wish: Wish, folder: Path | None) -> WorkflowInterface:
@@ -403,26 +429,6 @@ def engine_items(workflow: StagedWorkflow, definition: StageDefinition, locked: 
         for one in installed.files
     ]
     return [StagedItem(item=one, source=installed.source, trust=trust) for one in (item, *files)]
-
-
-def _check_containers(work: StageWork, interface: WorkflowInterface) -> None:
-    """Say now, not when it runs, that a tool's container is not to be had.
-
-    Raises:
-        ContainerError: a tool requires one.
-    """
-    wanted = [tool for tool in interface.tools if tool.container is not None]
-    required = [tool for tool in wanted if tool.container_required]
-    if required:
-        raise ContainerError(
-            f"the tool {required[0].id} requires the container image {required[0].container}",
-            hint="containers are not built yet; a workflow runs here if its images are hints and its tools installed",
-            where=required[0].id,
-            images=sorted({str(tool.container) for tool in required}),
-        )
-    if wanted:
-        images = sorted({str(tool.container) for tool in wanted})
-        work.progress.say(f"no containers: tools made for {', '.join(images)} are taken from this machine")
 
 
 def _local(base: Path) -> Beside:
