@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from engines import expectations
 from engines.base import Listener, RunRequest
-from engines.containers.base import Containers
+from engines.containers.base import Containers, Dark
+from engines.containers.door import Door
 from engines.execution import Execution
 from engines.host import facts
 from engines.isolation import Isolation
 from engines.journal import JOURNAL, JOURNAL_SCHEMA, Journal, replay, timestamp
 from engines.launcher import Ending, Errand, Outcome, Started, last_words, run_errand
 from engines.naming import give_names
+from engines.network.owners import Owner
+from engines.network.watch import Watch
 from engines.outputs import Outputs
 from engines.own_folders import OwnFolders, numbers, words
 from engines.processes import identity
@@ -97,6 +102,13 @@ def first_line(request: RunRequest) -> dict[str, Any]:
         "host": facts(),
         "folders": numbers(request.folder),
     }
+    if request.containers is not None:
+        facts_of = request.containers.facts
+        first["containers"] = {
+            "runtime": request.containers.runtime.name,
+            "version": facts_of.version,
+            **({"notes": dict(facts_of.notes)} if facts_of.notes else {}),
+        }
     if request.resume is not None:
         first["resumed"] = request.resume.run
     if request.containers is not None:
@@ -124,6 +136,10 @@ class RecordedRun(ABC):
         self.relative = Relative(request.content)
         self.log = request.folder / "logs" / "engine.log"
         self.broken: str | None = None
+        self.steps_in: dict[str, str] = {}
+        """The names of steps by the folders that they work in, relative to the working directory's content."""
+        self._telling = threading.Lock()
+        self.watch = Watch(self.tell, place_of=self._own_folders, step_at=self._step_at)
         try:
             self.folders = OwnFolders(request.folder)
         except OSError as error:
@@ -151,6 +167,8 @@ class RecordedRun(ABC):
         """The child said something of a step: by default it is told on, with paths as the record has them."""
         if "command" in event:
             event["command"] = [self.relative.text(word) for word in event["command"]]
+        for folder in event.pop("folders", ()):
+            self.steps_in[self.relative.path(folder)] = event["name"]
         if event.get("error"):
             event["error"] = sentence(self.relative.text(str(event["error"])))
         self.tell(event)
@@ -172,6 +190,42 @@ class RecordedRun(ABC):
         """The run's scratch space."""
         return self.request.folder / "tmp"
 
+    def _make_door(self) -> Door | None:
+        """The way to the container runtime, for a run whose steps run in containers."""
+        request = self.request
+        if request.containers is None:
+            return None
+        return Door(
+            request.containers,
+            content=request.content,
+            folder=request.folder,
+            uuid=request.uuid,
+            placement=request.placement,
+            tell=self._tell_of_container,
+            say=self._note,
+            network=self.network,
+            writable_root=self.writable_root,
+        )
+
+    def network(self) -> Dark:
+        """The network that the next container gets."""
+        return Dark()
+
+    @property
+    def writable_root(self) -> bool:
+        """Whether containers may write to their own copy of the image."""
+        return False
+
+    def _tell_of_container(self, event: Mapping[str, Any]) -> None:
+        if "argv" in event:
+            event = {**event, "argv": [self.relative.text(word) for word in event["argv"]]}
+        self.tell(event)
+
+    def _note(self, text: str) -> None:
+        """Write a sentence to the run's log."""
+        with self.log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{text}\n")
+
     def errand(self) -> Errand:
         """What the child is started for."""
         return Errand(
@@ -183,6 +237,8 @@ class RecordedRun(ABC):
             cwd=self.request.content,
             environment=self.environment(),
             isolate_network=self.request.placement.isolate_network,
+            require_network=self.request.placement.require_offline,
+            watch=self._watched,
             time_limit=self.request.placement.time,
         )
 
@@ -192,7 +248,8 @@ class RecordedRun(ABC):
             "content": str(self.request.content),
             "read_only": [*self._read_only()] if isolation.mounts else [],
             "writable": [str(self.request.folder)],
-            "sealed": [str(self.journal.path)],
+            "sealed": [str(self.journal.path), *([str(self.door.folder)] if self.door is not None else [])],
+            **({"names": str(self.tmp)} if isolation.network else {}),
         }
 
     def _read_only(self) -> Iterator[str]:
@@ -210,9 +267,11 @@ class RecordedRun(ABC):
             EngineError: the child could not be started, or said that its engine is broken.
         """
         try:
-            outcome = run_errand(errand, started=self.started, heard=self._heard)
+            with self.door or nullcontext():
+                outcome = run_errand(errand, started=self.started, heard=self._heard)
             displaced = self.folders.displaced()
             end = self.end(outcome) if displaced is None else self._without_trust(outcome, displaced)
+            end = self._with_reason(end)
         except WfexsError as error:
             self.finish({"status": "failed", "exit_code": None, "error": error.message})
             raise
@@ -247,9 +306,31 @@ class RecordedRun(ABC):
             self.heard(event)
 
     def tell(self, event: Mapping[str, Any], *, sync: bool = False) -> None:
-        """Write an event, then let the listener know."""
-        self.journal.append(event, sync=sync)
-        self.listener(event)
+        """Write an event, then let the listener know; from any thread, one after the other."""
+        with self._telling:
+            self.journal.append(event, sync=sync)
+            self.listener(event)
+
+    def _watched(self, line: socket.socket) -> Callable[[], None]:
+        """Watch what the run tries to reach."""
+        self.watch.listen(line)
+        return self.watch.end
+
+    def _own_folders(self, owner: Owner) -> tuple[str, ...]:
+        """The run's own folders among those that a process and its ancestors work in, relative to the content."""
+        mark = f"/{self.relative.path(str(self.request.folder))}/"
+        found = ((one, f"{one}/".find(mark)) for one in owner.folders)
+        return tuple(one[at + 1 :] for one, at in found if at >= 0)
+
+    def _step_at(self, folders: Sequence[str]) -> str | None:
+        """The step that works in one of some folders of the run, or above it."""
+        for folder in folders:
+            above = folder
+            while above:
+                if above in self.steps_in:
+                    return self.steps_in[above]
+                above = above.rpartition("/")[0]
+        return None
 
     def _without_trust(self, outcome: Outcome, displaced: str) -> dict[str, Any]:
         """The end of a run in whose folder nothing may be touched any more: what ``displaced`` says is not there."""

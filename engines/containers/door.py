@@ -1,0 +1,379 @@
+"""The door: the one way from an engine to a container runtime.
+
+The engine finds a ``docker`` that hands each call over (``engines.child.container_shim``). Here, outside of the run's
+walls, the call is read, put through the policy and started, with the engine's own standard streams. No task can reach
+a daemon, and a container can't be more than the policy lets it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import secrets
+import shlex
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from engines.base import Placement
+from engines.child import container_shim
+from engines.containers.answers import ENDING, answer, names
+from engines.containers.base import Containers, Dark, Order
+from engines.containers.calls import read_run
+from engines.containers.hearing import Caller, Hearing
+from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
+from engines.containers.sources import Held, hold
+from engines.containers.watching import Watch
+from engines.journal import timestamp
+from staging.errors import ContainerError, PolicyError, WfexsError, from_os_error
+from staging.process import Child, base_environment, start
+
+FOLDER = "door"
+"""The door's folder in a run's folder; it is there while the run lasts."""
+
+REFUSED = 125
+"""What docker ends with when a container could not be started."""
+
+AT_ONCE = 128
+"""Containers that a run may have at the same time."""
+
+_GRACE = 2.0
+_LOOKS = (0.05, 0.2, 1.0)
+
+Tell = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Running:
+    """A container of ours, and the name that its engine gave it. ``over`` becomes readable when it has to end."""
+
+    order: Order
+    called: str | None
+    over: int = field(default_factory=lambda: os.eventfd(0, os.EFD_CLOEXEC))
+    stopped: bool = False
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """It has to end."""
+        self.stopped = True
+        os.eventfd_write(self.over, 1)
+
+
+class Door:
+    """The door of one run; a context manager. Leaving it ends every container that is still there.
+
+    ``content`` is the working directory's content, ``folder`` the run's in it. ``tell`` gets journal events, from
+    several threads. ``network`` says what network a container gets, each time that one is started. ``say`` gets
+    sentences for the run's log. ``failure`` is the first thing that went wrong here, if any did.
+    """
+
+    def __init__(
+        self,
+        containers: Containers,
+        *,
+        content: Path,
+        folder: Path,
+        uuid: str,
+        placement: Placement,
+        tell: Tell,
+        network: Callable[[], Dark] = Dark,
+        say: Callable[[str], None] = lambda _text: None,
+        writable_root: bool = False,
+    ) -> None:
+        self.containers = containers
+        self.failure: WfexsError | None = None
+        self._bounds = Bounds(
+            content=content.resolve(),
+            folder=content.resolve() / folder.relative_to(content),
+            uuid=uuid,
+            images=containers.images,
+            cores=placement.cores,
+            memory=placement.memory,
+            user=(os.geteuid(), os.getegid()),
+            gpus=containers.gpus,
+            writable_root=writable_root,
+        )
+        self.folder = folder / FOLDER
+        self._scratch = self._bounds.folder / "tmp" / "containers"
+        self._tell = tell
+        self._network = network
+        self._say = say
+        self._word = secrets.token_hex(16)
+        self._numbers = itertools.count(1)
+        self._running: dict[str, _Running] = {}
+        self._lock = threading.Lock()
+        self._closing = False
+        self._sweep = False
+        self._said: set[str] = set()
+        self._hearing: Hearing | None = None
+
+    @property
+    def commands(self) -> Path:
+        """The folder with the ``docker`` that comes first in the engine's PATH."""
+        return self.folder / "commands"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What that ``docker`` needs to find us."""
+        return {container_shim.VARIABLE.decode(): f"{self._word}:{self.folder}"}
+
+    def __enter__(self) -> Door:
+        try:
+            self.commands.mkdir(parents=True)
+            self._scratch.mkdir(parents=True, exist_ok=True)
+            command = self.commands / "docker"
+            words = (sys.executable, "-I", "-S", container_shim.__file__)
+            command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+            command.chmod(0o755)
+            self._hearing = Hearing(self.folder, self._word, self._called)
+        except OSError as error:
+            raise from_os_error(error, "make the door to the container runtime") from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._hearing is not None
+        with self._lock:
+            self._closing = True
+            running = list(self._running.values())
+            for one in running:
+                one.stop()
+        self._hearing.close()
+        self._hearing.wait()
+        if self._sweep:
+            # One that was just being made when it was to end may have come to be afterwards.
+            self._attempt(lambda: self.containers.runtime.sweep(LABEL, self._bounds.uuid))
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    # -- calls -----------------------------------------------------------------------------------------------------
+
+    def _called(self, caller: Caller) -> None:
+        """Serve one call, in a thread of its own."""
+        try:
+            code = self._serve(caller)
+        except WfexsError as error:
+            self._fail(error)
+            caller.say(f"wfexs-like: {error.message}")
+            code = REFUSED
+        except OSError as error:
+            failure = from_os_error(error, "start a container")
+            self._fail(failure)
+            caller.say(f"wfexs-like: {failure.message}")
+            code = REFUSED
+        caller.answer(code)
+
+    def _attempt(self, what: Callable[[], object]) -> None:
+        try:
+            what()
+        except WfexsError as error:
+            self._fail(error)
+
+    def _fail(self, error: WfexsError) -> None:
+        with self._lock:
+            if self.failure is None:
+                self.failure = error
+
+    def _serve(self, caller: Caller) -> int:
+        # Options before the verb are about which daemon and how: that is ours to say.
+        words = list(caller.arguments)
+        if words[:1] == ["container"]:
+            words.pop(0)
+        verb = words.pop(0) if words else ""
+        if verb == "run":
+            return self._run(caller, words)
+        if verb in ENDING:
+            return self._stop(caller, names(words))
+        text, code = answer(verb, words, self._bounds.images, self.containers.facts.version)
+        caller.show(text)
+        return code
+
+    def _stop(self, caller: Caller, called: list[str]) -> int:
+        """End containers of ours; of others nothing is known here."""
+        code = 0
+        for name in called:
+            with self._lock:
+                running = self._find(name)
+                if running is not None:
+                    running.stop()
+            if running is None:
+                caller.say(f"Error: No such container: {name}")
+                code = 1
+            else:
+                running.ended.wait()
+        return code
+
+    def _run(self, caller: Caller, words: list[str]) -> int:
+        call = read_run(words, caller.environment, caller.cwd)
+        number = next(self._numbers)
+        scratch = self._scratch / str(number)
+        decision = decide(
+            call,
+            self._bounds,
+            name=f"wfexs-{self._bounds.uuid[:8]}-{number}",
+            scratch=scratch,
+            network=self._network(),
+            resolve=os.path.realpath,
+        )
+        order = decision.order
+        self._mention(decision.dropped)
+        for mount in order.mounts:
+            if scratch in mount.source.parents:
+                mount.source.mkdir(parents=True)
+                mount.source.chmod(0o1777)
+        held = hold(self._bounds.content, order.mounts)
+        try:
+            running = self._admit(_Running(order=order, called=call.name))
+            try:
+                self._leave_id(call.cidfile, caller.cwd, order.name)
+                return self._start(caller, running, held)
+            finally:
+                with self._lock:
+                    del self._running[order.name]
+                    os.close(running.over)
+                running.ended.set()
+        finally:
+            held.close()
+
+    def _mention(self, dropped: tuple[str, ...]) -> None:
+        for option in dropped:
+            with self._lock:
+                new = option not in self._said
+                self._said.add(option)
+            if new:
+                self._say(f"containers go without {option}, which was asked for")
+
+    def _admit(self, running: _Running) -> _Running:
+        with self._lock:
+            if self._closing:
+                raise ContainerError("the run is over, so no container is started")
+            if len(self._running) >= AT_ONCE:
+                raise ContainerError(f"the run has {AT_ONCE} containers already, so no other is started")
+            if running.called and self._find(running.called) is not None:
+                raise ContainerError(f"there is a container named {running.called!r} already")
+            self._running[running.order.name] = running
+        return running
+
+    def _find(self, called: str) -> _Running | None:
+        return next((one for one in self._running.values() if called in (one.called, one.order.name)), None)
+
+    def _leave_id(self, cidfile: str | None, cwd: str, name: str) -> None:
+        """Write the container's name where the engine wants to read its id."""
+        if cidfile is None:
+            return
+        path = Path(
+            as_outside(os.path.normpath(f"{cwd}/{cidfile}" if not cidfile.startswith("/") else cidfile), self._bounds)
+        )
+        parent = Path(os.path.realpath(path.parent))
+        if not may_write(parent / path.name, self._bounds.folder):
+            raise PolicyError(
+                f"a container's id was to be written to {cidfile!r}, which is not in the run's own folders"
+            )
+        folder = os.open(parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            file = os.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
+        finally:
+            os.close(folder)
+        with open(file, "w") as stream:  # noqa: PTH123 - a descriptor
+            stream.write(name)
+
+    def _start(self, caller: Caller, running: _Running, held: Held) -> int:
+        order, runtime = running.order, self.containers.runtime
+        stdin, stdout, stderr = caller.streams
+        masked = replace(order, environment=dict.fromkeys(order.environment, "..."))
+        self._tell(
+            {
+                "event": "container-started",
+                "time": timestamp(),
+                "container": order.name,
+                "image": order.image.name,
+                "id": f"sha256:{order.image.config}",
+                "digest": f"sha256:{order.image.digest}",
+                "argv": list(runtime.argv(masked)),
+            }
+        )
+        code: int | None = None
+        try:
+            with start(
+                runtime.argv(order),
+                env=base_environment(**runtime.environment),
+                cwd=self._bounds.content,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+            ) as child:
+                code = self._wait(caller, running, child, held)
+        finally:
+            self._tell({"event": "container-ended", "time": timestamp(), "container": order.name, "exit_code": code})
+        if code:
+            self._ask_why(running, code)
+        return code
+
+    def _wait(self, caller: Caller, running: _Running, child: Child, held: Held) -> int:
+        """Wait for the container's end, or make it: when its caller is gone, or told to, or the run is over."""
+        watch = Watch(child, caller.connection, running.over)
+        looks = iter(_LOOKS)
+        try:
+            while (code := child.poll()) is None:
+                found = watch.wait(next(looks, None))
+                if found.over or found.gone or found.overdue:
+                    return self._end(running, child)
+                for number in found.signals:
+                    child.signal(number)
+                self._look(held, running, child)
+            self._look(held, running, child)
+            return code if code >= 0 else 128 - code
+        finally:
+            watch.close()
+
+    def _look(self, held: Held, running: _Running, child: Child) -> None:
+        """Whether what was mounted is what was decided on: something else may have been put in its place meanwhile."""
+        moved = held.moved(self._bounds.content)
+        if moved is not None:
+            self._end(running, child)
+            raise PolicyError(
+                f"{moved} was exchanged while a container was given it to see, so the container was ended"
+            )
+
+    def _end(self, running: _Running, child: Child) -> int:
+        """End a container, whether it lives or is just coming to be; the exit code."""
+        name, runtime = running.order.name, self.containers.runtime
+        running.stopped = self._sweep = True
+        try:
+            runtime.stop(name)
+            if child.wait(_GRACE) is None:
+                child.signal(signal.SIGKILL)
+                child.wait()
+                runtime.stop(name)
+        finally:
+            code = child.stop(0.0)
+        return code if code >= 0 else 128 - code
+
+    def _ask_why(self, running: _Running, code: int) -> None:
+        """Whether it is the runtime that failed, and not what ran in the container.
+
+        Raises:
+            ContainerError: it doesn't answer any more.
+        """
+        if running.stopped:
+            return
+        runtime = self.containers.runtime
+        try:
+            runtime.about()
+        except ContainerError as error:
+            raise ContainerError(
+                f"{runtime.name} stopped answering while a container ran: {error.message}", hint=error.hint
+            ) from error
+        if code == REFUSED:
+            self._fail(
+                ContainerError(
+                    f"{runtime.name} could not start a container of {running.order.image.name}",
+                    hint="the step's log has its own words",
+                )
+            )
