@@ -210,12 +210,16 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
-    """Where tasks run. Only this machine, for now; nothing else knows."""
+    """Where tasks run. Only this machine, for now; nothing else knows.
+
+    ``require_offline``: rather not at all than with a network.
+    """
 
     cores: int
     memory: int
     time: int | None = None
     isolate_network: bool = True
+    require_offline: bool = False
 
 
 class ResumeFrom(NamedTuple):

@@ -85,6 +85,26 @@ class ImageUsed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """Something that a run tried to reach, and did not.
+
+    ``protocol`` is ``tcp``, ``udp``, ``dns``, ``icmp``, another's name or ``ip-<number>``. ``name`` was asked for by
+    DNS; the ``address`` is then that of whom a program chose to ask, ``None`` where it asked as it was told to.
+    ``count`` is how often, ``step`` who did it (the name of a ``StepRun``) and ``program`` its process's name, each
+    ``None`` when not known; ``time`` that of the first.
+    """
+
+    protocol: str
+    address: str | None = None
+    port: int | None = None
+    name: str | None = None
+    count: int = 1
+    step: str | None = None
+    program: str | None = None
+    time: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """One run.
 
@@ -93,7 +113,8 @@ class Execution:
     killed. ``parameters`` are the values it ran with (the plan's, with ``overrides`` laid over them), ``outputs`` a
     JSON
     tree in CWL form whose Files have ``path`` (relative to the working directory's content), ``size`` and ``sha256``.
-    ``network`` says how it was kept offline: ``namespace`` (proven) or ``none`` (not isolated). ``error`` is one
+    ``network`` says how it was kept offline: ``namespace`` (proven) or ``none`` (not isolated). ``watched``: what it
+    tried to reach was seen, and is in ``attempts`` (``attempts_unlisted`` more were made than those). ``error`` is one
     sentence; ``tail`` are the last lines that the failing step (or the engine, when it broke) wrote. ``signal`` is the
     number of the signal that stopped it. ``final_parameters`` are all that the workflow ran with, its own defaults
     among them, where the engine tells. ``resumed`` is the number of the run whose finished work was used again;
@@ -119,6 +140,9 @@ class Execution:
     outputs: Mapping[str, Json] = field(default_factory=dict)
     host: Mapping[str, Json] = field(default_factory=dict)
     network: str = "none"
+    watched: bool = False
+    attempts: tuple[Attempt, ...] = ()
+    attempts_unlisted: int = 0
     plan_digest: str = ""
     logs: tuple[PurePosixPath, ...] = ()
     tail: tuple[str, ...] = ()

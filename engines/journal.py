@@ -16,6 +16,14 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
 ``engine-started``
     ``argv``, ``network`` (``namespace`` or ``none``), ``processes`` (``namespace`` or ``group``), ``child`` (as
     ``owner``). A second one means that a way to isolate the engine did not work and the next was tried.
+``network-watched``
+    ``watched`` (whether attempts to leave the network namespace are seen and listed), ``reason`` (why they are not).
+``attempt``
+    ``number`` (which one; a later line with the same one says more), ``protocol`` (``tcp``, ``udp``, ``dns``, ``icmp``,
+    another's name, or ``ip-<number>``), ``address``, ``port``, ``name`` (asked for by DNS), ``count``, ``step`` (its
+    name, when known), ``program``. ``time`` is that of the first.
+``attempts-unlisted``
+    ``count``: so many more were made than are listed.
 ``step-started``
     ``name``, ``step`` (the name without the suffix of a scatter's members), ``tool``, ``command``, ``inputs``,
     ``container``.
@@ -44,6 +52,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -51,7 +60,7 @@ from types import TracebackType
 from typing import Any
 from uuid import UUID
 
-from engines.execution import Execution, ImageUsed, RuntimeUsed, Status, StepRun
+from engines.execution import Attempt, Execution, ImageUsed, RuntimeUsed, Status, StepRun
 from staging.errors import NotFoundError, WfexsError
 from staging.plan import Json
 
@@ -89,6 +98,7 @@ class Journal:
             WfexsError: there is one already.
         """
         self.path = path
+        self._lock = threading.Lock()
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         self._descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
@@ -103,11 +113,12 @@ class Journal:
         _sync_folder(path.parent)
 
     def append(self, event: Mapping[str, Json], *, sync: bool = False) -> None:
-        """Add one line; ``sync`` waits until the disk has it."""
+        """Add one line; ``sync`` waits until the disk has it. Lines from several threads don't mix."""
         line = json.dumps(event, separators=(",", ":"), sort_keys=True).encode() + b"\n"
         view = memoryview(line)
-        while view:
-            view = view[os.write(self._descriptor, view) :]
+        with self._lock:
+            while view:
+                view = view[os.write(self._descriptor, view) :]
         if sync:
             os.fsync(self._descriptor)
 
@@ -210,6 +221,9 @@ def _replay(path: Path, *, brief: bool) -> Execution:
         outputs=last.get("outputs", {}) if last is not None else {},
         host=first.get("host", {}),
         network=started.get("network", "none"),
+        watched=told.watched,
+        attempts=tuple(_attempts(told.attempts)),
+        attempts_unlisted=told.unlisted,
         plan_digest=first.get("plan_digest", ""),
         logs=tuple(PurePosixPath(one) for one in last.get("logs", ())) if last is not None else (),
         final_parameters=last.get("final_parameters") if last is not None else None,
@@ -240,6 +254,9 @@ class _Told:
         self.refused: dict[str, Any] | None = None
         self.engine: dict[str, Any] = {}
         self.steps: dict[str, dict[str, Any]] = {}
+        self.attempts: dict[int, dict[str, Any]] = {}
+        self.unlisted = 0
+        self.watched = False
 
     def hear(self, line: dict[str, Any]) -> None:
         """One more line."""
@@ -254,6 +271,12 @@ class _Told:
             self.engine = line
         elif event == "run-ended":
             self.last = line
+        elif event == "network-watched":
+            self.watched = line["watched"] is True
+        elif event == "attempt":
+            self.attempts[int(line["number"])] = line
+        elif event == "attempts-unlisted":
+            self.unlisted = int(line["count"])
         elif event == "run-refused":
             self.refused = self.refused or line
 
@@ -267,6 +290,28 @@ class _Told:
         moment = "ended" if over else "started"
         if line.get(moment) is None and (time := line.get("time")) is not None:
             told[moment] = time
+
+
+def _attempts(told: Mapping[int, Mapping[str, Any]]) -> Iterator[Attempt]:
+    """Each attempt, in the order of the first of its kind. What turned out to be the same is one."""
+    merged: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for line in told.values():
+        key = tuple(line.get(name) for name in ("protocol", "address", "port", "name", "step"))
+        if key in merged:
+            merged[key]["count"] += int(line["count"])
+        else:
+            merged[key] = {**line, "count": int(line["count"])}
+    for line in merged.values():
+        yield Attempt(
+            protocol=str(line["protocol"]),
+            address=line.get("address"),
+            port=line.get("port"),
+            name=line.get("name"),
+            count=line["count"],
+            step=line.get("step"),
+            program=line.get("program"),
+            time=line.get("time"),
+        )
 
 
 def _check_time(text: object) -> None:

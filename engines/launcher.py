@@ -11,6 +11,7 @@ import json
 import os
 import select
 import signal
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,10 +29,13 @@ from staging.errors import EngineError
 from staging.process import Child, MissingToolError, base_environment, start
 
 _LOOPBACK = "WFEXS_LIKE_LOOPBACK"
+_DEVICE = "WFEXS_LIKE_DEVICE"
 _LAST_WORDS_BYTES = 4096
 _LONGEST_LINE = 1 << 28
 _CATCH = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+
+_DOCTOR = '"wfexs-like doctor" says what this host can do'
 
 __all__ = ["Ending", "Errand", "Outcome", "Started", "run_errand", "stop"]
 
@@ -61,7 +65,10 @@ class Errand:
 
     ``argv`` gets the numbers of two descriptors appended: the request (JSON, to be read from its start) and the pipe
     for events. ``request`` makes the request for the isolation that is tried. ``folder`` is the run's; ``log`` takes
-    the child's stdout and stderr. ``time_limit`` is in seconds. ``mark`` is the run's uuid.
+    the child's stdout and stderr. ``time_limit`` is in seconds. ``mark`` is the run's uuid. ``watch`` is given a socket
+    on which the child sends the device that its network namespace ends in (``engines.child.device``); what it gives
+    back is called when nothing of the child lives any more. ``require_network``: isolations that leave the network open
+    are not tried.
     """
 
     argv: tuple[str, ...]
@@ -72,6 +79,8 @@ class Errand:
     cwd: Path | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     isolate_network: bool = True
+    require_network: bool = False
+    watch: Callable[[socket.socket], Callable[[], None]] | None = None
     time_limit: float | None = None
 
 
@@ -97,6 +106,8 @@ def run_errand(
     """
     with _signals() as inbox:
         for isolation in choices(root=os.geteuid() == 0, network=errand.isolate_network):
+            if errand.require_network and not isolation.network:
+                continue
             # Opened before the child can put something else in its place.
             with errand.log.open("ab", buffering=0) as log:
                 outcome = _try(errand, isolation, inbox, started, heard, log=log)
@@ -105,7 +116,7 @@ def run_errand(
     words = last_words(errand.log)
     raise EngineError(
         "the engine could not be started" + (f": {words[-1]}" if words else ""),
-        hint='"wfexs-like doctor" says what this host can do',
+        hint=_DOCTOR,
         where=str(errand.argv[0]),
     )
 
@@ -125,31 +136,52 @@ def _try(
         environment[_LOOPBACK] = "1"
     if not isolation.processes:
         environment[MARKER] = errand.mark
+    watched = errand.watch is not None and isolation.network
     token = os.urandom(16).hex()
     request = os.memfd_create("request")
     reading, writing = os.pipe()
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET) if watched else (None, None)
+    passed = (request, writing) if theirs is None else (request, writing, theirs.fileno())
+    if theirs is not None:
+        environment[_DEVICE] = str(theirs.fileno())
     try:
         with open(os.dup(request), "wb") as stream:  # noqa: PTH123 - a descriptor
             stream.write(json.dumps({**errand.request(isolation), "token": token}).encode())
         argv = (*isolation.prefix, *errand.argv, str(request), str(writing))
-        child = start(argv, env=environment, cwd=errand.cwd, stdout=log, stderr=log, pass_fds=(request, writing))
+        child = start(argv, env=environment, cwd=errand.cwd, stdout=log, stderr=log, pass_fds=passed)
     except MissingToolError as error:
         os.close(reading)
+        _close(ours)
         log.write(f"{error.message}\n".encode())
         return None
     except BaseException:
         os.close(reading)
+        _close(ours)
         raise
     finally:
         os.close(request)
         os.close(writing)
+        _close(theirs)
     with child:
+        unwatch: Callable[[], None] = _nothing
         try:
+            if errand.watch is not None and ours is not None:
+                unwatch = errand.watch(ours)
             started(Started(argv=argv, isolation=isolation, child=identity(child.pid)))
             return _listen(errand, child, _Voice(reading, token, log), inbox, heard)
         finally:
             os.close(reading)
             end_child(child, isolation, errand.mark)
+            unwatch()
+
+
+def _nothing() -> None:
+    """What is to be done where nothing was begun."""
+
+
+def _close(one: socket.socket | None) -> None:
+    if one is not None:
+        one.close()
 
 
 def _listen(

@@ -23,6 +23,7 @@ def keep_summary(folder: Path, execution: Execution) -> None:
         "started": execution.started,
         "ended": execution.ended,
         "error": execution.error,
+        "offline": offline(execution),
         "outputs": execution.outputs,
         "steps": [_step(step) for step in execution.steps],
     }
@@ -31,6 +32,30 @@ def keep_summary(folder: Path, execution: Execution) -> None:
     with temporary.open("x") as stream:
         stream.write(json.dumps(summary, indent=1, sort_keys=True) + "\n")
     temporary.replace(folder / "run.json")
+
+
+def offline(execution: Execution) -> dict[str, Json]:
+    """Whether a run was cut off from the network, whether that was watched, and what it tried to reach."""
+    form: dict[str, Json] = {
+        "isolated": execution.network == "namespace",
+        "watched": execution.watched,
+        "attempts": [
+            {
+                "protocol": one.protocol,
+                "address": one.address,
+                "port": one.port,
+                "name": one.name,
+                "count": one.count,
+                "step": one.step,
+                "program": one.program,
+                "time": one.time,
+            }
+            for one in execution.attempts
+        ],
+    }
+    if execution.attempts_unlisted:
+        form["unlisted"] = execution.attempts_unlisted
+    return form
 
 
 def _step(step: StepRun) -> dict[str, Json]:

@@ -7,7 +7,10 @@ import sys
 
 
 def bring_up() -> None:
-    """Bring up ``lo`` when we are in a network namespace of our own (MPI, Java and servers in tasks need it)."""
+    """Bring up ``lo`` when we are in a network namespace of our own (MPI, Java and servers in tasks need it).
+
+    The device that all else leads to comes with it, where somebody watches (``engines.child.device``).
+    """
     if os.environ.pop("WFEXS_LIKE_LOOPBACK", "") != "1":
         return
     import _socket
@@ -23,3 +26,6 @@ def bring_up() -> None:
         print(f"loopback could not be brought up: {error}", file=sys.stderr)  # noqa: T201 - the engine's log
     finally:
         handle.close()
+    from engines.child import device
+
+    device.hand_over()

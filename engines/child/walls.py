@@ -17,6 +17,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from engines.child import names
+
 # mount(2) flags (linux/mount.h), and the statvfs(3) flags of a mount that a user namespace has to keep.
 _RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _REC = 1, 2, 4, 32, 4096, 16384
 _KEPT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
@@ -25,8 +27,9 @@ _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1
 _MOUNT_ATTR = struct.Struct("=QQQQ")
 # prctl(2) (linux/prctl.h)
 _SET_DUMPABLE, _CAPBSET_DROP, _CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 4, 24, 47, 4
-# capabilities(7): open files by handle, load modules, raw devices, look into processes, mount, reboot, make devices.
-_GIVEN_UP = (2, 16, 17, 19, 21, 22, 27)
+# capabilities(7): open files by handle, set up networks, raw sockets, load modules, raw devices, look into processes,
+# mount, reboot, make devices.
+_GIVEN_UP = (2, 12, 13, 16, 17, 19, 21, 22, 27)
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - they are covered, not used
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
@@ -38,7 +41,8 @@ def close(request: dict[str, Any]) -> bool:
     lie in the former), ``sealed`` files within those, and ``libraries``, those of the engine (may be absent). Without a
     mount namespace (``read_only`` is empty) nothing is mounted. ``all``: everything but ``writable`` is to be read-only
     (kernel 5.12 and later; before, and where it is forbidden, only what is named is). ``temporary``, with ``all``, is
-    the folder that stands in for the machine's own folders for temporary files.
+    the folder that stands in for the machine's own folders for temporary files. ``names`` is one for a file of ours
+    that says whom to ask for names (``engines.child.names``; may be absent).
     """
     libc = ctypes.CDLL(None, use_errno=True)
     held = _mount(libc, request) if request.get("read_only") else False
@@ -52,6 +56,7 @@ def close(request: dict[str, Any]) -> bool:
 
 def _mount(libc: Any, request: dict[str, Any]) -> bool:
     content = request["content"]
+    _point_names(libc, request)
     if request.get("all"):
         _close_all(libc, request)
     elif os.statvfs(content).f_flag & os.ST_RDONLY:
@@ -71,6 +76,19 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
         print(f"what is staged could not be made read-only, so it is only watched: {error}", file=sys.stderr)  # noqa: T201
         return False
     return True
+
+
+def _point_names(libc: Any, request: dict[str, Any]) -> None:
+    """Let names be asked of whoever watches; ``names`` is a folder for the file that says so (may be absent)."""
+    folder = request.get("names")
+    found = names.place(folder) if folder else None
+    if found is None:
+        return
+    ours, theirs = found
+    try:
+        _call(libc, os.fsencode(ours), os.fsencode(theirs), _BIND)
+    except OSError as error:
+        print(f"names are asked of the machine's own resolver: {error}", file=sys.stderr)  # noqa: T201
 
 
 def _read_only(request: dict[str, Any]) -> tuple[str, ...]:
