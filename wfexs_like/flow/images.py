@@ -56,7 +56,7 @@ def askers(interface: WorkflowInterface) -> tuple[Asker, ...]:
     tools = [
         one for one in interface.tools if one.id not in by_step and (one.container is not None or one.container_recipe)
     ]
-    return (
+    wanting = (
         *(
             Asker(
                 what=f"the step {one.name}",
@@ -76,6 +76,13 @@ def askers(interface: WorkflowInterface) -> tuple[Asker, ...]:
             for one in tools
         ),
     )
+    return tuple(each for one in wanting for each in (one, *_others(one)))
+
+
+def _others(one: Asker) -> list[Asker]:
+    """The same once more for each further image that it may choose."""
+    also = (one.recipe or {}).get("also")
+    return [replace(one, container=str(name), recipe=None) for name in also] if isinstance(also, list) else []
 
 
 def runtime_of(definition: StageDefinition, wanting: Sequence[Asker], *, asked: str | None) -> str:

@@ -325,11 +325,11 @@ class Inspection:
         """What bears on the answer: nothing, for an engine whose workflows are what their documents say."""
         if not self.engine.takes_settings:
             return Wish()
-        asked = self.work.definition.params
+        definition, runtime = self.work.definition, self.work.runtime
         return Wish(
             settings=self.settings,
-            parameters={one.name: _foretold(one.value) for one in asked},
-            containers=self.work.runtime not in (None, "none"),
+            parameters={one.name: _foretold(one.value) for one in definition.params},
+            containers=bool(definition.images) if runtime is None else runtime != "none",
         )
 
     def _inspected(self, wish: Wish, folder: Path | None) -> WorkflowInterface:

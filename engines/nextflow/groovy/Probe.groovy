@@ -25,9 +25,10 @@ import org.slf4j.LoggerFactory
  * Reads a workflow without running it, by the engine's own parsers of configuration and scripts.
  *
  * The request is JSON on standard input: `script` and `base` (absolute paths), `profiles` (text or null), `params` (a
- * map), `answer` (the file that gets the answer, JSON), `plugins` (the folder with the workflow's plugins unpacked, which
- * NXF_PLUGINS_DIR names too, or null: then a workflow that declares some is read no further). Scripts are loaded as modules: processes and workflows get
- * defined, and the entry workflow does not begin. What can't be read is told as `fault`. A script that is sound and
+ * map), `answer` (the file that gets the answer, JSON), `containers` (whether tasks will run in them), `plugins` (the
+ * folder with the workflow's plugins unpacked, which NXF_PLUGINS_DIR names too, or null: then a workflow that declares
+ * some is read no further). Scripts are loaded as modules: processes and workflows get defined, and the entry workflow
+ * does not begin. What can't be read is told as `fault`. A script that is sound and
  * stops itself for want of something (`error`, `System.exit`) is told as far as it came, with the reason as `unread`.
  */
 class Probe {
@@ -130,6 +131,9 @@ class Probe {
 
     private Map readScripts(ConfigObject config) {
         config.remove('plugins')
+        if (request.containers) {
+            Images.enable(config)
+        }
         if (request.plugins) {
             try {
                 start((String) request.plugins)
@@ -169,10 +173,12 @@ class Probe {
         ScriptMeta.REGISTRY.each { one, meta -> metas[meta.scriptPath.toString()] = meta }
         List processes = []
         List workflows = []
+        Images images = request.containers ? new Images(session, metas[script.toString()]) : null
         metas.each { path, meta ->
             meta.definitions.each { definition ->
                 if (definition instanceof ProcessDef) {
-                    processes << process(definition, path)
+                    Map told = process(definition, path)
+                    processes << (images && !told.unread ? told + images.of(definition) : told)
                 }
                 else if (definition instanceof WorkflowDef) {
                     workflows << [name: definition.name, script: path]

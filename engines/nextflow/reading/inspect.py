@@ -88,6 +88,7 @@ def _ask(
             "base": str(_base(folder, script)),
             "profiles": ",".join(wish.settings.profiles) or None,
             "params": wish.parameters,
+            "containers": wish.containers,
             "plugins": None if plugins is None else str(plugins),
             "answer": str(answer),
         }
@@ -234,7 +235,12 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
         outputs=(),
         open_outputs=True,
         constraints=constraints,
-        notes=(*_notes(told, folder), *_unnamed_secrets(told, wish), *_left_unchecked(constraints)),
+        notes=(
+            *_notes(told, folder),
+            *_unnamed_secrets(told, wish),
+            *_left_unchecked(constraints),
+            *(_without_image(told) if wish.containers else ()),
+        ),
         tools=tuple(_tool(one) for one in told.get("processes") or ()),
         documents=tuple(sorted(documents)),
         label=_text(manifest.get("name")),
@@ -337,10 +343,35 @@ def _tool(process: Mapping[str, Any]) -> Tool:
         id=str(process["name"]),
         kind="process",
         container=str(container) if container else None,
+        container_recipe=_recipe(process),
         secrets=_names(process.get("secret")),
         inputs=tuple(_slots(process.get("inputs") or ())),
         outputs=tuple(_slots(process.get("outputs") or ())),
     )
+
+
+def _recipe(process: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What else there is to say of its image: other ones that it may run in, or why they are not known before."""
+    recipe: dict[str, Any] = {}
+    if process.get("unknown"):
+        recipe["unknown"] = str(process["unknown"])
+    if len(process.get("containers") or ()) > 1:
+        recipe["also"] = [str(one) for one in process["containers"][1:]]
+    return recipe or None
+
+
+def _without_image(told: Mapping[str, Any]) -> list[str]:
+    """Those that stay outside of all containers are named aloud."""
+    names = [
+        str(one["name"])
+        for one in told.get("processes") or ()
+        if not one.get("container") and not one.get("unknown") and not one.get("unread")
+    ]
+    if not names:
+        return []
+    shown = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+    one, its = ("process names", "its tasks run") if len(names) == 1 else ("processes name", "their tasks run")
+    return [f"{len(names)} {one} no container, so {its} on this machine itself: {shown}"]
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -25,8 +25,26 @@ _POLL = "20 ms"
 """How often the engine looks whether a task has ended; its own 100 ms are longer than many a task."""
 
 # What would fetch images and packages, or speak to services.
-_CONTAINERS = ("docker", "podman", "singularity", "apptainer", "charliecloud", "shifter", "sarus")
-_OFF = (*_CONTAINERS, "conda", "spack", "wave", "fusion", "tower", "notification")
+_OTHER_CONTAINERS = ("podman", "singularity", "apptainer", "charliecloud", "shifter", "sarus")
+_OFF = (*_OTHER_CONTAINERS, "conda", "spack", "wave", "fusion", "tower", "notification")
+_DOCKER = {
+    "engineOptions": "''",
+    "fixOwnership": "false",
+    "kill": "true",
+    "legacy": "false",
+    "mountFlags": "''",
+    "remove": "true",
+    "sudo": "false",
+    "temp": "null",
+    "tty": "false",
+    "userEmulation": "false",
+    "writableInputMounts": "false",
+}
+"""What a workflow says of how the command is called and where containers may write: that is decided for it.
+
+Its ``registry`` is part of an image's name, and its ``runOptions`` go by the same policy as a process's
+``containerOptions``.
+"""
 
 
 def overlay(
@@ -38,15 +56,22 @@ def overlay(
     logs: Path,
     mark: str,
     has_processes: bool = True,
+    containers: bool = False,
 ) -> str:
     """The text of the configuration for one run.
 
     ``limits`` are what the stage file asks for, which is all that tasks are cut down to; a task that wants more than
     the machine has fails by the engine's own rule. ``logs`` is the folder that takes the engine's own reports. ``mark``
     is a word that no workflow can have written. ``has_processes``: the workflow is known to have some.
+    ``containers``: tasks run in them, by a command called ``docker``, whatever the runtime behind it is.
     """
     most = _largest(settings, limits, placement) if Version.parse(version) >= RESOURCE_LIMITS else []
-    lines = (*_everywhere(logs), *_executor(placement, settings), *_processes(settings, mark, most))
+    lines = (
+        *_everywhere(logs),
+        *_docker(containers=containers),
+        *_executor(placement, settings),
+        *_processes(settings, mark, most),
+    )
     if not has_processes:
         # Else the engine warns that our selector matches none.
         lines += ("nextflow.enable.configProcessNamesValidation = false",)
@@ -62,6 +87,17 @@ def _everywhere(logs: Path) -> Iterator[str]:
         enabled = "false" if scope in _WITNESSED else "true"
         yield f"{scope} {{ enabled = {enabled}; overwrite = true; file = {quoted(str(logs / name))} }}"
     yield f"trace {{ raw = true; fields = {quoted(TRACE_FIELDS)} }}"
+
+
+def _docker(*, containers: bool) -> Iterator[str]:
+    """The one container engine that may be on."""
+    if not containers:
+        yield "docker.enabled = false"
+        return
+    yield "docker {"
+    yield "  enabled = true"
+    yield from (f"  {name} = {value}" for name, value in _DOCKER.items())
+    yield "}"
 
 
 def _executor(placement: Placement, settings: EngineSettings) -> Iterator[str]:

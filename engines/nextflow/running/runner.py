@@ -38,6 +38,7 @@ from engines.recording import RecordedRun, Relative, died, record, sentence
 from engines.stopping import clear
 from staging.errors import ContainerError, PolicyError, from_os_error
 from staging.plan import Kind, Role
+from staging.process import base_environment
 from staging.resolving import output_places
 
 FOLDERS = ("outputs", "logs", "logs/steps", "tmp", "tmp/home", "engine", "engine/work")
@@ -50,10 +51,10 @@ _TAIL = 20
 
 def run(request: RunRequest, listener: Listener) -> Execution:
     """Execute once; see ``engines.base.Engine.run``."""
-    if request.plan.container != "none":
+    if request.plan.container != "none" and request.containers is None:
         raise ContainerError(
-            f"this engine does not run tasks in {request.plan.container} yet",
-            hint="stage with containerType none, and install the tools that the workflow calls",
+            f"the tasks are to run in {request.plan.container}, and this run was given no containers",
+            hint="stage again, or with containerType none and the tools that the workflow calls installed",
         )
     secrets = find_secrets(request.plan.settings.secrets, os.environ)
     resumption = Resumption.of(request.resume) if request.resume is not None else None
@@ -161,6 +162,7 @@ class _NextflowRun(RecordedRun):
                 logs=request.folder / "logs",
                 mark=request.uuid.replace("-", ""),
                 has_processes=bool(request.interface.tools),
+                containers=request.containers is not None,
             )
             + declaration([one.name for one in request.plan.of_role(Role.PLUGIN) if one.kind is Kind.FILE]),
             encoding="utf-8",
@@ -194,7 +196,15 @@ class _NextflowRun(RecordedRun):
             "HOME": str(home),
             "TMPDIR": str(self.tmp),
             "PWD": str(self.outputs),
+            **self._way_to_containers(),
         }
+
+    def _way_to_containers(self) -> dict[str, str]:
+        """The variables by which tasks find the ``docker`` that is our door."""
+        if self.door is None:
+            return {}
+        path = self.request.environment.get("PATH") or base_environment()["PATH"]
+        return {"PATH": f"{self.door.commands}:{path}", **self.door.environment}
 
     def tell(self, event: Mapping[str, Any], *, sync: bool = False) -> None:
         """Nobody is told the value of a secret."""
@@ -213,6 +223,8 @@ class _NextflowRun(RecordedRun):
         work = self._seal(told) if kind == "task-completed" else None
         if kind in ("task-completed", "task-cached"):
             self.products += [path for path in _paths(told.get("outputs") or ()) if self.belonging.holds(path)]
+        if kind.startswith("task-") and told.get("workdir"):
+            self.steps_in[self.relative.path(os.path.normpath(told["workdir"]))] = told["name"]
         for one in self.teller.events(told):
             if one.get("status") == "failed" and one.get("after") not in ("retry", "ignore") and self.failed is None:
                 self.failed = one
