@@ -102,13 +102,6 @@ def first_line(request: RunRequest) -> dict[str, Any]:
         "host": facts(),
         "folders": numbers(request.folder),
     }
-    if request.containers is not None:
-        facts_of = request.containers.facts
-        first["containers"] = {
-            "runtime": request.containers.runtime.name,
-            "version": facts_of.version,
-            **({"notes": dict(facts_of.notes)} if facts_of.notes else {}),
-        }
     if request.resume is not None:
         first["resumed"] = request.resume.run
     if request.containers is not None:
@@ -139,6 +132,7 @@ class RecordedRun(ABC):
         self.steps_in: dict[str, str] = {}
         """The names of steps by the folders that they work in, relative to the working directory's content."""
         self._telling = threading.Lock()
+        self.door = self._make_door()
         self.watch = Watch(self.tell, place_of=self._own_folders, step_at=self._step_at)
         try:
             self.folders = OwnFolders(request.folder)
@@ -310,6 +304,13 @@ class RecordedRun(ABC):
         with self._telling:
             self.journal.append(event, sync=sync)
             self.listener(event)
+
+    def _with_reason(self, end: dict[str, Any]) -> dict[str, Any]:
+        """The end of a run that failed because a container was refused, or could not be had, says that."""
+        reason = None if self.door is None else self.door.failure
+        if reason is None or end["status"] != "failed" or end.get("error_kind"):
+            return end
+        return {**end, "error": self.relative.text(reason.message), "error_kind": reason.kind}
 
     def _watched(self, line: socket.socket) -> Callable[[], None]:
         """Watch what the run tries to reach."""

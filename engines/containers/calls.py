@@ -24,14 +24,15 @@ _FLAGS = frozenset(
 _VALUED = frozenset(
     """
     add-host annotation attach blkio-weight blkio-weight-device cap-add cap-drop cgroup-parent cgroupns cidfile
-    cpu-count cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus cpuset-
-    mems detach-keys device device-cgroup-rule device-read-bps device-read-iops device-write-bps device-write-iops
-    dns dns-option dns-opt dns-search domainname entrypoint env env-file expose gpus group-add health-cmd health-
-    interval health-retries health-start-interval health-start-period health-timeout hostname io-maxbandwidth io-
-    maxiops ip ip6 ipc isolation kernel-memory label label-file link link-local-ip log-driver log-opt mac-address
-    memory memory-reservation memory-swap memory-swappiness mount name net net-alias network network-alias oom-
-    score-adj pid pids-limit platform publish pull restart runtime security-opt shm-size stop-signal stop-timeout
-    storage-opt sysctl tmpfs ulimit user userns uts volume volume-driver volumes-from workdir
+    cpu-count cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares cpus cpuset-cpus
+    cpuset-mems detach-keys device device-cgroup-rule device-read-bps device-read-iops device-write-bps
+    device-write-iops dns dns-option dns-opt dns-search domainname entrypoint env env-file expose gpus group-add
+    health-cmd health-interval health-retries health-start-interval health-start-period health-timeout hostname
+    io-maxbandwidth io-maxiops ip ip6 ipc isolation kernel-memory label label-file link link-local-ip log-driver
+    log-opt mac-address memory memory-reservation memory-swap memory-swappiness mount name net net-alias network
+    network-alias oom-score-adj pid pids-limit platform publish pull restart runtime security-opt shm-size
+    stop-signal stop-timeout storage-opt sysctl tmpfs ulimit user userns uts volume volume-driver volumes-from
+    workdir
     """.split()  # noqa: SIM905 - a list is easier to read
 )
 _SHORT: Mapping[str, str] = {

@@ -26,8 +26,8 @@ _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a name in a container
 _MINE = frozenset({"WFEXS_LIKE_DOOR", "WFEXS_LIKE_RUN", "WFEXS_LIKE_LOOPBACK"})
 _SILENT = frozenset(
     """
-    attach cap-drop cpu-shares disable-content-trust init interactive label label-file log-driver log-opt no-
-    healthcheck pull quiet read-only rm sig-proxy tty user
+    attach cap-drop cpu-shares disable-content-trust init interactive label label-file log-driver log-opt
+    no-healthcheck pull quiet read-only rm sig-proxy tty user
     """.split()  # noqa: SIM905 - a list is easier to read
 )
 """What is so anyway, or is ours to say."""
@@ -36,8 +36,8 @@ _DROPPED = frozenset(
     """
     add-host annotation blkio-weight cpu-count cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime
     cpuset-cpus cpuset-mems detach-keys dns dns-option dns-search domainname expose health-cmd health-interval
-    health-retries health-start-interval health-start-period health-timeout hostname ip ip6 kernel-memory link-
-    local-ip mac-address memory-reservation memory-swap memory-swappiness network-alias pids-limit publish
+    health-retries health-start-interval health-start-period health-timeout hostname ip ip6 kernel-memory
+    link-local-ip mac-address memory-reservation memory-swap memory-swappiness network-alias pids-limit publish
     publish-all restart stop-signal stop-timeout ulimit
     """.split()  # noqa: SIM905 - a list is easier to read
 )
