@@ -19,7 +19,8 @@ _ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _SCP_LIKE = re.compile(r"^[\w.-]+@[\w.-]+:")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _SSH = ("git+ssh", "ssh", "sftp")
-_WITH_HOST = frozenset({"http", "https", "ftp", "ftps", "git", "git+http", "git+https", *_SSH})
+_REGISTRIES = ("docker", "oci-blob")
+_WITH_HOST = frozenset({"http", "https", "ftp", "ftps", "git", "git+http", "git+https", *_SSH, *_REGISTRIES})
 _BURIED_SECRET = re.compile(r"/*[^/?@]*(:|%3a)[^/?@]*(@|%40)", re.IGNORECASE)
 
 
@@ -180,13 +181,16 @@ def split_process(identifier: Identifier) -> tuple[Identifier, str | None]:
 def _with_plain_authority(scheme: str, body: str) -> str:
     """The body with its host in lower case; refused when it carries a secret or what only confuses parsers."""
     if not body.startswith("//") or body.startswith("///"):
-        if scheme in _WITH_HOST and _BURIED_SECRET.match(body):
+        # An image's digest stands behind an @ too (docker:tools:1@sha256:...): that one lacks its host, no more.
+        if scheme in _WITH_HOST and scheme not in _REGISTRIES and _BURIED_SECRET.match(body):
             raise _secret(scheme)
         return body
     end = re.search(r"[/?]", body[2:])
     cut = len(body) if end is None else 2 + end.start()
     authority, rest = body[2:cut], body[cut:]
     userinfo, at, host = authority.rpartition("@")
+    if scheme in _REGISTRIES and host.startswith("sha256:"):
+        raise IdentifierError(f"the {scheme} identifier names no host", hint=f"as in {scheme}://host/{authority}")
     # An ssh user name is an address, not a secret; a password never is one.
     if at and (scheme not in _SSH or set(":@") & set(unquote(userinfo))):
         raise _secret(scheme)

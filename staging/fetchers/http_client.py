@@ -1,6 +1,7 @@
 """The HTTP client: one question at a time, redirects looked at one by one, nothing sent that was not asked for.
 
-No ``.netrc``, no cookies, no credentials. Proxies and certificates come from the environment, as for any program.
+No ``.netrc``, no cookies; credentials are the caller's affair, and go to the host that they were given for alone.
+Proxies and certificates come from the environment, as for any program, unless the caller says otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedReader
 from typing import Final
 from urllib.parse import parse_qsl, urljoin, urlsplit, urlunsplit
@@ -43,10 +45,22 @@ _REASON: Final = re.compile(
 _HEADERS: Final = {"User-Agent": "wfexs-like", "Accept": "*/*", "Accept-Encoding": "identity"}
 
 
-class Client:
-    """A session of one thread: it keeps connections open, and nothing else."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """Whom to believe at one host: ``verify`` is whether, or by which PEM file; ``own`` our certificate and its key."""
 
-    def __init__(self) -> None:
+    verify: bool | str = True
+    own: tuple[str, str] | None = None
+
+
+class Client:
+    """A session of one thread: it keeps connections open, and nothing else.
+
+    ``beliefs`` are by host (with port), for those that are not simply believed by this machine's certificates.
+    """
+
+    def __init__(self, beliefs: Mapping[str, Belief] | None = None) -> None:
+        self._beliefs = beliefs or {}
         self._session = requests.Session()
         adapter = _Adapter(max_retries=0)
         self._session.mount("http://", adapter)
@@ -54,9 +68,18 @@ class Client:
 
     @contextmanager
     def request(
-        self, method: str, identifier: Identifier, headers: Mapping[str, str], context: FetchContext, patience: Patience
+        self,
+        method: str,
+        identifier: Identifier,
+        headers: Mapping[str, str],
+        context: FetchContext,
+        patience: Patience,
+        *,
+        secrets: Mapping[str, str] | None = None,
     ) -> Iterator[Answer]:
         """Ask, following redirects; the answer's body can be read within the ``with`` block.
+
+        ``secrets`` are headers for the host that is asked first; where a redirect leads elsewhere they stay behind.
 
         Raises:
             FetchError: no answer, or redirects without end.
@@ -65,11 +88,12 @@ class Client:
         url = f"{identifier.scheme}:{identifier.body}"
         if not urlsplit(url).hostname:
             raise FetchError(f"{identifier} names no host", where=str(identifier))
-        seen, hops = {url}, list[Identifier]()
+        seen, hops, asked = {url}, list[Identifier](), _origin(url)
         while True:
             if context.cancelled.is_set():
                 raise FetchError("given up", where=without_secrets(url))
-            response = self._send(method, url, headers, context, patience)
+            said = {**headers, **secrets} if secrets and _origin(url) == asked else headers
+            response = self._send(method, url, said, context, patience)
             location = response.headers.get("location")
             if response.status_code not in _REDIRECTS or location is None:
                 break
@@ -93,7 +117,13 @@ class Client:
         try:
             # Prepared by itself and not by the session, which would look for credentials in .netrc and add cookies.
             request = requests.Request(method, url, headers={**_HEADERS, **headers}).prepare()
-            settings = self._session.merge_environment_settings(url, {}, True, None, None)
+            belief = self._beliefs.get(urlsplit(url).netloc, _USUAL)
+            settings = self._session.merge_environment_settings(url, {}, True, belief.verify, belief.own)
+            if belief.verify is False:
+                # The user said so; a warning at each question would not make it safer.
+                urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+            elif isinstance(belief.verify, str):
+                settings["verify"] = belief.verify
             return self._session.send(
                 request,
                 allow_redirects=False,
@@ -106,6 +136,7 @@ class Client:
                 hint="its certificate is not one that this machine trusts",
                 where=shown,
                 identifier=shown,
+                unsafe="certificate" in str(error).lower(),
             ) from error
         except requests.exceptions.Timeout as error:
             raise FetchError(
@@ -117,6 +148,14 @@ class Client:
             ) from error
         except (requests.exceptions.RequestException, UnicodeError, ValueError) as error:
             raise FetchError(f"cannot ask {shown}: {_reason(error)}", where=shown, identifier=shown) from error
+
+
+_USUAL: Final = Belief()
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
 
 
 def redirect_target(asked: Identifier, url: str, location: str) -> str:

@@ -1,0 +1,1 @@
+"""Container images: their names, manifests and layouts, and how they are staged."""
