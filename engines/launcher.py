@@ -66,9 +66,8 @@ class Errand:
     ``argv`` gets the numbers of two descriptors appended: the request (JSON, to be read from its start) and the pipe
     for events. ``request`` makes the request for the isolation that is tried. ``folder`` is the run's; ``log`` takes
     the child's stdout and stderr. ``time_limit`` is in seconds. ``mark`` is the run's uuid. ``watch`` is given a socket
-    on which the child sends the device that its network namespace ends in (``engines.child.device``); what it gives
-    back is called when nothing of the child lives any more. ``require_network``: isolations that leave the network open
-    are not tried.
+    on which the child sends the device that its network namespace ends in (``engines.child.device``), and has it from
+    then on. ``require_network``: isolations that leave the network open are not tried.
     """
 
     argv: tuple[str, ...]
@@ -80,7 +79,7 @@ class Errand:
     environment: Mapping[str, str] = field(default_factory=dict)
     isolate_network: bool = True
     require_network: bool = False
-    watch: Callable[[socket.socket], Callable[[], None]] | None = None
+    watch: Callable[[socket.socket], None] | None = None
     time_limit: float | None = None
 
 
@@ -163,20 +162,14 @@ def _try(
         os.close(writing)
         _close(theirs)
     with child:
-        unwatch: Callable[[], None] = _nothing
         try:
             if errand.watch is not None and ours is not None:
-                unwatch = errand.watch(ours)
+                errand.watch(ours)
             started(Started(argv=argv, isolation=isolation, child=identity(child.pid)))
             return _listen(errand, child, _Voice(reading, token, log), inbox, heard)
         finally:
             os.close(reading)
             end_child(child, isolation, errand.mark)
-            unwatch()
-
-
-def _nothing() -> None:
-    """What is to be done where nothing was begun."""
 
 
 def _close(one: socket.socket | None) -> None:

@@ -10,8 +10,9 @@ import os
 
 RESOLVER = "169.254.77.2"
 _FILE = "/etc/resolv.conf"
-# Names are asked for as they are, and once.
-_TEXT = f"nameserver {RESOLVER}\nsearch .\noptions timeout:2 attempts:1\n"
+_TEXT = f"nameserver {RESOLVER}\noptions timeout:2 attempts:1\n"
+# Where the machine's own name has a domain, every name would be asked for once more with that appended.
+_AS_IT_IS = "search .\n"
 
 
 def place(folder: str) -> tuple[str, str] | None:
@@ -38,6 +39,7 @@ def place(folder: str) -> tuple[str, str] | None:
 def _write(path: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
     try:
-        os.write(descriptor, _TEXT.encode())
+        text = _TEXT + (_AS_IT_IS if "." in os.uname().nodename else "")
+        os.write(descriptor, text.encode())
     finally:
         os.close(descriptor)
