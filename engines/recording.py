@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -232,7 +231,7 @@ class RecordedRun(ABC):
             environment=self.environment(),
             isolate_network=self.request.placement.isolate_network,
             require_network=self.request.placement.require_offline,
-            watch=self._watched,
+            watch=self.watch.listen,
             time_limit=self.request.placement.time,
         )
 
@@ -261,8 +260,11 @@ class RecordedRun(ABC):
             EngineError: the child could not be started, or said that its engine is broken.
         """
         try:
-            with self.door or nullcontext():
-                outcome = run_errand(errand, started=self.started, heard=self._heard)
+            try:
+                with self.door or nullcontext():
+                    outcome = run_errand(errand, started=self.started, heard=self._heard)
+            finally:
+                self.watch.end()
             displaced = self.folders.displaced()
             end = self.end(outcome) if displaced is None else self._without_trust(outcome, displaced)
             end = self._with_reason(end)
@@ -311,11 +313,6 @@ class RecordedRun(ABC):
         if reason is None or end["status"] != "failed" or end.get("error_kind"):
             return end
         return {**end, "error": self.relative.text(reason.message), "error_kind": reason.kind}
-
-    def _watched(self, line: socket.socket) -> Callable[[], None]:
-        """Watch what the run tries to reach."""
-        self.watch.listen(line)
-        return self.watch.end
 
     def _own_folders(self, owner: Owner) -> tuple[str, ...]:
         """The run's own folders among those that a process and its ancestors work in, relative to the content."""
