@@ -144,7 +144,7 @@ def _jobs(value: object) -> int:
 
 def _container(value: object) -> str | None:
     if value is None or value in CONTAINERS:
-        return "apptainer" if value == "singularity" else value  # type: ignore[return-value]
+        return "apptainer" if value == "singularity" else str(value) if value else None
     message = f"{str(value)[:40]!r} is not one of {', '.join(CONTAINERS)}"
     raise DefinitionError((Fault(file="settings", where="container", message=message),))
 

@@ -20,7 +20,23 @@ from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 _SHOWN_SCHEMES = frozenset(
-    {"http", "https", "ftp", "ftps", "github", "doi", "trs", "drs", "swh", "urn", "pkg", "s3", "gs"}
+    {
+        "http",
+        "https",
+        "ftp",
+        "ftps",
+        "github",
+        "doi",
+        "trs",
+        "drs",
+        "swh",
+        "urn",
+        "pkg",
+        "s3",
+        "gs",
+        "docker",
+        "oci-blob",
+    }
 )
 _GIT_SCHEMES = frozenset({"git+http", "git+https", "git+ssh"})
 # What a query may ask for and be told to everybody, with a short plain value.

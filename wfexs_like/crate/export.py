@@ -27,7 +27,6 @@ from staging.errors import CrateError, NotFoundError, UsageError, from_os_error
 from staging.plan import Kind, Role
 from staging.workdir import LOCK
 from wfexs_like.crate.again import command_line
-from wfexs_like.crate.data import Content
 from wfexs_like.crate.discretion import Discretion, is_told_in_part, web_address
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
 from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter, discard
@@ -197,7 +196,10 @@ def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: froz
             for one in ground.documented_outputs
         )
     if "containers" in include:
-        _containers(ground)
+        ground.images.include(ground.data)
+    elif rehash:
+        ground.images.verify(ground.data)
+    story.images = ground.images.things(inside="containers" in include)
     ground.settle()
     story.lock = _lock(ground)
     story.command = command_line(ground)
@@ -248,23 +250,6 @@ def _runs(ground: Prospective, main: Entity, story: Story) -> None:
     retrospective.stand_ins()
 
 
-def _containers(ground: Prospective) -> None:
-    for item in ground.plan.of_role(Role.CONTAINER):
-        if item.path is not None and item.disclosable and item.clonable:
-            ground.data.describe(
-                Content(
-                    slot="containers",
-                    basename=item.path.name,
-                    folder=item.kind is Kind.DIRECTORY,
-                    path=item.path,
-                    sha256=item.fingerprint.digest,
-                    size=item.size,
-                    item=item,
-                    include=True,
-                )
-            )
-
-
 def _source(main: Entity) -> Thing | None:
     identifier = main.as_json().get("identifier")
     if identifier is None:
@@ -290,7 +275,13 @@ def _lock(ground: Prospective) -> Thing | None:
 
 
 def _identifiers(ground: Prospective) -> list[str]:
-    return [one for item in ground.plan.items for one in (item.identifier, item.pinned, *item.hops)]
+    # An image is pinned as registries name it, which is no identifier; what was asked for says as much.
+    images = (Role.CONTAINER, Role.BLOB)
+    return [
+        one
+        for item in ground.plan.items
+        for one in (item.identifier, *(() if item.role in images else (item.pinned,)), *item.hops)
+    ]
 
 
 def _remarks(ground: Prospective, story: Story) -> list[str]:
@@ -310,6 +301,16 @@ def _remarks(ground: Prospective, story: Story) -> list[str]:
         remarks.append(
             "Of the workflow, its scripts, modules and configuration are in this crate. What else came with it "
             "(programs in bin, templates, data) is in a crate that is made with --include workflow."
+        )
+    if ground.images.items and "containers" in ground.include:
+        remarks.append(
+            "containers is an OCI image layout with the images that the steps ran in, each under the name that the "
+            "workflow has for it: skopeo copies them from there, as oci:containers:NAME."
+        )
+    elif ground.images.items:
+        remarks.append(
+            "The container images are not in this crate. By the addresses above, which name them by digest, their "
+            "registries have them; a crate that is made with --include containers holds them."
         )
     if ground.data.withheld:
         remarks.append(

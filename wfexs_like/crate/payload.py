@@ -141,7 +141,9 @@ class ZipWriter:
 def _member(path: str, mode: int) -> zipfile.ZipInfo:
     safe_relative(path.rstrip("/"))
     info = zipfile.ZipInfo(path, date_time=_ZIP_TIME)
-    small = not stat.S_ISREG(mode) or PurePosixPath(path).suffix.lower() in _COMPRESSED
+    # Layers of images are compressed, and named by their digests.
+    compressed = PurePosixPath(path).suffix.lower() in _COMPRESSED or path.startswith("containers/blobs/")
+    small = not stat.S_ISREG(mode) or compressed
     info.compress_type = zipfile.ZIP_STORED if small else zipfile.ZIP_DEFLATED
     info.create_system = 3
     info.external_attr = mode << 16

@@ -69,7 +69,7 @@ def render_preview(story: Story) -> str:
                 _declared(story.outputs),
             )
         )
-    parts += [_documents(story), _again(story)]
+    parts += [_documents(story), _images(story), _again(story)]
     body = "\n".join(part for part in parts if part)
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -193,6 +193,15 @@ def _documents(story: Story) -> str:
         for one in story.documents
     )
     return _section("Workflow documents", f"<table><tbody>{rows}</tbody></table>")
+
+
+def _images(story: Story) -> str:
+    rows = "".join(
+        f'<tr><td class="name">{_thing(one)}</td><td class="size">{_size(one.size)}</td>'
+        f'<td class="digest"><code>{_text(one.sha256 or "")}</code></td></tr>'
+        for one in story.images
+    )
+    return _section("Container images", f"<table><tbody>{rows}</tbody></table>") if rows else ""
 
 
 def _again(story: Story) -> str:

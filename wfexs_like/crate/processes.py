@@ -77,8 +77,8 @@ class Processes:
         self.graph = graph
         self.discretion = discretion
 
-    def describe(self, main: Entity, tool: Tool, *, containers: bool) -> None:
-        """A process of the workflow; ``containers`` tells whether its image is what it runs in here."""
+    def describe(self, main: Entity, tool: Tool, *, image: Ref | None = None) -> None:
+        """A process of the workflow; ``image`` is the one that it runs in here."""
         entity = self.graph.add(f"{main.id}#process/{quote(tool.id, safe='~')}", "SoftwareApplication", name=tool.id)
         entity.set("softwareVersion", *(str(value) for _, value in main.properties.get("version", {})))
         entity.set("url", Ref(main.id))
@@ -87,14 +87,17 @@ class Processes:
         main.add("hasPart", Ref(entity.id))
         if tool.container is None:
             return
-        image = image_name(tool.container)
-        if image is None:
+        if image is not None:
+            entity.add("softwareRequirements", image)
+            return
+        named = image_name(tool.container)
+        if named is None:
             text = self.discretion.text(tool.container)
             entity.set("description", f"{about or f'The process {tool.id} of the workflow.'} Its image: {text}")
             return
-        entity.add("softwareRequirements", self._image(image, containers=containers))
+        entity.add("softwareRequirements", self._unused(named))
 
-    def _image(self, image: ImageName, *, containers: bool) -> Ref:
+    def _unused(self, image: ImageName) -> Ref:
         version = f":{image.tag}" if image.tag else ""
         version += f"@sha256:{image.sha256}" if image.sha256 else ""
         entity = self.graph.add(
@@ -102,6 +105,5 @@ class Processes:
         )
         entity.set("additionalType", Ref(image.kind)).set("registry", image.registry)
         entity.add("tag", image.tag).add("sha256", image.sha256)
-        if not containers:
-            entity.set("description", "The workflow names this image. It was not used: tools were those of the host.")
+        entity.set("description", "The workflow names this image. It was not used: tools were those of the host.")
         return Ref(entity.id)

@@ -19,6 +19,7 @@ from wfexs_like.crate.contextual import Contextual
 from wfexs_like.crate.data import Content, DataEntities, basename_of
 from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
 from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, path_id
+from wfexs_like.crate.images import Images
 from wfexs_like.crate.kept_back import KeptBack
 from wfexs_like.crate.open_outputs import documented_outputs
 from wfexs_like.crate.payload import Payload, verify_outside
@@ -62,6 +63,7 @@ class Prospective:
         self.rehash = rehash
         self.contextual = Contextual(graph, discretion)
         self.data = DataEntities(graph, payload, self.contextual, accessed=subject.created, rehash=rehash)
+        self.images = Images(graph, self.contextual, discretion, self.plan.items)
         self.values = Values(graph, self.data, discretion)
         self.root = graph.add(ROOT, "Dataset")
         self.main_id = path_id(str(self.plan.workflow.path))
@@ -112,7 +114,8 @@ class Prospective:
         processes = Processes(self.graph, self.discretion)
         for tool in interface.tools:
             if tool.kind == PROCESS:
-                processes.describe(main, tool, containers=plan.container != "none")
+                processes.describe(main, tool, image=self.images.named(tool.container))
+        main.add("softwareRequirements", *(self.images.describe(one) for one in self.images.items))
         if "workflow" in self.include:
             self._whole_workflow(items)
         else:

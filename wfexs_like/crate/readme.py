@@ -49,6 +49,8 @@ def render_readme(story: Story) -> str:
         lines += ["## Inputs", "", *_slots(story.inputs), "## Outputs to be made", "", *_declared(story.outputs)]
         if story.environment:
             lines += ["## Environment variables of a run", "", *_slots(story.environment)]
+    if story.images:
+        lines += ["## Container images", "", *_slots((Slot(name="image", kind="", things=story.images),))]
     again = _AGAIN.format(
         language=_plain(story.language),
         main=story.workflow.href,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from engines.execution import Execution, Status
+from engines.execution import Execution, RuntimeUsed, Status
 from staging.errors import NotFoundError
 from staging.plan import Json
 from wfexs_like.crate.data import Content, basename_of
@@ -67,6 +67,7 @@ class Retrospective:
         action.add("environment", *variables)
         made, outputs = self._outputs(execution)
         action.add("result", *made)
+        action.add("containerImage", *self.ground.images.used(execution.images))
         platform = self._platform(execution)
         error = self._status(action, execution)
         logs = self._logs(action, execution)
@@ -117,11 +118,21 @@ class Retrospective:
 
     def _tools(self, execution: Execution) -> str:
         """Where the tools came from that the steps called."""
-        if self.subject.plan.container != "none":
-            return f"from containers ({self.subject.plan.container})"
+        if execution.runtime is not None:
+            return self._containers(execution, execution.runtime)
         facts = [str(execution.host[key]) for key in ("operating_system", "architecture") if execution.host.get(key)]
         machine = f" ({self.discretion.text(', '.join(facts))})" if facts else ""
         return f"those that the host had{machine}: their versions are not pinned"
+
+    def _containers(self, execution: Execution, runtime: RuntimeUsed) -> str:
+        """What the steps ran in: the runtime is a program that the engine needed, the images are told by name."""
+        version = self.discretion.text(runtime.version)
+        needed = self.ground.contextual.software(
+            runtime.name, version, None, None, "What the containers of the steps ran in."
+        )
+        self.ground.engine.add("softwareRequirements", needed)
+        images = sorted({self.discretion.text(one.name) for one in execution.images})
+        return f"from the container images {', '.join(images)}, by {runtime.name} {version}"
 
     def _parameters(self, execution: Execution) -> Mapping[str, Json]:
         """What it ran with. The plan's values stand for those that were not overridden: they name their items."""

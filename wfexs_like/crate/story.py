@@ -78,5 +78,6 @@ class Story:
     outputs: tuple[Slot, ...] = ()
     runs: tuple[RunStory, ...] = ()
     still_running: int = 0
+    images: tuple[Thing, ...] = ()
     command: str | None = None
     remarks: list[str] = field(default_factory=list)
