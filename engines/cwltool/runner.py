@@ -27,11 +27,7 @@ def _check(request: RunRequest) -> None:
     """What must be so before there is a run at all."""
     if request.resume is not None:
         raise UsageError("cwltool can't go on from an earlier run", hint="run again without --resume")
-    if request.plan.container != "none":
-        raise ContainerError(
-            f"this engine does not run steps in {request.plan.container} yet",
-            hint="stage with containerType none, and install the tools that the workflow calls",
-        )
+    _check_images(request)
     environment = {**base_environment(), **request.environment}
     if request.interface.needs_javascript and not (find_tool("node", environment) or find_tool("nodejs", environment)):
         raise EngineError(
@@ -39,6 +35,26 @@ def _check(request: RunRequest) -> None:
             hint="install it (Debian, Ubuntu: apt-get install nodejs)",
             where=str(request.interface.entry),
         )
+
+
+def _check_images(request: RunRequest) -> None:
+    """Every image that a step can't do without has to be there; a hint's need not."""
+    if request.containers is None:
+        if request.plan.container != "none":
+            raise ContainerError(
+                f"the workflow is staged to run in containers by {request.plan.container}, and that was not set up",
+                hint='"wfexs-like doctor" says what this host can do',
+            )
+        return
+    found = [(one.name, one.container, one.container_required) for one in request.interface.steps]
+    found = found or [(one.id, one.container, one.container_required) for one in request.interface.tools]
+    for name, image, required in found:
+        if required and image not in request.containers.images:
+            what = f"the container image {image!r}" if image else "a container image that has no name"
+            raise ContainerError(
+                f"step {name!r} needs {what}, which is not staged",
+                hint="list it in the stage file under containers, and stage again",
+            )
 
 
 class _Run(RecordedRun):
@@ -81,6 +97,18 @@ class _Run(RecordedRun):
             "cores": request.placement.cores,
             "memory": request.placement.memory,
             "validate": False,
+            "containers": self._containers(),
+        }
+
+    def _containers(self) -> dict[str, object] | None:
+        """What the child knows of containers: the images' names, and the command that takes it to our door."""
+        door, containers = self.door, self.request.containers
+        if door is None or containers is None:
+            return None
+        return {
+            "images": sorted(containers.images),
+            "command": str(door.commands / "docker"),
+            "environment": door.environment,
         }
 
     def heard(self, event: dict[str, Any]) -> None:
@@ -106,6 +134,8 @@ class _Run(RecordedRun):
         if not failure:
             return sentence(self.relative.text(str(last.get("error") or UNTOLD)))
         code = failure.get("exit_code")
+        if failure.get("why"):
+            return f"step {failure['name']!r} failed: {failure['why']}"
         if code and code > 0:
             return f"step {failure['name']!r} failed with exit code {code}"
         reason = str(failure["error"])

@@ -7,6 +7,7 @@ import pytest
 from engines.base import Step, Tool
 from engines.cwltool.references import references
 from engines.interface import interface_as_json, interface_from_json
+from staging.errors import DefinitionError
 from tests.support.runs import Bench, bench, installed
 
 __all__ = ["bench", "installed"]
@@ -214,3 +215,15 @@ def test_a_wish_for_a_network_is_noted_when_the_workflow_is_read(bench: Bench) -
 
     bench.write(main=a_tool(version="v1.0"))
     assert bench.inspect().notes == ()
+
+
+def test_cwltool_s_own_requirements_are_read(bench: Bench) -> None:
+    namespace = '$namespaces: {cwltool: "http://commonwl.org/cwltool#"}\n'
+    requirements = "requirements: {DockerRequirement: {dockerPull: a/b}, 'cwltool:ShmSize': {%s}}\n"
+    bench.write(main=TOOL % ("v1.2", "echo") + namespace + requirements % "shmSize: 32m")
+
+    assert one_tool(bench).container == "a/b"
+
+    bench.write(main=TOOL % ("v1.2", "echo") + namespace + requirements % "size: 32m")
+    with pytest.raises(DefinitionError, match="shmSize"):
+        bench.inspect()

@@ -17,6 +17,15 @@ ROOT = ""
 """The folder that all documents must lie in."""
 
 
+EXTENSION = "http://commonwl.org/cwltool#"
+extended = False
+"""Whether documents are read with cwltool's own requirements."""
+
+
+class Extended(BaseException):
+    """A document has some of those, so all have to be read that way. Nobody on the way may swallow it."""
+
+
 class LocalFetcher(DefaultFetcher):  # type: ignore[misc]
     """schema-salad's fetcher without a network."""
 
@@ -39,6 +48,8 @@ class LocalFetcher(DefaultFetcher):  # type: ignore[misc]
         if not path.startswith(f"{ROOT}/"):
             raise ValidationException(f"{url} lies outside of the staged workflow")
         text = str(super().fetch_text(url, content_types))
+        if not extended and EXTENSION in text:
+            raise Extended
         SEEN[path] = None
         return text
 

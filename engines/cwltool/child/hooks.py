@@ -22,6 +22,7 @@ from cwltool.process import shortname
 from engines.child.events import Events, now
 from engines.child.step_logs import log_stem
 from engines.cwltool.child.borders import Borders, RefusedOutput, settle_links
+from engines.cwltool.child.containers import reason
 from engines.cwltool.child.loading import Complaints
 from engines.cwltool.child.trees import Recorder, files_and_folders, local_path
 
@@ -218,7 +219,10 @@ class JobHook:
         self.step = step
         self.name = hooks.name(step)
         self.code: int | None = None
+        self.command: list[str] = []
+        self.folders: list[str] = []
         self.resources: dict[str, float] = {}
+        self.image: str | None = None
         self._begun = self._ended = False
         self._clock = 0.0
         self._heard = 0
@@ -230,7 +234,11 @@ class JobHook:
         streams = {name: f"{stem}.{name}" for name in ("stdout", "stderr") if getattr(job, name) is None}
         for name, path in streams.items():
             setattr(context, f"default_{name}", open(path, "wb"))  # noqa: SIM115, PTH123
-        self.begin(job.joborder, [str(word) for word in [*runtime, *job.command_line]])
+        if runtime and isinstance(job, ContainerCommandLineJob):
+            self.image = str(runtime[-1])
+        self.command = [str(word) for word in job.command_line]
+        self.folders = [one for one in (job.outdir, job.tmpdir) if one]
+        self.begin(job.joborder, self.command)
         collect = job.collect_outputs
 
         def checked(outdir: str, code: int) -> Any:
@@ -253,8 +261,11 @@ class JobHook:
         """Wait for the tool's process (cwltool's monitor), and take what the kernel knows of it."""
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = self.code = os.waitstatus_to_exitcode(status)
-        self.resources = {
-            "wall_seconds": round(time.monotonic() - self._clock, 6),
+        self.resources = {"wall_seconds": round(time.monotonic() - self._clock, 6)}
+        if self.image is not None:
+            # What was waited for is no more than the messenger: the container is somebody else's child.
+            return
+        self.resources |= {
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 6),
             # Linux gives ru_maxrss in KiB (getrusage(2)).
             "max_rss_bytes": usage.ru_maxrss * 1024,
@@ -274,6 +285,8 @@ class JobHook:
                 "step": self.step,
                 "time": now(),
                 "command": command,
+                "folders": self.folders,
+                **({"container": self.image} if self.image is not None else {}),
                 "inputs": self.hooks.recorder.values(inputs),
             },
         )
@@ -305,8 +318,10 @@ class JobHook:
             "resources": self.resources,
         }
         if not done:
-            record["error"] = self._reason()
-            self.hooks.failures.append({**record, "stderr": tail(errors)})
+            said = tail(errors)
+            why = reason(self.code, self.image, self.command, said) if self.image is not None else None
+            record["error"] = why or self._reason()
+            self.hooks.failures.append({**record, "stderr": said, "why": why})
         self.hooks.events.tell("step-ended", record)
 
     def failed_early(self, job: Any, reason: str) -> None:

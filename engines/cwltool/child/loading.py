@@ -16,7 +16,7 @@ from cwltool.loghandler import _logger as cwltool_logger
 from schema_salad.ref_resolver import file_uri
 
 from engines.cwltool.child import fetching
-from engines.cwltool.child.schemas import SchemaStore
+from engines.cwltool.child.schemas import SchemaStore, extend
 
 _MOST = 20
 _BY_WHOM = re.compile(r"^\[[^\]]*\] (Job error:\s*|Cannot make job:\s*)?")
@@ -58,6 +58,16 @@ def prepare(request: dict[str, Any]) -> Complaints:
 
 def load(request: dict[str, Any], *, validate: bool) -> Any:
     """The process that ``root``, ``entry`` and ``process`` of the request name, as a cwltool object."""
+    try:
+        return _load(request, validate=validate)
+    except fetching.Extended:
+        # From here on every document is read with them: whose text says nothing of them is not read otherwise.
+        fetching.extended = True
+        extend()
+        return _load(request, validate=validate)
+
+
+def _load(request: dict[str, Any], *, validate: bool) -> Any:
     fetching.ROOT = os.path.realpath(request["root"])
     uri = file_uri(os.path.join(request["root"], request["entry"]))  # noqa: PTH118
     if request.get("process"):

@@ -19,8 +19,10 @@ from schema_salad.sourceline import strip_dup_lineno
 from engines.child import walls
 from engines.child.events import Events
 from engines.cwltool.child import borders, quickening
+from engines.cwltool.child.containers import Staged, needs_graphics
 from engines.cwltool.child.fetching import LocalFetcher
 from engines.cwltool.child.hooks import Hooks
+from engines.cwltool.child.light import Heavy
 from engines.cwltool.child.loading import load, prepare
 from engines.cwltool.child.scheduling import Scheduler
 from engines.cwltool.child.trees import Recorder, local_path
@@ -36,6 +38,12 @@ def run(request: dict[str, Any], events: Events) -> int:
     hooks: Hooks | None = None
     try:
         process = load(request, validate=request["validate"])
+        if needs_graphics(process) and not request["heavy"]:
+            raise Heavy
+        if request["containers"] is not None:
+            staged = Staged(request["containers"], root=request["root"])
+            staged.settle(process, request["name"])
+            staged.install()
         within = borders.Borders(staged=request["staged"], own=request["own"])
         access = _access(within)
         order = job_order(process, request, access)
@@ -107,7 +115,7 @@ def job_order(process: Any, request: dict[str, Any], access: Any) -> dict[str, A
 
 
 def runtime_context(request: dict[str, Any], access: Any) -> Any:
-    """Where and how cwltool works: below the run's folder, without containers, without reading bytes to hash them."""
+    """Where and how cwltool works: below the run's folder, without reading bytes to hash them."""
     return RuntimeContext(
         {
             "basedir": request["content"],
@@ -115,8 +123,10 @@ def runtime_context(request: dict[str, Any], access: Any) -> Any:
             "tmpdir_prefix": os.path.join(request["tmp"], "t"),  # noqa: PTH118
             "tmp_outdir_prefix": os.path.join(request["tmp"], "o"),  # noqa: PTH118
             "make_fs_access": access,
-            "use_container": False,
+            "use_container": request["containers"] is not None,
             "pull_image": False,
+            # No such file is made; without a place for it each job gets another folder.
+            "cidfile_dir": request["tmp"],
             "compute_checksum": False,
             "preserve_environment": sorted({*request["environment"], *request["preserve"]}),
         }

@@ -8,6 +8,7 @@ execute. A file that is not wholly ours or not whole is not used.
 from __future__ import annotations
 
 import hashlib
+import importlib.resources
 import json
 import os
 import stat
@@ -21,11 +22,23 @@ from schema_salad.ref_resolver import Loader
 from engines.cwltool.child.fetching import LocalFetcher
 
 _LAYOUT = "2"
+_SCHEMA = "https://w3id.org/cwl/CommonWorkflowLanguage.yml"
+_EXTENSIONS = ("extensions.yml", "v1.0"), ("extensions-v1.1.yml", "v1.1"), ("extensions-v1.2.yml", "v1.2")
+EXTENSIONS = "http://commonwl.org/cwltool"
+"""Where cwltool's own requirements have their names."""
+
 _BASE_TYPES = {
     "SCHEMA_ANY": "https://w3id.org/cwl/salad#Any",
     "SCHEMA_FILE": "https://w3id.org/cwl/cwl#File",
     "SCHEMA_DIR": "https://w3id.org/cwl/cwl#Directory",
 }
+
+
+def extend() -> None:
+    """Let documents have cwltool's own requirements too (``cwltool --enable-ext``)."""
+    for name, version in _EXTENSIONS:
+        text = importlib.resources.files("cwltool").joinpath(name).read_text("utf-8")
+        process.use_custom_schema(version, EXTENSIONS, text)
 
 
 class SchemaStore:
@@ -64,13 +77,15 @@ class SchemaStore:
         version = version.rpartition("#")[2]
         if version in process.SCHEMA_CACHE:
             return process.SCHEMA_CACHE[version]
-        kept = self._read(version) if version not in process.custom_schemas else None
+        name = f"{version}-extended" if version in process.custom_schemas else version
+        kept = self._read(name)
         if kept is None:
             # Building needs the whole of schema-salad's own schema, not only its vocabulary.
             salad.cached_metaschema = None
             built = self._original(version)
-            if not isinstance(built[1], Exception) and version not in process.custom_schemas:
-                self._write(version, _plain_schema(*built))
+            if not isinstance(built[1], Exception):
+                place = process.custom_schemas.get(version, (_SCHEMA,))[0]
+                self._write(name, _plain_schema(built, place))
             return built
         names = Names()
         make_avsc_object(kept["avro"], names)
@@ -121,11 +136,12 @@ def _plain(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
-def _plain_schema(loader: Any, _names: Any, _metadata: Any, metaschema: Any) -> dict[str, Any]:
+def _plain_schema(built: Any, place: str) -> dict[str, Any]:
     from schema_salad.schema import make_avro
     from schema_salad.utils import convert_to_dict
 
-    document, _ = metaschema.resolve_ref("https://w3id.org/cwl/CommonWorkflowLanguage.yml", "")
+    loader, _names, _metadata, metaschema = built
+    document, _ = metaschema.resolve_ref(place, "")
     return {
         "context": _plain(convert_to_dict(loader.ctx)),
         "avro": _plain(convert_to_dict(make_avro(document, loader, metaschema.vocab))),

@@ -1,0 +1,275 @@
+"""Running CWL in containers, with the real cwltool, docker and podman: what a step sees, makes, and is told of."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from engines.execution import Status
+from engines.journal import JOURNAL
+from engines.stopping import stop
+from staging.errors import ContainerError
+from tests.support.cwl_containers import OTHER, TOOLS, ContainerBench, boxes, cwl_images, in_image, loaded, owners
+from tests.support.runs import bench, installed, step, tool
+
+__all__ = ["bench", "boxes", "cwl_images", "installed", "loaded"]
+
+pytestmark = pytest.mark.cwltool
+
+FILE = "{file: {type: File, inputBinding: {}}}"
+
+
+def events(boxes: ContainerBench) -> list[dict[str, object]]:
+    """The journal's lines."""
+    return [json.loads(one) for one in (boxes.bench.content / "runs" / "1" / JOURNAL).read_text().splitlines()]
+
+
+STEPS = f"""
+    cwlVersion: v1.2
+    class: Workflow
+    inputs: {{text: File}}
+    outputs:
+      a: {{type: File, outputSource: first/out}}
+      b: {{type: File, outputSource: second/out}}
+      c: {{type: File, outputSource: third/out}}
+    steps:
+      first: {{run: which.cwl, in: {{file: text}}, out: [out]}}
+      second:
+        run: plain.cwl
+        in: {{file: first/out}}
+        out: [out]
+        requirements: {{DockerRequirement: {{dockerPull: "{OTHER}"}}}}
+      third: {{run: plain.cwl, in: {{file: second/out}}, out: [out]}}
+"""
+
+
+def test_each_step_runs_in_its_own_image_and_the_record_tells(boxes: ContainerBench) -> None:
+    boxes.write(
+        main=STEPS,
+        which=in_image(TOOLS, "cat $0 /etc/which; id -u; pwd", inputs=FILE),
+        plain=tool("cat $0; cat /etc/which || echo this machine", inputs=FILE),
+    )
+    before = boxes.host.images()
+
+    execution = boxes.run({"text": boxes.bench.file("lines.txt", "in\n")})
+
+    assert execution.status is Status.COMPLETED, (execution.error, boxes.log())
+    first = boxes.text(execution.outputs["a"]).split()
+    assert first[:3] == ["in", "tools", str(os.geteuid())]
+    assert not Path(first[3]).exists()
+    assert boxes.text(execution.outputs["b"]).split()[-1] == "other"
+    assert boxes.text(execution.outputs["c"]).endswith("this machine\n")
+    assert {one.name: one.container for one in execution.steps} == {"first": TOOLS, "second": OTHER, "third": None}
+    told = step(execution, "first")
+    assert told.command[:3] == ("sh", "-c", "cat $0 /etc/which; id -u; pwd")
+    assert told.inputs["file"]["path"] == "inputs/lines.txt"
+    assert told.resources["wall_seconds"] > 0
+    assert owners(boxes.bench.content / "runs" / "1" / "outputs") == {os.geteuid()}
+    assert list((boxes.bench.content / "runs" / "1" / "tmp").iterdir()) == []
+    assert boxes.host.containers() == ()
+    assert boxes.host.images() == before
+
+
+def test_a_hint_is_followed_where_its_image_is_staged_and_else_said_not_to_be(boxes: ContainerBench) -> None:
+    boxes.write(main=in_image(TOOLS, "cat /etc/which || echo this machine", section="hints"))
+
+    inside = boxes.run()
+    outside = boxes.run(images=(), run=2)
+
+    assert boxes.text(inside.outputs["out"]) == "tools\n"
+    assert inside.steps[0].container == TOOLS
+    assert boxes.text(outside.outputs["out"]) == "this machine\n", boxes.log()
+    assert outside.steps[0].container is None
+    assert f"step 'main' runs on this machine, because its image '{TOOLS}', a hint, is not staged" in boxes.bench.log(2)
+
+
+def test_a_required_image_that_is_not_staged_is_named_before_anything_runs(boxes: ContainerBench) -> None:
+    boxes.write(main=STEPS, which=in_image(TOOLS, "cat $0", inputs=FILE), plain=in_image(TOOLS, "cat $0", inputs=FILE))
+
+    with pytest.raises(ContainerError, match=f"step 'first' .* '{TOOLS}'"):
+        boxes.run({"text": boxes.bench.file("a")}, images=(OTHER,))
+
+    assert not (boxes.bench.content / "runs" / "1" / JOURNAL).exists()
+
+
+MANY = """
+    cwlVersion: v1.2
+    class: CommandLineTool
+    baseCommand: [sh, -c]
+    arguments:
+      - |
+        cat; echo "$GREETING"; cat given/deep.txt; cat made.txt
+        echo more >> changed.txt; cat changed.txt
+        echo in it > folder/new.txt; ls folder
+        cat "$0.idx"; ls "$1"; df -k /dev/shm | tail -1 | tr -s ' ' | cut -d' ' -f2 >&2
+        echo kept > result.txt; echo temporary > /tmp/x; cat /tmp/x
+      - $(inputs.indexed)
+      - $(inputs.tree)
+    requirements:
+      DockerRequirement: {dockerPull: "%s", dockerOutputDirectory: /made/here}
+      EnvVarRequirement: {envDef: {GREETING: hello $(inputs.who)}}
+      InitialWorkDirRequirement:
+        listing:
+          - {entryname: given/deep.txt, entry: $(inputs.text)}
+          - {entryname: made.txt, entry: "made for $(inputs.who)\\n"}
+          - {entryname: changed.txt, entry: $(inputs.text), writable: true}
+          - {entryname: folder, entry: $(inputs.tree), writable: true}
+    inputs:
+      who: string
+      text: File
+      indexed: {type: File, secondaryFiles: [.idx]}
+      tree: Directory
+    stdin: $(inputs.text.path)
+    stdout: said.txt
+    stderr: complained.txt
+    outputs:
+      said: stdout
+      complained: stderr
+      result: {type: File, outputBinding: {glob: result.txt}}
+      changed: {type: File, outputBinding: {glob: changed.txt}}
+      folder: {type: Directory, outputBinding: {glob: folder}}
+"""
+
+
+def test_all_that_a_tool_may_be_given_is_given_in_a_container(boxes: ContainerBench) -> None:
+    boxes.write(main=MANY % TOOLS)
+    indexed = boxes.bench.file("it's a read.bam", "bam")
+    indexed["secondaryFiles"] = [boxes.bench.file("it's a read.bam.idx", "index\n")]
+    boxes.bench.file("tree/leaf.txt", "leaf\n")
+    text = boxes.bench.file("text.txt", "text\n")
+    tree = {"class": "Directory", "path": str(boxes.bench.content / "inputs" / "tree")}
+
+    execution = boxes.run({"who": "you", "text": text, "indexed": indexed, "tree": tree})
+
+    assert execution.status is Status.COMPLETED, (execution.error, execution.tail, boxes.log())
+    assert boxes.text(execution.outputs["said"]).splitlines() == [
+        *("text", "hello you", "text", "made for you"),
+        *("text", "more", "leaf.txt", "new.txt", "index", "leaf.txt", "temporary"),
+    ]
+    assert boxes.text(execution.outputs["result"]) == "kept\n"
+    assert boxes.text(execution.outputs["changed"]) == "text\nmore\n"
+    assert [Path(one["path"]).name for one in execution.outputs["folder"]["listing"]] == ["leaf.txt", "new.txt"]
+    assert Path(text["path"]).read_text() == "text\n"
+    assert not (boxes.bench.content / "inputs" / "tree" / "new.txt").exists()
+    assert owners(boxes.bench.content / "runs" / "1") == {os.geteuid()}
+
+
+def test_a_scatter_of_five_runs_in_one_image(boxes: ContainerBench) -> None:
+    boxes.write(
+        main=f"""
+        cwlVersion: v1.2
+        class: Workflow
+        requirements: {{ScatterFeatureRequirement: {{}}, DockerRequirement: {{dockerPull: "{TOOLS}"}}}}
+        inputs: {{words: "string[]"}}
+        outputs: {{all: {{type: "File[]", outputSource: each/out}}}}
+        steps:
+          each: {{run: each.cwl, scatter: word, when: $(inputs.word != "no"), in: {{word: words}}, out: [out]}}
+        """,
+        each=tool("echo $0; cat /etc/which", inputs="{word: {type: string, inputBinding: {}}}"),
+    )
+
+    execution = boxes.run({"words": ["a", "b", "no", "d", "e"]})
+
+    assert execution.status is Status.COMPLETED, (execution.error, boxes.log())
+    made = [boxes.text(one) if one else None for one in execution.outputs["all"]]
+    assert made == ["a\ntools\n", "b\ntools\n", None, "d\ntools\n", "e\ntools\n"]
+    assert [one.container for one in execution.steps if one.status is not Status.SKIPPED] == [TOOLS] * 4
+
+
+def test_a_command_that_fails_is_told_with_its_step_and_its_own_words(boxes: ContainerBench) -> None:
+    boxes.write(main=in_image(TOOLS, "echo went wrong >&2; exit 7"))
+
+    execution = boxes.run()
+
+    assert execution.status is Status.FAILED
+    assert execution.error == "step 'main' failed with exit code 7"
+    assert execution.tail == ("went wrong",)
+    assert (execution.steps[0].exit_code, execution.steps[0].container) == (7, TOOLS)
+    assert boxes.host.containers() == ()
+
+
+def test_a_command_that_the_image_lacks_is_named_with_the_image(boxes: ContainerBench) -> None:
+    document = in_image(TOOLS, "").replace('[sh, -c, ""]', "[not-to-be-had, --now]")
+    boxes.write(main=document)
+
+    execution = boxes.run()
+
+    assert execution.error == f"step 'main' failed: the image {TOOLS!r} has no command 'not-to-be-had'"
+    assert execution.steps[0].command == ("not-to-be-had", "--now")
+
+
+def test_a_shell_that_lacks_a_command_speaks_for_itself(boxes: ContainerBench) -> None:
+    boxes.write(main=in_image(TOOLS, "not-to-be-had"))
+
+    execution = boxes.run()
+
+    assert execution.error == "step 'main' failed with exit code 127"
+    assert "not-to-be-had" in execution.tail[-1]
+
+
+def test_a_container_that_is_killed_says_so(boxes: ContainerBench) -> None:
+    boxes.write(main=in_image(TOOLS, "exec bash -c 'kill -9 $$'"))
+    boxes.write(main=in_image(TOOLS, "sh -c 'kill -9 $$'; exit 137"))
+
+    execution = boxes.run()
+
+    assert execution.error is not None
+    assert execution.error.startswith(f"step 'main' failed: it was killed in its container of image {TOOLS!r}")
+    assert "enough memory" in execution.error
+
+
+def test_there_is_no_network_even_where_a_tool_asks_for_one(boxes: ContainerBench) -> None:
+    boxes.write(
+        main=in_image(
+            TOOLS,
+            "cat /proc/net/route; ls /sys/class/net; nc -w 1 1.2.3.4 80 </dev/null && echo reached",
+            needs="NetworkAccess: {networkAccess: true}",
+            more="stdout: out.txt\nsuccessCodes: [0, 1]",
+        )
+    )
+
+    request = boxes.request()
+    execution = boxes.bench.engine.run(request, lambda _event: None)
+
+    assert execution.status is Status.COMPLETED, (execution.error, boxes.log())
+    text = boxes.text(execution.outputs["out"])
+    assert "reached" not in text
+    assert "eth0" not in text
+    assert "asks for a network, and there is none" in boxes.log()
+    assert request.interface.notes == ("the tool main.cwl asks for a network, and there is none while a workflow runs",)
+
+
+def test_stopping_a_run_leaves_no_container(boxes: ContainerBench) -> None:
+    boxes.write(main=in_image(TOOLS, "trap '' TERM INT; echo up; while true; do sleep 1; done"))
+    request = boxes.request()
+    seen: list[tuple[str, ...]] = []
+
+    def cancel() -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not (now := boxes.host.containers()):
+            time.sleep(0.1)
+        seen.append(now)
+        stop(request.folder)
+
+    worker = threading.Thread(target=cancel)
+    worker.start()
+    execution = boxes.bench.engine.run(request, lambda _event: None)
+    worker.join()
+
+    assert len(seen[0]) == 1
+    assert execution.status is Status.KILLED
+    assert boxes.host.containers() == ()
+    assert execution.steps[0].container == TOOLS
+
+
+def test_the_image_s_own_entrypoint_gets_the_command_line(boxes: ContainerBench) -> None:
+    boxes.write(main=in_image(TOOLS, "x").replace('[sh, -c, "x"]', "[/bin/echo, one]"))
+
+    execution = boxes.run()
+
+    assert boxes.text(execution.outputs["out"]) == "one\n"
