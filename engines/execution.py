@@ -114,12 +114,13 @@ class Execution:
     JSON
     tree in CWL form whose Files have ``path`` (relative to the working directory's content), ``size`` and ``sha256``.
     ``network`` says how it was kept offline: ``namespace`` (proven) or ``none`` (not isolated). ``watched``: what it
-    tried to reach was seen, and is in ``attempts`` (``attempts_unlisted`` more were made than those). ``error`` is one
-    sentence; ``tail`` are the last lines that the failing step (or the engine, when it broke) wrote. ``signal`` is the
-    number of the signal that stopped it. ``final_parameters`` are all that the workflow ran with, its own defaults
-    among them, where the engine tells. ``resumed`` is the number of the run whose finished work was used again;
-    ``platform`` what the engine itself ran on, by name (``java``: ``17.0.15 (Debian)``). ``runtime`` and ``images`` are
-    those of its containers, where it had any.
+    tried to reach was seen, and is in ``attempts`` (``attempts_unlisted`` more were made than those);
+    ``containers_watched`` says the same of its containers, if it had any, and ``unwatched_because`` why not. ``error``
+    is one sentence; ``tail`` are the last lines that the failing step (or the engine, when it broke) wrote. ``signal``
+    is the number of the signal that stopped it. ``final_parameters`` are all that the workflow ran with, its own
+    defaults among them, where the engine tells. ``resumed`` is the number of the run whose finished work was used
+    again; ``platform`` what the engine itself ran on, by name (``java``: ``17.0.15 (Debian)``). ``runtime`` and
+    ``images`` are those of its containers, where it had any.
     """
 
     run: int
@@ -141,6 +142,8 @@ class Execution:
     host: Mapping[str, Json] = field(default_factory=dict)
     network: str = "none"
     watched: bool = False
+    containers_watched: bool | None = None
+    unwatched_because: str | None = None
     attempts: tuple[Attempt, ...] = ()
     attempts_unlisted: int = 0
     plan_digest: str = ""

@@ -17,7 +17,8 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
     ``argv``, ``network`` (``namespace`` or ``none``), ``processes`` (``namespace`` or ``group``), ``child`` (as
     ``owner``). A second one means that a way to isolate the engine did not work and the next was tried.
 ``network-watched``
-    ``watched`` (whether attempts to leave the network namespace are seen and listed), ``reason`` (why they are not).
+    ``of`` (``engine``, or ``containers``), ``watched`` (whether its attempts to leave the network namespace are seen
+    and listed), ``reason`` (why they are not).
 ``attempt``
     ``number`` (which one; a later line with the same one says more), ``protocol`` (``tcp``, ``udp``, ``dns``, ``icmp``,
     another's name, or ``ip-<number>``), ``address``, ``port``, ``name`` (asked for by DNS), ``count``, ``step`` (its
@@ -222,6 +223,8 @@ def _replay(path: Path, *, brief: bool) -> Execution:
         host=first.get("host", {}),
         network=started.get("network", "none"),
         watched=told.watched,
+        containers_watched=told.containers_watched,
+        unwatched_because=told.unwatched_because,
         attempts=tuple(_attempts(told.attempts)),
         attempts_unlisted=told.unlisted,
         plan_digest=first.get("plan_digest", ""),
@@ -257,6 +260,8 @@ class _Told:
         self.attempts: dict[int, dict[str, Any]] = {}
         self.unlisted = 0
         self.watched = False
+        self.containers_watched: bool | None = None
+        self.unwatched_because: str | None = None
 
     def hear(self, line: dict[str, Any]) -> None:
         """One more line."""
@@ -272,7 +277,12 @@ class _Told:
         elif event == "run-ended":
             self.last = line
         elif event == "network-watched":
-            self.watched = line["watched"] is True
+            if line.get("of") == "containers":
+                self.containers_watched = line["watched"] is True
+            else:
+                self.watched = line["watched"] is True
+            if line["watched"] is not True:
+                self.unwatched_because = str(line.get("reason") or "")
         elif event == "attempt":
             self.attempts[int(line["number"])] = line
         elif event == "attempts-unlisted":

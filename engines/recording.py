@@ -19,12 +19,14 @@ from engines import expectations
 from engines.base import Listener, RunRequest
 from engines.containers.base import Containers, Dark
 from engines.containers.door import Door
+from engines.daemons import hidden
 from engines.execution import Execution
 from engines.host import facts
 from engines.isolation import Isolation
 from engines.journal import JOURNAL, JOURNAL_SCHEMA, Journal, replay, timestamp
 from engines.launcher import Ending, Errand, Outcome, Started, last_words, run_errand
 from engines.naming import give_names
+from engines.network.holder import ContainerNetwork
 from engines.network.owners import Owner
 from engines.network.watch import Watch
 from engines.outputs import Outputs
@@ -133,6 +135,10 @@ class RecordedRun(ABC):
         self._telling = threading.Lock()
         self.door = self._make_door()
         self.watch = Watch(self.tell, place_of=self._own_folders, step_at=self._step_at)
+        self._container_network: ContainerNetwork | None = None
+        if request.containers is not None:
+            runtime = request.containers.runtime
+            self._container_network = ContainerNetwork(runtime, self.watch, uuid=request.uuid, say=self._note)
         try:
             self.folders = OwnFolders(request.folder)
         except OSError as error:
@@ -202,7 +208,7 @@ class RecordedRun(ABC):
 
     def network(self) -> Dark:
         """The network that the next container gets."""
-        return Dark()
+        return self._container_network() if self._container_network is not None else Dark()
 
     @property
     def writable_root(self) -> bool:
@@ -241,9 +247,15 @@ class RecordedRun(ABC):
             "content": str(self.request.content),
             "read_only": [*self._read_only()] if isolation.mounts else [],
             "writable": [str(self.request.folder)],
+            "hidden": [*self._hidden(isolation)],
             "sealed": [str(self.journal.path), *([str(self.door.folder)] if self.door is not None else [])],
             **({"names": str(self.tmp)} if isolation.network else {}),
         }
+
+    def _hidden(self, isolation: Isolation) -> tuple[str, ...]:
+        """The sockets of this machine that tools may not find."""
+        runtime = self.request.containers.runtime.environment if self.request.containers is not None else {}
+        return hidden({**os.environ, **runtime}, self.request.folder, listening=isolation.network)
 
     def _read_only(self) -> Iterator[str]:
         """The folders that tools may not change: the store, our own code, and all of this working directory."""
@@ -264,6 +276,8 @@ class RecordedRun(ABC):
                 with self.door or nullcontext():
                     outcome = run_errand(errand, started=self.started, heard=self._heard)
             finally:
+                if self._container_network is not None:
+                    self._container_network.close()
                 self.watch.end()
             displaced = self.folders.displaced()
             end = self.end(outcome) if displaced is None else self._without_trust(outcome, displaced)

@@ -53,6 +53,10 @@ def offline(execution: Execution) -> dict[str, Json]:
             for one in execution.attempts
         ],
     }
+    if execution.containers_watched is not None:
+        form["containers_watched"] = execution.containers_watched
+    if execution.unwatched_because:
+        form["unwatched_because"] = execution.unwatched_because
     if execution.attempts_unlisted:
         form["unlisted"] = execution.attempts_unlisted
     return form

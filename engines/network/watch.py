@@ -14,7 +14,7 @@ import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from engines.journal import timestamp
 from engines.network.ledger import Ledger
@@ -60,12 +60,35 @@ class Watch:
         """Take a device from the other end of a socket, as soon as it comes; its first word tells how that went."""
         with self._lock:
             self._lines[line.fileno()] = line
+        self._stir()
+
+    def _stir(self) -> None:
+        """Have the thread look at what there is now."""
+        with self._lock:
             if self._thread is None:
                 self._waking, self._wake = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
                 self._ending = False
                 self._thread = threading.Thread(target=self._run, name="network", daemon=True)
                 self._thread.start()
-        os.write(self._wake, b"+")
+            os.write(self._wake, b"+")
+
+    def take(self, line: socket.socket) -> str | None:
+        """Take a device for containers that was sent already; else why there is none."""
+        words = self._receive(line) or "the device could not be made"
+        reason = words if isinstance(words, str) else None
+        self.containers_told(reason)
+        return reason
+
+    def containers_told(self, reason: str | None) -> None:
+        """Tell that what containers try is seen, or why it is not."""
+        event = {"event": "network-watched", "time": timestamp(), "of": "containers", "watched": reason is None}
+        self._tell(event if reason is None else {**event, "reason": reason})
+
+    def inhabitant(self) -> int | None:
+        """A process of the engine's network namespace that lives as long as the run does, once it is watched."""
+        with self._lock:
+            devices = list(self._devices.values())
+        return devices[0].eldest() if devices else None
 
     def end(self) -> None:
         """Read what is left, and tell the final counts. Nothing of the run may live any more."""
@@ -118,20 +141,28 @@ class Watch:
         """The child has a device for us, or says why not, or is gone."""
         with self._lock:
             line = self._lines.pop(descriptor)
+        said = self._receive(line)
+        if said is not None:
+            watched = said is True
+            event = {"event": "network-watched", "time": timestamp(), "of": "engine", "watched": watched}
+            self._tell(event if watched else {**event, "reason": said})
+
+    def _receive(self, line: socket.socket) -> str | Literal[True] | None:
+        """Whether a device came, or why it did not; ``None`` when nothing did."""
         with line:
             try:
                 message, descriptors, _, _ = socket.recv_fds(line, _LONGEST_MESSAGE, 1)
             except OSError:
-                return
-        if not message:
-            return
+                return None
         said = message.decode(errors="replace")
-        if descriptors:
-            os.set_inheritable(descriptors[0], False)
-            os.set_blocking(descriptors[0], False)
+        if not descriptors:
+            return said or None
+        os.set_inheritable(descriptors[0], False)
+        os.set_blocking(descriptors[0], False)
+        with self._lock:
             self._devices[descriptors[0]] = Owners(int(said))
-        event = {"event": "network-watched", "time": timestamp(), "watched": bool(descriptors)}
-        self._tell(event if descriptors else {**event, "reason": said})
+        self._stir()
+        return True
 
     def _take(self, descriptor: int) -> bool:
         """Read one packet and answer it; ``False`` when there is none."""
@@ -171,7 +202,8 @@ class Watch:
 
         It goes with its namespace, and the kernel need not wait for that now (which would take some 15 ms).
         """
-        del self._devices[descriptor]
+        with self._lock:
+            del self._devices[descriptor]
         with suppress(OSError):
             fcntl.ioctl(descriptor, _TUNSETPERSIST, 1)
         os.close(descriptor)
