@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.base import EngineVersion
 from engines.execution import Execution
-from staging.plan import PlanItem, Trust
+from staging.plan import ImageFacts, PlanItem, Role, Trust
 
 if TYPE_CHECKING:
     from staging.wanted import StagedItem
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemReport:
-    """One item of ``resolve`` or ``stage``; ``size`` and ``sha256`` are ``None`` where not known yet."""
+    """One item of ``resolve`` or ``stage``; ``size`` and ``sha256`` are ``None`` where not known yet.
+
+    A container image is one item: its ``sha256`` is that of its manifest, its ``size`` that of all it is made of.
+    """
 
     role: str
     name: str
@@ -28,6 +32,7 @@ class ItemReport:
     source: str
     licences: tuple[str, ...] = ()
     risks: tuple[str, ...] = ()
+    image: ImageFacts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +55,7 @@ class StageReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkdirReport:
-    """What ``list`` and ``show`` tell of a working directory."""
+    """What ``list`` and ``show`` tell of a working directory; ``container`` is the plan's runtime."""
 
     id: str
     nickname: str
@@ -61,6 +66,7 @@ class WorkdirReport:
     engine: str
     items: tuple[ItemReport, ...]
     runs: tuple[Execution, ...]
+    container: str = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,11 @@ class EngineReport:
 
     engine: str
     version: EngineVersion
+
+
+def report_items(staged: Iterable[StagedItem]) -> tuple[ItemReport, ...]:
+    """What is told of all that was just staged; an image's blobs are told with it."""
+    return tuple(report_item(one) for one in staged if one.item.role is not Role.BLOB)
 
 
 def report_item(staged: StagedItem) -> ItemReport:
@@ -83,9 +94,10 @@ def report_plan_item(item: PlanItem, *, source: str, trust: Trust) -> ItemReport
         name=item.name,
         identifier=item.identifier,
         pinned=item.pinned,
-        size=item.size,
+        size=item.size if item.image is None else item.image.size,
         sha256=item.fingerprint.digest,
         trust=trust.value,
         source=source,
         licences=item.licences,
+        image=item.image,
     )

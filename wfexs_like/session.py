@@ -14,7 +14,7 @@ from engines.interface import interface_as_json
 from staging.definition import StageDefinition
 from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError
 from staging.placing import write_atomically
-from staging.plan import Json, Plan
+from staging.plan import Json, Plan, Role
 from staging.progress import Progress, Silent
 from staging.store import ContentStore
 from staging.workdir import ABOUT, INTERFACE, JOB_FILE, LOCK, STAGE_FILE, NewWorkdir, StagedWorkdir, Workdirs
@@ -24,7 +24,7 @@ from wfexs_like.results import (
     ItemReport,
     StageReport,
     WorkdirReport,
-    report_item,
+    report_items,
     report_plan_item,
 )
 from wfexs_like.settings import Settings
@@ -146,7 +146,7 @@ class Session:
             content=workdir.content,
             lock_path=workdir.lock_path,
             lock_digest=str(plan.digest),
-            items=tuple(report_item(one) for one in items),
+            items=report_items(items),
             changes=changes,
         )
 
@@ -379,7 +379,12 @@ class Session:
             created=workdir.created,
             lock_digest=str(plan.digest),
             engine=f"{plan.engine}@{plan.engine_version}",
-            items=tuple(report_plan_item(item, source="staged", trust=item.trust) for item in plan.items),
+            items=tuple(
+                report_plan_item(item, source="staged", trust=item.trust)
+                for item in plan.items
+                if item.role is not Role.BLOB
+            ),
+            container=plan.container,
             runs=executions_of(workdir),
         )
 

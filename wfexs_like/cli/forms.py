@@ -17,8 +17,8 @@ Form = dict[str, object]
 
 
 def item_form(item: ItemReport) -> Form:
-    """One of ``items`` of ``resolve``, ``stage`` and ``show``."""
-    return {
+    """One of ``items`` of ``resolve``, ``stage`` and ``show``; ``image`` is there for a container image."""
+    form: Form = {
         "role": item.role,
         "name": item.name,
         "identifier": item.identifier,
@@ -30,6 +30,9 @@ def item_form(item: ItemReport) -> Form:
         "licences": list(item.licences),
         "risks": list(item.risks),
     }
+    if item.image is not None:
+        form["image"] = item.image.as_json()
+    return form
 
 
 def stage_form(report: StageReport) -> Form:
@@ -47,7 +50,8 @@ def stage_form(report: StageReport) -> Form:
 def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
     """The object of ``run``, and one of ``runs`` of ``show``; ``content`` is what its relative paths start from.
 
-    ``resumed`` is there only when it continued another run, ``platform`` where the engine runs on something.
+    ``resumed`` is there only when it continued another run, ``platform`` where the engine runs on something,
+    ``container`` where its steps ran in containers.
     """
     form: Form = {
         "id": workdir_id,
@@ -67,6 +71,11 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
     }
     if execution.platform:
         form["platform"] = dict(execution.platform)
+    if execution.runtime is not None:
+        form["container"] = {
+            "runtime": f"{execution.runtime.name} {execution.runtime.version}",
+            "images": [{"name": one.name, "digest": one.digest, "id": one.id} for one in execution.images],
+        }
     if execution.resumed is not None:
         form["resumed"] = execution.resumed
     return form
@@ -130,6 +139,7 @@ def workdir_line(report: WorkdirReport) -> Form:
         "path": _path(report.path),
         "created": report.created,
         "engine": report.engine,
+        "container": report.container,
         "content": _path(report.content),
         "lock": {"digest": report.lock_digest},
         "runs": [{"run": run.run, "status": str(run.status)} for run in report.runs],

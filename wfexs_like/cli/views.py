@@ -186,6 +186,7 @@ def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
         f"  path:    {shown_path(report.path)}",
         f"  created: {moment(report.created)} UTC",
         f"  engine:  {plain(report.engine)}",
+        *((f"  tools:   in containers ({plain(report.container)})",) if report.container != "none" else ()),
         f"  lock:    {report.lock_digest}",
         "",
         items_view(report.items, colour=colour, limit=SHOWN_ITEMS),
@@ -204,6 +205,8 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
     network = "no network" if run.network == "namespace" else "network not isolated"
     continued = f", continued run {run.resumed}" if run.resumed is not None else ""
     ground = "".join(f", {name} {version}" for name, version in run.platform.items())
+    if run.runtime is not None:
+        ground += f", {run.runtime.name} {run.runtime.version}"
     facts = plain(f"(started {moment(run.started)} UTC, {network}{ground}{continued})")
     lines = [f"run {run.run}  {status(str(run.status), colour=colour)}{after}  {facts}"]
     if run.error:

@@ -52,7 +52,7 @@ _DEFS: Final[dict[str, Schema]] = {
     ),
     "item": _object(
         {
-            "role": _one_of("workflow", "engine", "input", "environment", "container"),
+            "role": _one_of("workflow", "engine", "plugin", "input", "environment", "container"),
             "name": _TEXT,
             "identifier": _TEXT,
             "pinned": _TEXT,
@@ -61,7 +61,11 @@ _DEFS: Final[dict[str, Schema]] = {
             "trust": _one_of("expected", "first-use", "locked"),
             "source": _TEXT,
         },
-        {"licences": _list(_TEXT), "risks": _list(_TEXT)},
+        {"licences": _list(_TEXT), "risks": _list(_TEXT), "image": _ref("image")},
+    ),
+    "image": _object(
+        {"config": _DIGEST, "layers": _list(_DIGEST), "platform": _TEXT, "size": _COUNT},
+        {"labels": {"type": "object", "additionalProperties": _TEXT}},
     ),
     "lock": _object({"path": _or_null(_TEXT), "digest": _or_null(_TEXT)}),
     "step": _object(
@@ -98,6 +102,9 @@ _DEFS: Final[dict[str, Schema]] = {
             "logs": _list(_TEXT),
             "resumed": _COUNT,
             "platform": {"type": "object", "additionalProperties": _TEXT},
+            "container": _object(
+                {"runtime": _TEXT, "images": _list(_object({"name": _TEXT, "digest": _DIGEST, "id": _DIGEST}))}
+            ),
         },
     ),
     "value": {
@@ -144,7 +151,8 @@ _DEFS: Final[dict[str, Schema]] = {
             "engine": _TEXT,
             "lock": _object({"digest": _TEXT}),
             "runs": _list(_object({"run": _COUNT, "status": _TEXT})),
-        }
+        },
+        {"container": _TEXT},
     ),
     "engine": _object(
         {
