@@ -1,0 +1,333 @@
+"""Staging images: each manifest first, then what it names, all through the store like anything else.
+
+An image becomes one item with its manifest's bytes and one for each blob, all below ``containers/``, which is an OCI
+layout. A blob that several images share is fetched once. Whatever is in the store by its digest is taken from there,
+without a word to any registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from staging.definition import ImageWish, Source
+from staging.errors import ContainerError, DefinitionError, Fault, FetchError, WfexsError, from_os_error
+from staging.fingerprints import Fingerprint
+from staging.identifiers import Identifier
+from staging.images.facts import MAX_CONFIG, licences_of, read_facts
+from staging.images.layout import LAYOUT, blob_path, write_layout
+from staging.images.manifest import MAX_MANIFEST, Descriptor, Manifest, read_manifest
+from staging.images.platforms import Platform
+from staging.images.reference import ImageReference
+from staging.obtained import Obtained
+from staging.plan import Kind, Plan, PlanItem, Role, Trust
+from staging.stager import Stager
+from staging.wanted import StagedItem, Wanted
+
+Fetch = Callable[[Sequence[Wanted]], tuple[StagedItem, ...]]
+
+_NOT_TO_BE_HAD: Final = (401, 403, 404)
+"""Statuses with which a registry says that there is no such image, or not for us."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Image:
+    """One image on its way: ``identifier`` is what is asked for, ``digest`` its manifest's where it is known."""
+
+    wish: ImageWish
+    reference: ImageReference
+    platform: Platform
+    identifier: Identifier
+    locked: PlanItem | None = None
+    digest: str | None = None
+    obtained: Obtained | None = None
+    staged: StagedItem | None = None
+    manifest: Manifest | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return str(self.reference)
+
+    @property
+    def wanted(self) -> Wanted:
+        """Its manifest, in its place."""
+        digest = self.digest or "unknown"
+        return Wanted(
+            role=Role.CONTAINER,
+            name=self.wish.name,
+            path=LAYOUT / blob_path(digest),
+            source=Source(
+                mirrors=(self.identifier,),
+                sha256=Fingerprint(digest=self.digest) if self.digest is not None else None,
+                where=self.wish.where,
+            ),
+            kind=Kind.FILE,
+        )
+
+    @property
+    def parts(self) -> Manifest:
+        """Its manifest, once it is there."""
+        assert self.manifest is not None, "manifests come first"
+        return self.manifest
+
+
+@dataclass(slots=True, kw_only=True)
+class _Blob:
+    """A config or layer that one or more images have."""
+
+    descriptor: Descriptor
+    identifiers: list[Identifier] = field(default_factory=list)
+    trust: Trust = Trust.FIRST_USE
+
+
+def stage_images(
+    wishes: Sequence[ImageWish],
+    fetch: Fetch,
+    *,
+    stager: Stager,
+    content: Path,
+    platform: str,
+    locked: Plan | None = None,
+) -> tuple[StagedItem, ...]:
+    """Stage the images below ``content``: their items in the order of ``wishes``, then those of their blobs.
+
+    ``fetch`` stages what is wanted (``Stager.fetch_all`` with the rest of its arguments), ``platform`` is what images
+    are for where their wish says nothing. ``locked`` allows only what is in that plan, at its digests.
+
+    Raises:
+        ContainerError: an image is not to be had, not for that platform, or none.
+        DigestError: bytes are not what was promised, or something is not in the lock.
+        FetchError: a registry can't be reached.
+        DefinitionError: a reference is none.
+    """
+    images = [_image(wish, platform, locked) for wish in _once(wishes)]
+    with _in_words():
+        if locked is None:
+            _find_digests(images, stager, content)
+        _fetch_manifests(images, fetch, content)
+        configs = _blobs(images, lambda one: (one.parts.config,), locked, skip=set())
+        staged = _fetch_blobs(configs, fetch)
+        items = [_told(image, content) for image in images]
+        there = {one.descriptor.digest for one in configs} | {str(image.digest) for image in images}
+        layers = _blobs(images, lambda one: one.parts.layers, locked, skip=there)
+        staged += _fetch_blobs(layers, fetch)
+    if items:
+        write_layout(content / LAYOUT, [one.item for one in items])
+    return (*items, *staged)
+
+
+def _once(wishes: Sequence[ImageWish]) -> list[ImageWish]:
+    found: dict[str, ImageWish] = {}
+    for wish in wishes:
+        before = found.setdefault(wish.name, wish)
+        if (before.source, before.digest, before.platform) != (wish.source, wish.digest, wish.platform):
+            raise _fault(wish, f"the image {wish.name!r} is asked for twice, as two different images")
+    return list(found.values())
+
+
+def _image(wish: ImageWish, platform: str, locked: Plan | None) -> _Image:
+    """What a wish asks for, exactly; what it leaves open is the lock's where there is one."""
+    item = next((one for one in locked.of_role(Role.CONTAINER) if one.name == wish.name), None) if locked else None
+    try:
+        reference = ImageReference.parse(wish.source or wish.name)
+        meant = Platform.parse(wish.platform or _locked_platform(item) or platform)
+    except DefinitionError as error:
+        raise _fault(wish, error.message, error.hint) from error
+    if wish.digest is not None:
+        if reference.digest not in (None, wish.digest):
+            raise _fault(wish, f"{reference} is stated with another digest, sha256:{wish.digest}", "state one of them")
+        reference = replace(reference, digest=wish.digest)
+    return _Image(
+        wish=wish,
+        reference=reference,
+        platform=meant,
+        identifier=reference.identifier(str(meant)),
+        locked=item,
+        digest=item.fingerprint.digest if item is not None else None,
+    )
+
+
+def _locked_platform(item: PlanItem | None) -> str | None:
+    return item.identifier.partition("#")[2] or None if item is not None else None
+
+
+def _find_digests(images: Sequence[_Image], stager: Stager, content: Path) -> None:
+    """Have every image's digest: stated and known to the store, or else as its registry says."""
+    for image in images:
+        if image.digest is None:
+            image.digest = _known_digest(image, stager)
+    unknown = [image for image in images if image.digest is None]
+    if not unknown:
+        return
+    sources = [Source(mirrors=(image.identifier,), where=image.wish.where) for image in unknown]
+    for image, obtained in zip(unknown, stager.add(sources, content), strict=True):
+        image.obtained = obtained
+        image.digest = obtained.stored.fingerprint.digest
+
+
+def _known_digest(image: _Image, stager: Stager) -> str | None:
+    """The manifest's digest where a digest was stated and the store knows what it leads to."""
+    stated = image.reference.digest
+    if stated is None:
+        return None
+    store, text = stager.store, str(image.identifier)
+    asked = store.index.asked([text]).get(text)
+    origin = store.index.origins([asked.pinned]).get(asked.pinned) if asked is not None else None
+    if origin is not None and store.lookup(origin.fingerprint, Kind.FILE) is not None:
+        return origin.fingerprint.digest
+    stored = store.lookup(Fingerprint(digest=stated), Kind.FILE)
+    if stored is None or stored.size > MAX_MANIFEST:
+        return None
+    try:
+        manifest = read_manifest(_read(store.path(stated)), image.name)
+    except WfexsError:
+        return None
+    return stated if isinstance(manifest, Manifest) else None
+
+
+def _fetch_manifests(images: Sequence[_Image], fetch: Fetch, content: Path) -> None:
+    for image, staged in zip(images, fetch([one.wanted for one in images]) if images else (), strict=True):
+        manifest = read_manifest(_read(content / LAYOUT / blob_path(str(image.digest))), image.name)
+        if not isinstance(manifest, Manifest):
+            raise ContainerError(f"{image.name} is a list of images, not one", where=image.name, image=image.name)
+        image.staged, image.manifest = staged, manifest
+
+
+def _blobs(
+    images: Sequence[_Image],
+    named: Callable[[_Image], Sequence[Descriptor]],
+    locked: Plan | None,
+    *,
+    skip: set[str],
+) -> list[_Blob]:
+    """The blobs that are named, each once, with every place that has it; the lock's own comes first."""
+    found: dict[str, _Blob] = {}
+    for image in images:
+        for descriptor in named(image):
+            if descriptor.digest in skip:
+                continue
+            blob = found.setdefault(descriptor.digest, _Blob(descriptor=descriptor))
+            if blob.descriptor.size != descriptor.size:
+                raise ContainerError(
+                    f"the image {image.name} tells another size of the blob sha256:{descriptor.digest} than others do",
+                    hint="the registry has a damaged image; push it again, or ask those who did",
+                    where=image.name,
+                    image=image.name,
+                )
+            identifier = image.reference.blob(descriptor.digest)
+            if identifier not in blob.identifiers:
+                blob.identifiers.append(identifier)
+            if _trust(image) is Trust.EXPECTED:
+                blob.trust = Trust.EXPECTED
+    known = {one.name: one.identifier for one in locked.of_role(Role.BLOB)} if locked is not None else {}
+    for digest, blob in found.items():
+        first = known.get(f"sha256:{digest}")
+        blob.identifiers.sort(key=lambda one: str(one) != first)
+    return list(found.values())
+
+
+def _fetch_blobs(blobs: Sequence[_Blob], fetch: Fetch) -> tuple[StagedItem, ...]:
+    wanted = [
+        Wanted(
+            role=Role.BLOB,
+            name=f"sha256:{blob.descriptor.digest}",
+            path=LAYOUT / blob_path(blob.descriptor.digest),
+            source=Source(
+                mirrors=tuple(blob.identifiers),
+                sha256=Fingerprint(digest=blob.descriptor.digest),
+                size=blob.descriptor.size,
+            ),
+            kind=Kind.FILE,
+        )
+        for blob in blobs
+    ]
+    fetched = fetch(wanted) if wanted else ()
+    return tuple(
+        staged
+        if staged.trust is Trust.LOCKED
+        else replace(
+            staged,
+            trust=blob.trust,
+            # Which of several places gave it is an accident; the digest says all.
+            item=replace(staged.item, trust=blob.trust, pinned=staged.item.identifier, hops=()),
+        )
+        for blob, staged in zip(blobs, fetched, strict=True)
+    )
+
+
+def _told(image: _Image, content: Path) -> StagedItem:
+    """The image's item, with what its config says of it."""
+    staged, manifest = image.staged, image.parts
+    assert staged is not None, "manifests come first"
+    config = _read(content / LAYOUT / blob_path(manifest.config.digest), MAX_CONFIG)
+    facts = read_facts(config, manifest, image.platform, image.name)
+    if staged.trust is Trust.LOCKED and staged.item.image is not None:
+        return staged
+    trust = _trust(image)
+    item = replace(
+        staged.item,
+        pinned=f"{image.reference.name}@sha256:{image.digest}",
+        hops=_hops(image),
+        licences=tuple(dict.fromkeys((*staged.item.licences, *licences_of(facts)))),
+        trust=trust,
+        image=facts,
+    )
+    fetched = image.obtained is not None and not image.obtained.cached
+    return replace(
+        staged,
+        item=item,
+        trust=staged.trust if staged.trust is Trust.LOCKED else trust,
+        source="fetched" if fetched else staged.source,
+    )
+
+
+def _hops(image: _Image) -> tuple[str, ...]:
+    """The lists of manifests on the way, in the lock's spelling; not the pinned manifest itself."""
+    staged = image.staged
+    assert staged is not None, "manifests come first"
+    own = str(image.reference.at(str(image.digest)).identifier())
+    hops = (*(image.obtained.hops if image.obtained is not None else ()), *staged.item.hops)
+    return tuple(dict.fromkeys(one for one in hops if one not in (own, str(image.identifier))))
+
+
+def _trust(image: _Image) -> Trust:
+    return Trust.EXPECTED if image.reference.digest is not None else Trust.FIRST_USE
+
+
+def _read(path: Path, limit: int = MAX_MANIFEST) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(limit + 1)
+    except OSError as error:
+        raise from_os_error(error, f"read {path.name}") from error
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    """What a registry refuses is a fault of the image that was asked for, not of the network.
+
+    Raises:
+        ContainerError: in place of the ``FetchError`` that says so.
+    """
+    try:
+        yield
+    except FetchError as error:
+        if error.fields.get("status") not in _NOT_TO_BE_HAD or "image" not in error.fields:
+            raise
+        raise ContainerError(error.message, hint=error.hint, where=error.where, **error.fields) from error
+
+
+def _fault(wish: ImageWish, message: str, hint: str | None = None) -> DefinitionError:
+    fault = Fault(
+        file="stage file",
+        where=wish.where or wish.name,
+        message=message,
+        line=wish.line,
+        column=wish.column,
+        hint=hint,
+    )
+    return DefinitionError((fault,), message=message, hint=hint)
