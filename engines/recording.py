@@ -297,6 +297,8 @@ class RecordedRun(ABC):
 
     def started(self, started: Started) -> None:
         """The child lives."""
+        if self._container_network is not None:
+            self._container_network.prepare()
         self.tell(
             {
                 "event": "engine-started",

@@ -1,8 +1,8 @@
 """The network of a run's containers: as dark as the run's own, and watched where that can be had.
 
 A runtime that joins a network namespace by its path joins the engine's own. For the others a container of ours holds a
-network without a way out, in which our device is put; the others of the run join it. It is made when the run's first
-container is, and ends with the run. Where none of that works containers have loopback alone, and nobody sees what they
+network without a way out, in which our device is put; the others of the run join it. It is made while the
+engine starts, and ends with the run. Where none of that works containers have loopback alone, and nobody sees what they
 try: the record says so.
 """
 
@@ -25,10 +25,12 @@ from engines.containers.policy import LABEL
 from engines.network.holder_image import PROGRAM, make_image
 from engines.network.watch import Watch
 from staging.errors import ContainerError, WfexsError
-from staging.process import DEVNULL, Child, base_environment, run, start
+from staging.process import DEVNULL, PIPE, Child, base_environment, run, start
 
 _BY_PATH: Final = ("podman", "apptainer")
+_BY_CONTAINER: Final = ("docker", "podman")
 _PATIENCE = 15.0
+_GRACE = 5.0
 _LOOK_AFTER = 0.005
 _MEMORY = 16 << 20
 
@@ -48,6 +50,15 @@ class ContainerNetwork:
         self._name = f"wfexs-{uuid[:8]}-network"
         self._child: Child | None = None
 
+    def prepare(self) -> None:
+        """Make what takes a while beside the engine's own start."""
+        if not self._joins_engine():
+            threading.Thread(target=self, name="container network", daemon=True).start()
+
+    def _joins_engine(self) -> bool:
+        """Whether containers join the engine's own: only root may take its processes into another's namespace."""
+        return self._runtime.name in _BY_PATH and os.geteuid() == 0
+
     def __call__(self) -> Dark:
         """The network; the first call makes it."""
         with self._lock:
@@ -66,18 +77,24 @@ class ContainerNetwork:
         if child is None:
             return
         with child:
+            # It ends with its input: also when we are ended ourselves.
+            child.close()
+            if child.wait(_GRACE) is not None:
+                return
             try:
                 self._runtime.stop(self._name)
             except WfexsError as error:
                 self._say(f"the container {self._name} could not be removed: {error.message}")
 
     def _make(self) -> Dark:
-        if self._runtime.name in _BY_PATH and os.geteuid() == 0:
-            # Only root may take one of its own processes into the namespace of another.
+        if self._joins_engine():
             pid = self._watch.inhabitant()
             if pid is not None:
                 self._watch.containers_told(None)
                 return Dark(namespace=f"/proc/{pid}/ns/net")
+        if self._runtime.name not in _BY_CONTAINER:
+            self._watch.containers_told(f"only root can put containers of {self._runtime.name} into a network")
+            return Dark()
         try:
             self._hold()
         except (WfexsError, OSError) as error:
@@ -111,6 +128,7 @@ class ContainerNetwork:
             self._child = start(
                 self._runtime.argv(order),
                 env=base_environment(**self._runtime.environment),
+                stdin=PIPE,
                 stdout=DEVNULL,
                 stderr=DEVNULL,
             )

@@ -1,4 +1,4 @@
-"""The image of the container that holds a network: one program of a few instructions that waits for ever.
+"""The image of the container that holds a network: one program of a few instructions that reads its input to its end.
 
 Made here from nothing, so that no registry is asked for it, and always the same bytes: a runtime has it once, by its
 id. Sources: Tool Interface Standard ELF 1.2; OCI Image Specification 1.1.
@@ -21,13 +21,19 @@ PROGRAM: Final = "/hold"
 
 # By the machine's name: OCI's name for it, ELF's number, and the code.
 _MACHINES: Final = {
-    # mov eax, 34 (pause); syscall; jmp to the start
-    "x86_64": ("amd64", 62, bytes.fromhex("b822000000 0f05 ebf7")),
-    # mov x0..x3, 0; mov x8, 73 (ppoll: nothing, for ever); svc 0; b to the start
+    # xor eax,eax (read); xor edi,edi; lea rsi,[rsp-16]; mov edx,1; syscall; test eax,eax; jg to the start;
+    # xor edi,edi; mov eax,60 (exit); syscall
+    "x86_64": ("amd64", 62, bytes.fromhex("31c0 31ff 488d7424f0 ba01000000 0f05 85c0 7fec 31ff b83c000000 0f05")),
+    # mov x0,0; sub x1,sp,16; mov x2,1; mov x8,63 (read); svc 0; cmp x0,0; b.gt to the start;
+    # mov x0,0; mov x8,93 (exit); svc 0
     "aarch64": (
         "arm64",
         183,
-        struct.pack("<7I", 0xD2800000, 0xD2800001, 0xD2800002, 0xD2800003, 0xD2800928, 0xD4000001, 0x17FFFFFA),
+        struct.pack(
+            "<10I",
+            *(0xD2800000, 0xD10043E1, 0xD2800022, 0xD28007E8, 0xD4000001, 0xF100001F, 0x54FFFF4C),
+            *(0xD2800000, 0xD2800BA8, 0xD4000001),
+        ),
     ),
 }
 _ADDRESS = 0x400000
