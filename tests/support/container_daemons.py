@@ -134,7 +134,7 @@ def podman() -> Generator[Containing, None, None]:
             'default_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n'
             "[engine]\n"
             f'runtime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\nlock_type = "file"\n'
-            f'tmp_dir = "{folder}/tmp"\nstatic_dir = "{folder}/libpod"\nvolume_path = "{folder}/volumes"\n'
+            f'tmp_dir = "{folder}/tmp"\nstatic_dir = "{folder}/data/libpod"\nvolume_path = "{folder}/volumes"\n'
         )
         environment = {
             "PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin",
