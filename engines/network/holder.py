@@ -151,7 +151,7 @@ def _find(command: bytes, child: Child) -> int:
     """
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
-        for entry in os.scandir("/proc"):
+        for entry in list(os.scandir("/proc")):
             if entry.name.isdigit():
                 try:
                     with open(f"/proc/{entry.name}/cmdline", "rb") as stream:  # noqa: PTH123
