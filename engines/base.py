@@ -236,7 +236,8 @@ class RunRequest:
     ``parameters`` is the job with ``path`` in every File and Directory. ``folder`` is ``runs/<n>``: the engine writes
     below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``). ``store`` is the content store's folder,
     which tools may not write to. ``resume`` is the run to go on from, for an engine that can. ``containers`` is what
-    steps run in; without it they run on this machine.
+    steps run in; without it they run on this machine. ``covered`` are folders of this machine that nothing of the run
+    may find: empty ones lie over them, in which there is only what the run itself needs.
     """
 
     plan: Plan
@@ -253,6 +254,7 @@ class RunRequest:
     store: Path | None = None
     resume: ResumeFrom | None = None
     containers: Containers | None = None
+    covered: tuple[Path, ...] = ()
 
 
 Listener = Callable[[Mapping[str, Json]], None]

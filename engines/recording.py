@@ -259,7 +259,7 @@ class RecordedRun(ABC):
 
     def _read_only(self) -> Iterator[str]:
         """The folders that tools may not change: the store, our own code, and all of this working directory."""
-        if self.request.store is not None:
+        if self.request.store is not None and not self.request.covered:
             yield str(self.request.store)
         ours = Path(__file__).parents[1]
         yield from (str(ours / name) for name in _OUR_CODE)

@@ -7,13 +7,14 @@ import os
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from engines.base import InstalledEngine, Listener, Placement, ResumeFrom, RunRequest, WorkflowInterface
+from engines.base import Engine, InstalledEngine, Listener, Placement, ResumeFrom, RunRequest, WorkflowInterface
 from engines.execution import Execution, Status
 from engines.interface import interface_from_json
 from engines.journal import JOURNAL, replay
-from staging.errors import DefinitionError, DigestError, Fault, NotFoundError, UsageError, WfexsError
+from staging.errors import DefinitionError, DigestError, Fault, NotFoundError, PolicyError, UsageError, WfexsError
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress
 from staging.resolving import with_paths
@@ -29,52 +30,106 @@ def run(
     cache: Path,
     params: Mapping[str, Json],
     resume: int | None = None,
+    require_offline: bool = False,
     listener: Listener | None,
     progress: Progress,
 ) -> Execution:
     """Verify, then execute once.
 
     Raises:
+        PolicyError: with ``require_offline``: this host gives a run no network namespace.
         DigestError: a staged file or the engine is no longer what the lock says.
         DefinitionError: an overridden parameter doesn't fit.
         NotFoundError: there is no run ``resume``.
         UsageError: that run can't be continued.
     """
+    if require_offline:
+        check_offline()
     with workdir.use():
-        plan = workdir.plan()
-        workdir.verify(plan, store)
-        engine = load_engine(plan.engine)
-        installed = engine.install(plan.engine_version, cache, progress.say, plan.engine_fingerprint)
-        _check_engine(plan, installed)
-        interface = read_interface(workdir)
-        overrides = _overrides(engine.bind_override, interface, params)
+        ready = make_ready(workdir, store, cache=cache, params=params, progress=progress)
         earlier = _earlier(workdir, resume) if resume is not None else None
         number, folder = workdir.new_run()
-        request = RunRequest(
-            plan=plan,
-            interface=interface,
-            engine=installed,
-            content=workdir.content,
-            folder=folder,
-            run=number,
-            uuid=str(uuid.uuid4()),
-            parameters=with_paths(
-                {**plan.parameters, **overrides}, _places(plan), workdir.content, outputs=folder / "outputs"
-            ),
-            overrides=overrides,
-            environment=_environment(plan, workdir.content),
-            placement=_placement(plan),
-            store=store.root,
-            resume=earlier,
-        )
+        request = make_request(ready, workdir, store, number=number, folder=folder, require_offline=require_offline)
+        request = replace(request, resume=earlier)
         try:
-            execution = engine.run(request, listener or (lambda _event: None))
+            execution = ready.engine.run(request, listener or (lambda _event: None))
         except WfexsError:
             # Where nothing was begun there is no run to tell of; a folder with anything in it stays.
             with suppress(OSError):
                 folder.rmdir()
             raise
-        return _believed(execution, workdir, plan, store, folder)
+        return _believed(execution, workdir, ready.plan, store, folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A working directory that was verified, and the engine that can run it."""
+
+    plan: Plan
+    engine: Engine
+    installed: InstalledEngine
+    interface: WorkflowInterface
+    overrides: Mapping[str, Json]
+
+
+def make_ready(
+    workdir: StagedWorkdir, store: ContentStore, *, cache: Path, params: Mapping[str, Json], progress: Progress
+) -> Ready:
+    """Verify what is staged, and set the engine up; see ``run`` for what is raised."""
+    plan = workdir.plan()
+    workdir.verify(plan, store)
+    engine = load_engine(plan.engine)
+    installed = engine.install(plan.engine_version, cache, progress.say, plan.engine_fingerprint)
+    _check_engine(plan, installed)
+    interface = read_interface(workdir)
+    overrides = _overrides(engine.bind_override, interface, params)
+    return Ready(plan=plan, engine=engine, installed=installed, interface=interface, overrides=overrides)
+
+
+def make_request(
+    ready: Ready,
+    workdir: StagedWorkdir,
+    store: ContentStore,
+    *,
+    number: int,
+    folder: Path,
+    require_offline: bool = False,
+    covered: tuple[Path, ...] = (),
+) -> RunRequest:
+    """All that a run in ``folder`` needs; ``covered`` folders are nowhere to be found for it."""
+    plan = ready.plan
+    return RunRequest(
+        plan=plan,
+        interface=ready.interface,
+        engine=ready.installed,
+        content=workdir.content,
+        folder=folder,
+        run=number,
+        uuid=str(uuid.uuid4()),
+        parameters=with_paths(
+            {**plan.parameters, **ready.overrides}, _places(plan), workdir.content, outputs=folder / "outputs"
+        ),
+        overrides=ready.overrides,
+        environment=_environment(plan, workdir.content),
+        placement=replace(_placement(plan), require_offline=require_offline),
+        store=store.root,
+        covered=covered,
+    )
+
+
+def check_offline() -> None:
+    """Make sure that a run can be kept offline here.
+
+    Raises:
+        PolicyError: it can't.
+    """
+    from engines.isolation import probe
+
+    if not probe().network:
+        raise PolicyError(
+            "the run must be offline, and this host gives it no network namespace",
+            hint='"wfexs-like doctor" says what the host lacks',
+        )
 
 
 def _earlier(workdir: StagedWorkdir, number: int) -> ResumeFrom:
