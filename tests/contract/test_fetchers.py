@@ -16,6 +16,7 @@ from staging.fetchers.file import SETTLED
 from staging.fingerprints import Fingerprint, Tree
 from staging.identifiers import Identifier
 from staging.plan import Kind
+from tests.support.registries import OCI_MANIFEST, Registry, make_image, sha256, tar_of
 from tests.support.repositories import Repository, serve_repositories
 from tests.support.web import File, WebServer
 
@@ -46,13 +47,15 @@ class Subject:
     """What a fetcher fetches in these tests.
 
     ``change`` changes what ``identifier`` means (``None`` when nothing can). ``missing`` is an identifier of the same
-    scheme for nothing.
+    scheme for nothing. ``content`` is what a file has in it; ``close`` ends what was started for it.
     """
 
     identifier: str
     kind: Kind
     missing: str
     change: Callable[[], object] | None
+    content: bytes = CONTENT
+    close: Callable[[], object] | None = None
 
 
 def _file(folder: Path, web: WebServer) -> Subject:
@@ -124,6 +127,27 @@ def _committer(repository: Repository) -> Callable[[], object]:
     return change
 
 
+def _image(folder: Path, web: WebServer) -> Subject:
+    registry = Registry(folder / "registry").__enter__()
+    image = registry.push("group/sub/tools", "1", make_image(tar_of({"a": b"x"})))
+    other = make_image(tar_of({"a": b"y"}))
+    for blob in other.blobs.values():
+        registry.push_blob("group/sub/tools", blob)
+
+    def change() -> None:
+        registry.push_manifest("group/sub/tools", "1", other.manifest, OCI_MANIFEST)
+
+    base = f"docker://{registry.host}/group/sub/tools"
+    return Subject(f"{base}:1#linux/amd64", Kind.FILE, f"{base}:none", change, image.manifest, registry.stop)
+
+
+def _blob(folder: Path, web: WebServer) -> Subject:
+    registry = Registry(folder / "registry").__enter__()
+    registry.push_blob("tools", CONTENT)
+    base = f"oci-blob://{registry.host}/tools@sha256:"
+    return Subject(base + sha256(CONTENT), Kind.FILE, base + "0" * 64, None, close=registry.stop)
+
+
 SUBJECTS = {
     "file": _file,
     "linked file": _linked_file,
@@ -132,6 +156,8 @@ SUBJECTS = {
     "http": _http,
     "git": pytest.param(_git, marks=pytest.mark.git),
     "git over http": pytest.param(_git_http, marks=pytest.mark.git),
+    "image": pytest.param(_image, marks=pytest.mark.registry),
+    "blob": pytest.param(_blob, marks=pytest.mark.registry),
 }
 
 
@@ -176,7 +202,11 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     with WebServer() as web:
         subject = request.param(tmp_path / "sources", web)
         fetcher = FETCHERS.load(Identifier.parse(subject.identifier).scheme)()
-        yield Bench(fetcher, subject, tmp_path)
+        try:
+            yield Bench(fetcher, subject, tmp_path)
+        finally:
+            if subject.close is not None:
+                subject.close()
 
 
 def _fingerprint(path: Path) -> Fingerprint:
@@ -190,8 +220,8 @@ def test_the_fingerprint_is_that_of_the_bytes_written(bench: Bench) -> None:
     assert fetched.fingerprint == _fingerprint(into)
     assert fetched.kind is bench.subject.kind
     if fetched.kind is Kind.FILE:
-        assert into.read_bytes() == CONTENT
-        assert fetched.size == len(CONTENT)
+        assert into.read_bytes() == bench.subject.content
+        assert fetched.size == len(bench.subject.content)
         assert not into.is_symlink()
         assert fetched.tree is None
     else:
