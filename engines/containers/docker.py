@@ -24,7 +24,7 @@ class Docker(DockerLike):
     """The Docker engine of this machine."""
 
     name = "docker"
-    install_hint = "install it (Debian, Ubuntu: apt-get install docker.io), or use podman"
+    install_hint = "install it (Debian, Ubuntu: apt-get install docker.io)"
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._fault: ContainerError | None = None
@@ -67,13 +67,13 @@ class Docker(DockerLike):
         if "permission denied" in str(told).lower():
             return ContainerError(
                 f"no permission to talk to the Docker engine at {host}",
-                hint="join the group docker (usermod -aG docker USER) and log in again, or use podman",
+                hint="join the group docker (usermod -aG docker USER) and log in again",
                 where=host,
             )
         if "cannot connect" in str(told).lower() or "dial unix" in str(told).lower():
             return ContainerError(
                 f"the Docker engine at {host} does not run",
-                hint="start it (systemctl start docker), set DOCKER_HOST to another, or use podman",
+                hint="start it (systemctl start docker), or set DOCKER_HOST to another",
                 where=host,
             )
         return ContainerError(f"the Docker engine at {host} does not answer: {told}", hint='try "docker info"')

@@ -28,7 +28,7 @@ _NO_HOOKS: Final = "/nonexistent/hooks"
 _LACKING: Final = "not to be had on this host: containers run without"
 _SUBORDINATES: Final = (
     "give yourself some (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER), "
-    'then "podman system migrate"; or use docker'
+    'then "podman system migrate"'
 )
 
 
@@ -45,7 +45,7 @@ class Podman(DockerLike):
     """The podman of this machine and user."""
 
     name = "podman"
-    install_hint = "install it (Debian, Ubuntu: apt-get install podman), or use docker"
+    install_hint = "install it (Debian, Ubuntu: apt-get install podman)"
     # Otherwise it would first ask the container to end, and wait ten seconds.
     removing = ("--time=0",)
 
@@ -64,7 +64,7 @@ class Podman(DockerLike):
         if (major := version.partition(".")[0]).isdecimal() and int(major) < _OLDEST:
             raise ContainerError(
                 f"podman {version} is too old: {_OLDEST}.0 is the first that does what is needed",
-                hint="install a newer one, or use docker",
+                hint="install a newer one",
             )
         if self._host is None:
             self._host = Host(
