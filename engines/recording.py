@@ -242,7 +242,13 @@ class RecordedRun(ABC):
         )
 
     def walls(self, isolation: Isolation) -> dict[str, list[str] | str]:
-        """The part of a child's request that ``engines.child.walls`` goes by; the engine adds its ``libraries``."""
+        """The part of a child's request that ``engines.child.walls`` goes by; the engine adds its ``libraries``.
+
+        Raises:
+            PolicyError: what is to be covered can't be.
+        """
+        if self.request.covered and not isolation.mounts:
+            raise PolicyError("this host lets nothing be mounted, so it can't be shown that what is staged is enough")
         return {
             "content": str(self.request.content),
             "read_only": [*self._read_only()] if isolation.mounts else [],
@@ -250,6 +256,7 @@ class RecordedRun(ABC):
             "hidden": [*self._hidden(isolation)],
             "sealed": [str(self.journal.path), *([str(self.door.folder)] if self.door is not None else [])],
             **({"names": str(self.tmp)} if isolation.network else {}),
+            "covered": [str(one) for one in self.request.covered],
         }
 
     def _hidden(self, isolation: Isolation) -> tuple[str, ...]:

@@ -18,9 +18,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from engines.child import names
+from engines.child.covering import cover, programs
+from engines.child.hiding import hide
 
 # mount(2) flags (linux/mount.h), and the statvfs(3) flags of a mount that a user namespace has to keep.
-_RDONLY, _NOSUID, _NODEV, _REMOUNT, _BIND, _REC = 1, 2, 4, 32, 4096, 16384
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC = 1, 2, 4, 8, 32, 4096, 16384
 _KEPT = {2: 2, 4: 4, 8: 8, 1024: 1024, 2048: 2048, 4096: 1 << 21}
 # mount_setattr(2): its number (the same on every machine but alpha), flags, and struct mount_attr.
 _MOUNT_SETATTR, _AT_FDCWD, _AT_RECURSIVE, _ATTR_RDONLY = 442, -100, 0x8000, 1
@@ -30,6 +32,9 @@ _SET_DUMPABLE, _CAPBSET_DROP, _CAP_AMBIENT, _AMBIENT_CLEAR_ALL = 4, 24, 47, 4
 # capabilities(7): open files by handle, set up networks, raw sockets, load modules, raw devices, look into processes,
 # mount, reboot, make devices.
 _GIVEN_UP = (2, 12, 13, 16, 17, 19, 21, 22, 27)
+# capset(2): struct __user_cap_header_struct, and twice __user_cap_data_struct (effective, permitted, inheritable).
+_CAPABILITY_VERSION = 0x20080522
+_CAPABILITY_HEADER, _CAPABILITY_DATA = struct.Struct("=Ii"), struct.Struct("=6I")
 _TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - they are covered, not used
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108
 
@@ -42,7 +47,8 @@ def close(request: dict[str, Any]) -> bool:
     mount namespace (``read_only`` is empty) nothing is mounted. ``all``: everything but ``writable`` is to be read-only
     (kernel 5.12 and later; before, and where it is forbidden, only what is named is). ``temporary``, with ``all``, is
     the folder that stands in for the machine's own folders for temporary files. ``names`` is one for a file of ours
-    that says whom to ask for names (``engines.child.names``; may be absent).
+    that says whom to ask for names (``engines.child.names``; may be absent). ``hidden`` are sockets of the machine, and
+    folders with some, that nobody in here may find, besides those in ``/run`` (may be absent).
     """
     libc = ctypes.CDLL(None, use_errno=True)
     held = _mount(libc, request) if request.get("read_only") else False
@@ -50,19 +56,39 @@ def close(request: dict[str, Any]) -> bool:
         # Without the right to do so there is nothing to give up either.
         libc.prctl(_CAPBSET_DROP, capability, 0, 0, 0)
     libc.prctl(_CAP_AMBIENT, _AMBIENT_CLEAR_ALL, 0, 0, 0)
+    _hand_nothing_on(libc)
     libc.prctl(_SET_DUMPABLE, 0, 0, 0, 0)
     return held
 
 
+def _hand_nothing_on(libc: Any) -> None:
+    """Empty the inheritable capabilities: root's programs would get those besides what may be got at most.
+
+    ``unshare --keep-caps`` fills them in a user namespace.
+    """
+    header = ctypes.create_string_buffer(_CAPABILITY_HEADER.pack(_CAPABILITY_VERSION, 0))
+    data = ctypes.create_string_buffer(_CAPABILITY_DATA.size)
+    if libc.capget(header, data) != 0:
+        return
+    effective, permitted, _, high_effective, high_permitted, _ = _CAPABILITY_DATA.unpack_from(data)
+    _CAPABILITY_DATA.pack_into(data, 0, effective, permitted, 0, high_effective, high_permitted, 0)
+    if libc.capset(header, data) != 0:
+        print("capabilities could not be taken from what is started", file=sys.stderr)  # noqa: T201
+
+
 def _mount(libc: Any, request: dict[str, Any]) -> bool:
     content = request["content"]
+    if not request.get("all") and os.statvfs(content).f_flag & os.ST_RDONLY:
+        # Put up before we began again with all libraries.
+        return True
+    _cover_all(libc, request)
+    hidden = _hide(libc, request)
     _point_names(libc, request)
     if request.get("all"):
         _close_all(libc, request)
-    elif os.statvfs(content).f_flag & os.ST_RDONLY:
-        # Put up before we began again with all libraries.
-        return True
     try:
+        for path in hidden:
+            _call(libc, None, os.fsencode(path), _REMOUNT | _RDONLY | _NOSUID | _NODEV | _NOEXEC)
         for path in _read_only(request):
             if os.path.exists(path):  # noqa: PTH110
                 _over_itself(libc, path, _RDONLY)
@@ -76,6 +102,43 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
         print(f"what is staged could not be made read-only, so it is only watched: {error}", file=sys.stderr)  # noqa: T201
         return False
     return True
+
+
+def _hide(libc: Any, request: dict[str, Any]) -> tuple[str, ...]:
+    """Cover the sockets of the machine's daemons; the folders that are still to be made read-only."""
+
+    def mount(source: bytes | None, target: str, flags: int, kind: bytes | None) -> None:
+        _call(libc, source, os.fsencode(target), flags, kind=kind)
+
+    return hide(mount, request.get("hidden", ()), _needed(request))
+
+
+def _needed(request: dict[str, Any]) -> list[str]:
+    """The real paths of all that has to be found where it is."""
+    searched = (os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", ""))
+    needed = [
+        *_read_only(request), request["content"], *request["writable"], sys.executable, sys.prefix,
+        *(one for path in searched for one in path.split(":")),
+    ]  # fmt: skip
+    return [os.path.realpath(one) for one in needed if one]
+
+
+def _cover_all(libc: Any, request: dict[str, Any]) -> None:
+    """Let the folders ``covered`` be empty, but for what the run needs (may be absent).
+
+    Raises:
+        OSError: that can't be done; what was to be shown would not be.
+    """
+    folders = request.get("covered", ())
+    if not folders:
+        return
+    searched = (os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", ""))
+    needed = (*_read_only(request), request["content"], *request["writable"], *programs(searched))
+
+    def mount(source: bytes, target: bytes, flags: int, kind: bytes | None) -> None:
+        _call(libc, source, target, flags, kind=kind)
+
+    cover(mount, folders, needed)
 
 
 def _point_names(libc: Any, request: dict[str, Any]) -> None:
@@ -119,12 +182,7 @@ def _cover(libc: Any, request: dict[str, Any]) -> Iterator[str]:
     temporary = request.get("temporary")
     if temporary is None:
         return
-    searched = (os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", ""))
-    needed = [
-        *_read_only(request), request["content"], *request["writable"], sys.executable, sys.prefix,
-        *(one for path in searched for one in path.split(":")),
-    ]  # fmt: skip
-    real = [os.path.realpath(one) for one in needed if one]
+    real = _needed(request)
     for folder in dict.fromkeys(os.path.realpath(one) for one in _TEMPORARY):
         if not os.path.isdir(folder):  # noqa: PTH112
             continue
