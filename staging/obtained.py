@@ -86,6 +86,10 @@ def is_at_hand(request: Request) -> bool:
     return first.scheme in LOCAL and (path is None or path.exists())
 
 
+_GIVEN_UP = "given up"
+"""What a fetcher says that was told to stop, since another one failed."""
+
+
 def most_telling(failures: Sequence[WfexsError]) -> WfexsError:
     """The failure that says most: wrong bytes before a plain "no such thing" before "try again later"."""
 
@@ -94,6 +98,8 @@ def most_telling(failures: Sequence[WfexsError]) -> WfexsError:
             return 0
         if isinstance(error, LockedError):
             return 4
+        if error.message == _GIVEN_UP:
+            return 5
         if isinstance(error, FetchError):
             return 3 if error.transient else 2
         return 1

@@ -168,7 +168,7 @@ class Session:
             NotFoundError: there is no such working directory, or no such run to continue.
             UsageError: that run, or this engine, can't be continued.
         """
-        from wfexs_like.flow.run import run
+        from wfexs_like.flow.run import Host, run
 
         found = self._workdirs.find(workdir)
         return run(
@@ -176,6 +176,7 @@ class Session:
             self.store,
             cache=self.settings.cache,
             params=params or {},
+            host=Host(environment=self.settings.environment, container=self.settings.container),
             resume=_last_unfinished(found) if resume == "last" else resume,
             listener=listener,
             progress=self.progress,

@@ -7,10 +7,11 @@ import os
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from engines.base import Engine, InstalledEngine, Listener, Placement, ResumeFrom, RunRequest, WorkflowInterface
+from engines.containers.base import Containers
 from engines.execution import Execution, Status
 from engines.interface import interface_from_json
 from engines.journal import JOURNAL, replay
@@ -29,6 +30,7 @@ def run(
     *,
     cache: Path,
     params: Mapping[str, Json],
+    host: Host | None = None,
     resume: int | None = None,
     require_offline: bool = False,
     listener: Listener | None,
@@ -37,6 +39,7 @@ def run(
     """Verify, then execute once.
 
     Raises:
+        ContainerError: the container runtime is not to be had here, or can't take an image.
         PolicyError: with ``require_offline``: this host gives a run no network namespace.
         DigestError: a staged file or the engine is no longer what the lock says.
         DefinitionError: an overridden parameter doesn't fit.
@@ -46,7 +49,7 @@ def run(
     if require_offline:
         check_offline()
     with workdir.use():
-        ready = make_ready(workdir, store, cache=cache, params=params, progress=progress)
+        ready = make_ready(workdir, store, cache=cache, params=params, progress=progress, host=host)
         earlier = _earlier(workdir, resume) if resume is not None else None
         number, folder = workdir.new_run()
         request = make_request(ready, workdir, store, number=number, folder=folder, require_offline=require_offline)
@@ -62,20 +65,35 @@ def run(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What a run takes of its user: the environment, which finds container runtimes, and the one that is preferred."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    container: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A working directory that was verified, and the engine that can run it."""
+    """A working directory that was verified, the engine that can run it, and what its steps run in."""
 
     plan: Plan
     engine: Engine
     installed: InstalledEngine
     interface: WorkflowInterface
     overrides: Mapping[str, Json]
+    containers: Containers | None = None
 
 
 def make_ready(
-    workdir: StagedWorkdir, store: ContentStore, *, cache: Path, params: Mapping[str, Json], progress: Progress
+    workdir: StagedWorkdir,
+    store: ContentStore,
+    *,
+    cache: Path,
+    params: Mapping[str, Json],
+    progress: Progress,
+    host: Host | None = None,
 ) -> Ready:
-    """Verify what is staged, and set the engine up; see ``run`` for what is raised."""
+    """Verify what is staged, set the engine up and load the images; see ``run`` for what is raised."""
     plan = workdir.plan()
     workdir.verify(plan, store)
     engine = load_engine(plan.engine)
@@ -83,7 +101,27 @@ def make_ready(
     _check_engine(plan, installed)
     interface = read_interface(workdir)
     overrides = _overrides(engine.bind_override, interface, params)
-    return Ready(plan=plan, engine=engine, installed=installed, interface=interface, overrides=overrides)
+    host = host or Host()
+    containers = None
+    if plan.container != "none":
+        from wfexs_like.flow.containers import containers_for
+
+        containers = containers_for(
+            plan,
+            interface,
+            workdir.content,
+            environment={**host.environment, "WFEXS_LIKE_CACHE": str(cache)},
+            preferred=host.container,
+            progress=progress,
+        )
+    return Ready(
+        plan=plan,
+        engine=engine,
+        installed=installed,
+        interface=interface,
+        overrides=overrides,
+        containers=containers,
+    )
 
 
 def make_request(
@@ -114,6 +152,7 @@ def make_request(
         placement=replace(_placement(plan), require_offline=require_offline),
         store=store.root,
         covered=covered,
+        containers=ready.containers,
     )
 
 

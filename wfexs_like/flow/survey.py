@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from staging import surveying
 from staging.surveying import Surveyed
 from staging.wanted import StagedItem
+from wfexs_like.flow.image_staging import survey_images
 from wfexs_like.flow.stage import StageWork, engine_items, prepare
 from wfexs_like.results import ItemReport, report_item
 
 
 def survey(work: StageWork) -> Iterator[ItemReport]:
-    """The items of the plan-to-be: the workflow and engine as they are, the inputs as their sources describe them."""
+    """The items of the plan-to-be: the workflow and engine as they are, the inputs as their sources describe them.
+
+    Of a container image the manifest tells.
+    """
     prepared = prepare(work)
     known: tuple[StagedItem, ...] = (
         *prepared.workflow.items,
@@ -23,6 +27,7 @@ def survey(work: StageWork) -> Iterator[ItemReport]:
     wanted = (*prepared.inputs.wanted, *prepared.environment.wanted)
     for surveyed in surveying.survey(work.stager, wanted, work.definition.base, locked=work.locked):
         yield _report(surveyed)
+    yield from survey_images(work, prepared.images)
 
 
 def _report(surveyed: Surveyed) -> ItemReport:
