@@ -28,12 +28,14 @@ def start(*, request_fd: int, events_fd: int) -> None:
     _, request, events = take(request_fd, events_fd)
     events.tell("ready", {"pid": os.getpid(), "network": request.get("network", "none")})
     loopback.bring_up()
-    held = walls.close(request)
+    held, code = False, 1
+    doing = "its walls could not be put up"
     try:
+        held = walls.close(request)
+        doing = "Java could not be started"
         code = _supervise(request, events)
     except OSError as error:
-        events.tell("broken", {"message": f"Java could not be started: {error}"})
-        code = 1
+        events.tell("broken", {"message": f"{doing}: {error}"})
     events.tell("ended", {"exit_code": code, "held": held})
     sys.stdout.flush()
     sys.stderr.flush()
