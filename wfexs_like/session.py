@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -22,6 +22,7 @@ from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIss
 from wfexs_like.results import (
     EngineReport,
     ItemReport,
+    Proof,
     StageReport,
     WorkdirReport,
     report_items,
@@ -38,6 +39,7 @@ __all__ = [
     "CrateReport",
     "EngineReport",
     "ItemReport",
+    "Proof",
     "Session",
     "StageReport",
     "Validation",
@@ -156,13 +158,16 @@ class Session:
         *,
         params: Mapping[str, Json] | None = None,
         resume: int | Literal["last"] | None = None,
+        require_offline: bool = False,
         listener: Listener | None = None,
     ) -> Execution:
         """Execute once. A failed workflow is a returned ``Execution``.
 
         With ``resume`` what that run had done is not done again; ``last`` is the last one that failed or was killed.
+        With ``require_offline`` it runs without a network, or not at all.
 
         Raises:
+            PolicyError: it has to be offline, and this host gives it no network namespace.
             DigestError: a staged file or the engine is no longer what the lock says.
             DefinitionError: a parameter doesn't fit.
             NotFoundError: there is no such working directory, or no such run to continue.
@@ -171,6 +176,7 @@ class Session:
         from wfexs_like.flow.run import Host, run
 
         found = self._workdirs.find(workdir)
+        self._sweep(found, found.runs())
         return run(
             found,
             self.store,
@@ -178,6 +184,29 @@ class Session:
             params=params or {},
             host=Host(environment=self.settings.environment, container=self.settings.container),
             resume=_last_unfinished(found) if resume == "last" else resume,
+            require_offline=require_offline,
+            listener=listener,
+            progress=self.progress,
+        )
+
+    def prove(self, workdir: str, *, beside: Path | None = None, listener: Listener | None = None) -> Proof:
+        """Run once with nothing but the staged files to be found, and no network; nothing of that run stays.
+
+        ``beside`` is another folder that nothing may come from, such as the stage file's.
+
+        Raises:
+            PolicyError: this host gives a run no network namespace, or lets nothing be mounted.
+            DigestError: a staged file or the engine is no longer what the lock says.
+        """
+        from wfexs_like.flow.prove import prove
+        from wfexs_like.flow.run import Host
+
+        return prove(
+            self._workdirs.find(workdir),
+            self.store,
+            cache=self.settings.cache,
+            host=Host(environment=self.settings.environment, container=self.settings.container),
+            beside=(self.settings.workdirs, *(() if beside is None else (beside,))),
             listener=listener,
             progress=self.progress,
         )
@@ -252,6 +281,8 @@ class Session:
         found = self._workdirs.find(workdir)
         if force:
             self.cancel(workdir)
+        else:
+            self._sweep(found, found.runs())
         # Whoever ran what was just stopped still has to let go of the working directory.
         deadline = time.monotonic() + (_LETTING_GO if force else 0)
         while True:
@@ -272,7 +303,9 @@ class Session:
         if run is not None and run not in found.runs():
             raise NotFoundError(f"{found.nickname} has no run {run}", hint=f'"wfexs-like show {found.id}" lists them')
         chosen = found.runs() if run is None else (run,)
-        return tuple(number for number in chosen if stop(found.run_folder(number)))
+        stopped = tuple(number for number in chosen if stop(found.run_folder(number)))
+        self._sweep(found, chosen)
+        return stopped
 
     def engines(self) -> tuple[EngineReport, ...]:
         """Every engine with its versions, known or set up. One that can't tell does not hide the others."""
@@ -353,6 +386,19 @@ class Session:
         from staging.stager import Stager
 
         return Stager(self.store, self.progress, self.settings.environment, jobs=self.settings.jobs)
+
+    def _sweep(self, workdir: StagedWorkdir, runs: Sequence[int]) -> None:
+        """Remove what killed runs left in container runtimes."""
+        if not any((workdir.content / "containers").glob("index.json")):
+            return
+        from wfexs_like.flow.sweeping import sweep_dead
+
+        folders = [workdir.run_folder(number) for number in runs]
+        sweep_dead(folders, self._for_containers, self.progress)
+
+    @property
+    def _for_containers(self) -> Mapping[str, str]:
+        return {**self.settings.environment, "WFEXS_LIKE_CACHE": str(self.settings.cache)}
 
     def _work(self, definition: StageDefinition, new: NewWorkdir, locked: Plan | None) -> StageWork:
         from wfexs_like.flow.stage import StageWork

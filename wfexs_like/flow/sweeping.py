@@ -1,0 +1,46 @@
+"""Sweeping: containers that a run left behind when whoever ran it was killed. A daemon keeps them going."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from engines.containers.choosing import choose
+from engines.containers.policy import LABEL
+from engines.journal import JOURNAL, events, is_live
+from staging.errors import WfexsError
+from staging.progress import Progress
+
+
+def sweep_dead(folders: Iterable[Path], environment: Mapping[str, str], progress: Progress) -> tuple[str, ...]:
+    """End and remove what the runs in ``folders`` left; the containers' names. A run that still lives is left alone.
+
+    Where a runtime can't be asked, that is said: nothing else depends on it.
+    """
+    swept: list[str] = []
+    for folder in folders:
+        left = _left_by(folder / JOURNAL)
+        if left is None:
+            continue
+        runtime, uuid = left
+        try:
+            found, _ = choose(runtime, environment)
+            swept += found.sweep(LABEL, uuid)
+        except WfexsError as error:
+            progress.say(f"containers of the killed run {folder.name} may be left in {runtime}: {error.message}")
+    return tuple(swept)
+
+
+def _left_by(journal: Path) -> tuple[str, str] | None:
+    """The runtime and the uuid of a run that broke off while it had containers."""
+    try:
+        if is_live(journal):
+            return None
+        lines = list(events(journal))
+    except (OSError, ValueError, WfexsError):
+        return None
+    first = next((one for one in lines if one["event"] == "run-started"), {})
+    runtime = first.get("runtime")
+    if not isinstance(runtime, dict) or any(one["event"] == "run-ended" for one in lines):
+        return None
+    return str(runtime.get("name")), str(first.get("uuid"))
