@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engines.base import EngineVersion
-from engines.execution import Execution
-from staging.plan import ImageFacts, PlanItem, Role, Trust
+from engines.execution import Attempt, Execution
+from staging.plan import ImageFacts, Json, PlanItem, Role, Trust
 
 if TYPE_CHECKING:
     from staging.wanted import StagedItem
@@ -51,6 +51,24 @@ class StageReport:
     lock_digest: str | None
     items: tuple[ItemReport, ...]
     changes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """How the trial run with nothing but the staged files went; ``form`` is the file at ``path``.
+
+    ``proven``: it came to a good end, cut off from the network, and tried to reach nobody. ``outcome`` is its status,
+    ``watched`` whether attempts were seen.
+    """
+
+    path: Path
+    proven: bool
+    outcome: str
+    error: str | None
+    watched: bool
+    attempts: tuple[Attempt, ...]
+    tail: tuple[str, ...]
+    form: Mapping[str, Json]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -171,9 +171,16 @@ class KnownAnswers:
         return Found("0a1b", "brave-otter", self.root)
 
     def run(
-        self, workdir: str, *, params: Any, resume: Any, listener: Callable[[Mapping[str, Any]], None]
+        self,
+        workdir: str,
+        *,
+        params: Any,
+        resume: Any,
+        require_offline: bool,
+        listener: Callable[[Mapping[str, Any]], None],
     ) -> Execution:
-        self._hear("run", workdir, params, *(() if resume is None else (resume,)))
+        offline = ("offline",) if require_offline else ()
+        self._hear("run", workdir, params, *(() if resume is None else (resume,)), *offline)
         for event in self.events:
             listener(event)
         return self.execution

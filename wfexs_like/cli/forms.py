@@ -11,7 +11,7 @@ from wfexs_like.cli.context import shown_path
 if TYPE_CHECKING:
     from engines.execution import Execution, StepRun
     from staging.plan import Json
-    from wfexs_like.session import CrateReport, ItemReport, StageReport, Validation, WorkdirReport
+    from wfexs_like.session import CrateReport, ItemReport, Proof, StageReport, Validation, WorkdirReport
 
 Form = dict[str, object]
 
@@ -35,9 +35,9 @@ def item_form(item: ItemReport) -> Form:
     return form
 
 
-def stage_form(report: StageReport) -> Form:
-    """The object of ``stage``; ``resolve`` leaves out what does not exist yet."""
-    return {
+def stage_form(report: StageReport, proof: Proof | None = None) -> Form:
+    """The object of ``stage``; ``resolve`` leaves out what does not exist yet, and ``proof`` is told where asked for."""
+    form: Form = {
         "id": report.id,
         "nickname": report.nickname,
         "path": _path(report.path),
@@ -45,6 +45,9 @@ def stage_form(report: StageReport) -> Form:
         "items": [item_form(item) for item in report.items],
         "changes": list(report.changes),
     }
+    if proof is not None:
+        form["proof"] = {**proof.form, "path": _path(proof.path)}
+    return form
 
 
 def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
@@ -53,6 +56,9 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
     ``resumed`` is there only when it continued another run, ``platform`` where the engine runs on something,
     ``container`` where its steps ran in containers.
     """
+    from engines.summary import offline
+
+    reached = offline(execution)
     form: Form = {
         "id": workdir_id,
         "run": execution.run,
@@ -64,6 +70,8 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
         "error": execution.error,
         "engine": f"{execution.engine}@{execution.engine_version}",
         "network": execution.network,
+        "offline": reached,
+        "attempts": reached["attempts"],
         "outputs": {name: placed(value, content) for name, value in execution.outputs.items()},
         "overrides": {name: placed(value, content) for name, value in execution.overrides.items()},
         "steps": [step_form(step) for step in execution.steps],

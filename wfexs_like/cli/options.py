@@ -142,6 +142,26 @@ def resume_option(function: F) -> F:
     )(function)
 
 
+def offline_option(function: F) -> F:
+    """The option ``--require-offline``."""
+    return click.option(
+        "--require-offline",
+        is_flag=True,
+        help="Refuse to run where this host can't cut the run off from the network (exit code 14).",
+    )(function)
+
+
+def proof_option(function: F) -> F:
+    """The option ``--prove-offline``."""
+    return click.option(
+        "--prove-offline",
+        "prove",
+        is_flag=True,
+        help="Then run once with nothing but the staged files to be found and no network; what it makes is thrown "
+        "away. Exit code 8 when it fails, 14 when it tries to reach somebody; what is staged stays either way.",
+    )(function)
+
+
 def stage_file_argument(function: F) -> F:
     """The argument ``STAGE``: a stage file."""
     return click.argument("stage_file", type=click.Path(path_type=Path), metavar="STAGE")(function)

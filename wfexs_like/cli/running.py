@@ -14,6 +14,7 @@ from wfexs_like.cli.render import elapsed, one_line, plain
 if TYPE_CHECKING:
     from engines.execution import Execution, StepRun
     from staging.plan import Json
+    from wfexs_like.session import Proof
 
 TAIL_LINES: Final = 20
 _TAIL_BYTES: Final = 65536
@@ -27,14 +28,22 @@ _UNREACHED: Final = re.compile(
     re.IGNORECASE,
 )
 FAILED: Final = 8
+NOT_OFFLINE: Final = 14
 
 
 def perform(
-    app: App, workdir: str, overrides: Mapping[str, Json], resume: int | Literal["last"] | None = None
+    app: App,
+    workdir: str,
+    overrides: Mapping[str, Json],
+    resume: int | Literal["last"] | None = None,
+    *,
+    require_offline: bool = False,
 ) -> Execution:
     """Run, telling each step as it starts and ends. ``resume`` is the run to go on from."""
     try:
-        return app.session.run(workdir, params=overrides, resume=resume, listener=step_listener(app))
+        return app.session.run(
+            workdir, params=overrides, resume=resume, require_offline=require_offline, listener=step_listener(app)
+        )
     finally:
         app.close()
 
@@ -82,6 +91,29 @@ def exit_code(execution: Execution) -> int:
     return 0 if str(execution.status) == "completed" else FAILED
 
 
+def prove(app: App, workdir: str, stage_file: Path) -> Proof:
+    """Make the trial run, telling each step as it starts and ends, and say how it went."""
+    from wfexs_like.cli.views import proof_words
+
+    try:
+        proof = app.session.prove(workdir, beside=stage_file.resolve().parent, listener=step_listener(app))
+    finally:
+        app.close()
+    if proof.proven:
+        for line in proof_words(proof):
+            app.say(line)
+    else:
+        app.complain(plain("\n".join(proof_words(proof))))
+    return proof
+
+
+def proof_exit_code(proof: Proof | None) -> int:
+    """0 when nothing was asked for or all is well, 8 when the trial failed, 14 when it tried to reach somebody."""
+    if proof is None or proof.proven:
+        return 0
+    return NOT_OFFLINE if proof.outcome == "completed" else FAILED
+
+
 def tell_failure(app: App, workdir: str, execution: Execution) -> None:
     """Say why a run failed: a sentence, then the last lines of the step that did."""
     status = str(execution.status)
@@ -97,7 +129,8 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
         lines += [f"the last lines of {shown_path(log)}:", *(f"  | {line}" for line in tail)]
     elif execution.tail:
         lines += ["the last lines that it wrote:", *(f"  | {line[:_LINE_LENGTH]}" for line in execution.tail)]
-    if execution.network == "namespace" and _wants_network((reason or "", *tail, *execution.tail)):
+    wants = execution.attempts or _wants_network((reason or "", *tail, *execution.tail))
+    if execution.network == "namespace" and wants:
         lines.append(
             "wfexs-like: hint: this run has no network: stage what it needs, as a parameter or in the workflow"
         )

@@ -24,12 +24,13 @@ from wfexs_like.cli.render import (
 )
 
 if TYPE_CHECKING:
-    from engines.execution import Execution
+    from engines.execution import Attempt, Execution
     from staging.plan import Json
-    from wfexs_like.session import CrateReport, ItemReport, StageReport, Validation, WorkdirReport
+    from wfexs_like.session import CrateReport, ItemReport, Proof, StageReport, Validation, WorkdirReport
 
 SHOWN_ITEMS = 40
 SHOWN_STEPS = 40
+SHOWN_ATTEMPTS = 20
 SHOWN_ISSUES = 100
 
 
@@ -108,8 +109,53 @@ def run_view(execution: Execution, content: Path, *, colour: bool = False) -> st
         reused = sum(step.cached for step in execution.steps)
         tasks = f"{reused} of {counted(len(execution.steps), 'task')}" if reused else "nothing"
         lines.append(f"  continued run {execution.resumed}: {tasks} taken from there")
+    lines += attempts_lines(execution.attempts, execution.attempts_unlisted)
     lines += outputs_lines(execution.outputs, content)
     return "\n".join(lines)
+
+
+UNSEEN = (
+    "what can't be seen: traffic over Unix sockets to daemons, over shared file systems, "
+    "and of file systems that the kernel has mounted"
+)
+
+
+def attempts_lines(attempts: Sequence[Attempt], unlisted: int = 0) -> list[str]:
+    """What a run tried to reach, and did not; nothing when it tried nothing."""
+    if not attempts:
+        return []
+    told = list(dict.fromkeys(_attempt_words(one) for one in attempts))
+    more = len(told) - SHOWN_ATTEMPTS
+    line = f"  tried to connect: {', '.join(told[:SHOWN_ATTEMPTS])}"
+    if more > 0 or unlisted:
+        line += f" and {max(0, more) + unlisted} more"
+    return [plain(line)]
+
+
+def _attempt_words(one: Attempt) -> str:
+    if one.protocol == "dns":
+        asked = f"{one.name} (DNS" + (f" at {one.address}" if one.address else "")
+    else:
+        address = f"[{one.address}]" if one.port is not None and ":" in (one.address or "") else one.address
+        where = f"{address}:{one.port}" if one.port is not None else f"{address}"
+        asked = where + (" (" if one.protocol == "tcp" else f" ({one.protocol}")
+    who = f"step {one.step}" if one.step else one.program
+    words = asked + (("" if asked.endswith("(") else ", ") + who if who else "")
+    return words.removesuffix(" (") if words.endswith(" (") else f"{words})"
+
+
+def proof_words(proof: Proof) -> list[str]:
+    """What is said after a trial run, a sentence a line."""
+    if proof.proven:
+        seen = "it tried to reach nobody" if proof.watched else "what it tried to reach could not be watched"
+        words = [f"proven: the workflow ran with nothing but what is staged, without a network; {seen}"]
+    elif proof.outcome == "completed":
+        words = ["not proven: the workflow ran without a network, but tried to reach somebody"]
+    else:
+        words = ["not proven: with nothing but what is staged the workflow " + (proof.error or proof.outcome)]
+        words += [f"  | {line}" for line in proof.tail]
+    words += attempts_lines(proof.attempts)
+    return [*words, f"proof: {shown_path(proof.path)}", UNSEEN]
 
 
 def outputs_lines(outputs: Mapping[str, Json], content: Path) -> list[str]:
@@ -203,6 +249,8 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
     took = elapsed(run.started, run.ended)
     after = f" after {duration(took)}" if took is not None else ""
     network = "no network" if run.network == "namespace" else "network not isolated"
+    if run.network == "namespace" and not run.watched:
+        network += ", not watched"
     continued = f", continued run {run.resumed}" if run.resumed is not None else ""
     ground = "".join(f", {name} {version}" for name, version in run.platform.items())
     if run.runtime is not None:
@@ -223,4 +271,7 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
         )
     if len(run.steps) > SHOWN_STEPS:
         lines.append(f"  and {len(run.steps) - SHOWN_STEPS} more steps")
+    lines += attempts_lines(run.attempts, run.attempts_unlisted)
+    if run.containers_watched is False:
+        lines.append("  what its containers tried to reach could not be watched")
     return [*lines, *outputs_lines(run.outputs, content), ""]

@@ -99,12 +99,47 @@ _DEFS: Final[dict[str, Schema]] = {
             "error": _or_null(_TEXT),
             "engine": _TEXT,
             "network": _TEXT,
+            "offline": _ref("offline"),
+            "attempts": _list(_ref("attempt")),
             "logs": _list(_TEXT),
             "resumed": _COUNT,
             "platform": {"type": "object", "additionalProperties": _TEXT},
             "container": _object(
                 {"runtime": _TEXT, "images": _list(_object({"name": _TEXT, "digest": _DIGEST, "id": _DIGEST}))}
             ),
+        },
+    ),
+    "attempt": _object(
+        {
+            "protocol": _TEXT,
+            "address": _or_null(_TEXT),
+            "port": _or_null(_COUNT),
+            "name": _or_null(_TEXT),
+            "count": {"type": "integer", "minimum": 1},
+            "step": _or_null(_TEXT),
+        },
+        {"program": _or_null(_TEXT), "time": _or_null(_TIME)},
+    ),
+    "offline": _object(
+        {"isolated": _FLAG, "watched": _FLAG, "attempts": _list(_ref("attempt"))},
+        {"containers_watched": _FLAG, "unwatched_because": _TEXT, "unlisted": _COUNT},
+    ),
+    "proof": _object(
+        {
+            "path": _TEXT,
+            "time": _TIME,
+            "lock_digest": _TEXT,
+            "proven": _FLAG,
+            "outcome": _one_of("completed", "failed", "killed"),
+            "error": _or_null(_TEXT),
+            "offline": _ref("offline"),
+        },
+        {
+            "schema": _TEXT,
+            "engine": _TEXT,
+            "host": {"type": "object"},
+            "started": _or_null(_TIME),
+            "ended": _or_null(_TIME),
         },
     ),
     "value": {
@@ -130,7 +165,7 @@ _DEFS: Final[dict[str, Schema]] = {
             "lock": _ref("lock"),
             "items": _list(_ref("item")),
         },
-        {"changes": _list(_TEXT)},
+        {"changes": _list(_TEXT), "proof": _ref("proof")},
     ),
     "exported": _object(
         {
@@ -218,7 +253,7 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
         _object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT, "lock": _object({"path": _TEXT, "digest": _TEXT})}),
     ),
     "run": (_ref("run"),),
-    "execute": (_object({"stage": _ref("staged"), "run": _ref("run"), "crate": _or_null(_ref("exported"))}),),
+    "execute": (_object({"stage": _ref("staged"), "run": _or_null(_ref("run")), "crate": _or_null(_ref("exported"))}),),
     "crate": (_ref("exported"),),
     "list": (_object({"workdirs": _list(_ref("workdir"))}),),
     "show": (_ref("workdir"), _object({"items": _list(_ref("item")), "runs": _list(_ref("run"))})),

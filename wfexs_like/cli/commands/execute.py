@@ -14,12 +14,15 @@ from wfexs_like.cli.forms import Form, crate_form, run_form, stage_form
 from wfexs_like.cli.options import (
     crate_options,
     lock_options,
+    offline_option,
     param_option,
+    proof_option,
     split_include,
     split_params,
     stage_file_argument,
 )
-from wfexs_like.cli.running import exit_code, perform, tell_failure
+from wfexs_like.cli.running import exit_code, perform, proof_exit_code, tell_failure
+from wfexs_like.cli.running import prove as prove_offline
 from wfexs_like.cli.views import crate_view, run_view, stage_words
 
 
@@ -27,6 +30,8 @@ from wfexs_like.cli.views import crate_view, run_view, stage_words
 @stage_file_argument
 @lock_options
 @param_option
+@offline_option
+@proof_option
 @click.option("--crate", type=click.Path(path_type=Path), metavar="DEST", help="Export a retrospective crate to DEST.")
 @crate_options
 @click.pass_obj
@@ -43,6 +48,8 @@ def command(
     update: bool,
     no_validate: bool,
     rehash: bool,
+    require_offline: bool,
+    prove: bool,
 ) -> int:
     """A crate is made of a failed run too; exit code 8 says that it failed."""
     overrides, parts = split_params(params), split_include(include)
@@ -57,10 +64,14 @@ def command(
     content = staged.content
     for line in stage_words(staged):
         app.say(line)
-    execution = perform(app, staged.id, overrides)
+    proof = prove_offline(app, staged.id, stage_file) if prove else None
+    if proof_exit_code(proof):
+        app.emit("execute", {"stage": stage_form(staged, proof), "run": None, "crate": None}, lambda: staged.id or "")
+        return proof_exit_code(proof)
+    execution = perform(app, staged.id, overrides, require_offline=require_offline)
     tell_failure(app, staged.id, execution)
     result: Form = {
-        "stage": stage_form(staged),
+        "stage": stage_form(staged, proof),
         "run": run_form(execution, workdir_id=staged.id, content=content),
         "crate": None,
     }

@@ -9,7 +9,7 @@ import click
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App
 from wfexs_like.cli.forms import run_form
-from wfexs_like.cli.options import param_option, resume_option, split_params, workdir_argument
+from wfexs_like.cli.options import offline_option, param_option, resume_option, split_params, workdir_argument
 from wfexs_like.cli.running import exit_code, perform, tell_failure
 from wfexs_like.cli.views import run_view
 
@@ -18,8 +18,11 @@ from wfexs_like.cli.views import run_view
 @workdir_argument
 @param_option
 @resume_option
+@offline_option
 @click.pass_obj
-def command(app: App, workdir: str, params: tuple[str, ...], resume: int | Literal["last"] | None) -> int:
+def command(
+    app: App, workdir: str, params: tuple[str, ...], resume: int | Literal["last"] | None, *, require_offline: bool
+) -> int:
     """Each run has a number, outputs and logs of its own. Exit code 8 when the workflow failed.
 
     The VALUE of --param is read as the type of the workflow's input: 5 is a number for an int, a text for a string.
@@ -29,7 +32,7 @@ def command(app: App, workdir: str, params: tuple[str, ...], resume: int | Liter
     """
     overrides = split_params(params)
     found = app.session.locate(workdir)
-    execution = perform(app, found.id, overrides, resume)
+    execution = perform(app, found.id, overrides, resume, require_offline=require_offline)
     tell_failure(app, found.id, execution)
     app.emit(
         "run",

@@ -9,18 +9,24 @@ import click
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.forms import stage_form
-from wfexs_like.cli.options import lock_options, stage_file_argument
+from wfexs_like.cli.options import lock_options, proof_option, stage_file_argument
+from wfexs_like.cli.running import proof_exit_code
+from wfexs_like.cli.running import prove as prove_offline
 from wfexs_like.cli.views import stage_words
 
 
 @click.command("stage", cls=VerbCommand)
 @stage_file_argument
 @lock_options
+@proof_option
 @click.pass_obj
-def command(app: App, stage_file: Path, locked: Path | None, *, update: bool, nickname: str | None) -> None:
+def command(app: App, stage_file: Path, locked: Path | None, *, update: bool, nickname: str | None, prove: bool) -> int:
     """Standard output gets the id of the new working directory and nothing else."""
     report = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname)
     app.close()
     for line in stage_words(report):
         app.say(line)
-    app.emit("stage", stage_form(report), lambda: report.id or shown_path(report.path or stage_file))
+    assert report.id is not None
+    proof = prove_offline(app, report.id, stage_file) if prove else None
+    app.emit("stage", stage_form(report, proof), lambda: report.id or shown_path(report.path or stage_file))
+    return proof_exit_code(proof)
