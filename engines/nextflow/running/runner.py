@@ -25,6 +25,7 @@ from engines.nextflow.reading.plugin_index import declaration
 from engines.nextflow.running.belonging import Belonging
 from engines.nextflow.running.engine_state import ENGINE_STATE, Resumption, put_away, state_digest
 from engines.nextflow.running.hearing import FORGED, Hearing
+from engines.nextflow.running.image_needs import lacking
 from engines.nextflow.running.last_error import last_error, log_lines, unpublished
 from engines.nextflow.running.masking import Mask
 from engines.nextflow.running.overlay import overlay
@@ -84,6 +85,8 @@ class _NextflowRun(RecordedRun):
         self.teller = Teller(self.relative, self.belonging)
         self.work = request.folder / "engine" / "work"
         self.outputs = request.folder / "outputs"
+        self.images: dict[str, str] = {}
+        """The images of tasks by their hashes, in a run with containers."""
         self.published: dict[str, list[str]] = {}
         self.products: list[str] = []
         self.hearing = Hearing()
@@ -218,6 +221,10 @@ class _NextflowRun(RecordedRun):
         if told is None:
             return
         kind = told["event"]
+        if kind == "task-submitted" and told.get("workdir"):
+            self.steps_in[self.relative.path(told["workdir"])] = told["name"]
+        if kind == "task-submitted" and told.get("container") and self.door is not None:
+            self.images[told["hash"]] = told["container"]
         if kind == "published":
             self._note_published(told["target"], told.get("source") or "")
         work = self._seal(told) if kind == "task-completed" else None
@@ -328,12 +335,26 @@ class _NextflowRun(RecordedRun):
             return {"error": FORGED if self.hearing.is_forged else self.intruder, "error_kind": PolicyError.kind}
         if self.failed is not None:
             step = self.failed
+            lack = self._lack(step)
+            if lack is not None:
+                words = f"task {step['name']!r} failed: {lack}"
+                return {"error": words, "error_kind": ContainerError.kind, "tail": self._tail(step)}
             reason = step["error"] if step["exit_code"] else self._cause() or step["error"]
             return {"error": f"task {step['name']!r} failed: {reason}", "tail": self._tail(step)}
         if exit_code != 0:
             words = [self.relative.text(line) for line in last_words(self.log, _TAIL)]
             return {"error": self._engine_failure(exit_code, words), "tail": words}
         return self._breach() or self._unfinished(exit_code)
+
+    def _lack(self, step: Mapping[str, Any]) -> str | None:
+        """What the image of a failed task lacks for the engine; ``None`` for one that failed otherwise."""
+        image = self.images.get(step["id"])
+        if image is None or not step["exit_code"]:
+            return None
+        program = lacking(step["exit_code"], self._tail(step))
+        return (
+            None if program is None else f"the image {image} has no {program}, which Nextflow needs in every container"
+        )
 
     def _breach(self) -> dict[str, Any] | None:
         """What the run took in or handed out that is not its own."""
