@@ -96,7 +96,7 @@ class RegistryFetcher:
             return pin
         reference, _ = ImageReference.of_identifier(pin.identifier)
 
-        def ask(place: Place) -> int | None:
+        def ask(place: Place, context: FetchContext) -> int | None:
             return self._asked("HEAD", place, {}, context, lambda answer: None if answer.encoding else answer.length)
 
         return replace(pin, size=self._client(context).first_of(reference, _blob(reference), context, ask))
@@ -168,7 +168,7 @@ class RegistryFetcher:
                 return None
             return _Found(digest=digest.group(1), media_type=answer.media_type, size=answer.length)
 
-        def ask(place: Place) -> _Found | None:
+        def ask(place: Place, context: FetchContext) -> _Found | None:
             try:
                 return self._asked("HEAD", place, _ACCEPT, context, take)
             except FetchError as error:
@@ -185,7 +185,7 @@ class RegistryFetcher:
         def take(answer: Answer) -> tuple[Answer, bytes]:
             return answer, read_small(answer, context, reference.identifier(), MAX_MANIFEST)
 
-        def ask(place: Place) -> _Found:
+        def ask(place: Place, context: FetchContext) -> _Found:
             answer, content = self._asked("GET", place, _ACCEPT, context, take)
             said = _DIGEST.fullmatch(answer.headers.get("docker-content-digest", ""))
             actual = hashlib.sha256(content).hexdigest()
@@ -202,7 +202,7 @@ class RegistryFetcher:
     # -- blobs -------------------------------------------------------------------------------------------------------
 
     def _fetch_blob(self, reference: ImageReference, into: Path, context: FetchContext) -> Fetched:
-        def ask(place: Place) -> Fetched:
+        def ask(place: Place, context: FetchContext) -> Fetched:
             for left in reversed(range(_TRIES)):
                 fetched = self._download(place, into, context)
                 actual = fetched.fingerprint.digest

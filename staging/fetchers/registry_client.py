@@ -67,24 +67,33 @@ class RegistryClient:
         self._schemes: dict[str, str] = {}
         self._authorised: dict[tuple[str, str], str] = {}
         self._credentials: dict[tuple[str, str], Credential | None] = {}
+        self._dead: set[str] = set()
         self._guard = threading.Lock()
         self._local = threading.local()
 
-    def first_of(self, reference: ImageReference, path: str, context: FetchContext, ask: Callable[[Place], T]) -> T:
+    def first_of(
+        self, reference: ImageReference, path: str, context: FetchContext, ask: Callable[[Place, FetchContext], T]
+    ) -> T:
         """What ``ask`` has from the first place that gives it: the registry's mirrors, then itself.
+
+        A mirror is asked but once, and no more where it didn't answer: there is always another place.
 
         Raises:
             FetchError, DigestError: none does; what the last one said.
         """
         *mirrors, last = self._registries.endpoints(reference.host)
         for mirror in mirrors:
+            if mirror.host in self._dead:
+                continue
             try:
-                return ask(Place(endpoint=mirror, reference=reference, path=path))
+                return ask(Place(endpoint=mirror, reference=reference, path=path), replace(context, retries=0))
             except (FetchError, DigestError) as error:
                 if context.cancelled.is_set():
                     raise
+                if isinstance(error, FetchError) and error.transient:
+                    self._dead.add(mirror.host)
                 context.progress.say(f"{reference}: {error.message}; trying the next place")
-        return ask(Place(endpoint=last, reference=reference, path=path))
+        return ask(Place(endpoint=last, reference=reference, path=path), context)
 
     @contextmanager
     def ask(
