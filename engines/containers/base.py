@@ -38,11 +38,16 @@ class StagedImage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """A path of this machine that a container sees at ``target``; read-only unless ``writable``."""
+    """A path of this machine that a container sees at ``target``; read-only unless ``writable``.
+
+    ``held`` is another path of the same folder: that of a descriptor of ours, which can't come to mean another folder
+    before it is mounted. It is of use to who mounts in our own mount namespace.
+    """
 
     source: Path
     target: str
     writable: bool = False
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

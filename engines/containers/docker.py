@@ -7,12 +7,13 @@ what they make belongs to the user. Source: "docker run" and "Docker Engine API"
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from engines.containers.base import Dark, Order, RuntimeFacts, StagedImage
-from engines.containers.docker_endpoint import endpoint_environment
+from engines.containers.base import Dark, Mount, Order, RuntimeFacts, StagedImage
+from engines.containers.docker_endpoint import endpoint_environment, shares_mounts
 from engines.containers.docker_like import DockerLike, parsed
-from engines.containers.orders import Limits, capability_options, limit_options, name_options, place_options
+from engines.containers.orders import Limits, capability_options, csv_line, limit_options, name_options, place_options
 from staging.errors import ContainerError
 from staging.process import Completed
 
@@ -25,6 +26,7 @@ class Docker(DockerLike):
 
     name = "docker"
     install_hint = "install it (Debian, Ubuntu: apt-get install docker.io)"
+    wants_layout = True
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._fault: ContainerError | None = None
@@ -34,6 +36,7 @@ class Docker(DockerLike):
             self._fault, found = error, {}
         super().__init__(found)
         self._info: Mapping[str, Any] | None = None
+        self._with_us: bool | None = None
 
     def about(self) -> RuntimeFacts:
         """As ``ContainerRuntime.about``."""
@@ -52,7 +55,15 @@ class Docker(DockerLike):
 
     def argv(self, order: Order) -> tuple[str, ...]:
         """As ``ContainerRuntime.argv``; what the engine said of itself when it was first asked goes into it."""
-        return docker_argv(order, self._asked(), self.image_id(order.image))
+        return docker_argv(order, self._asked(), self.image_id(order.image), held=self._mounts_with_us())
+
+    def _mounts_with_us(self) -> bool:
+        """Whether the engine mounts volumes in the mount namespace that we are in; only root can tell."""
+        if self._with_us is None:
+            self._with_us = "rootless" not in _security(self._asked()) and shares_mounts(
+                self._environment["DOCKER_HOST"]
+            )
+        return self._with_us
 
     def _asked(self) -> Mapping[str, Any]:
         if self._info is None:
@@ -79,8 +90,13 @@ class Docker(DockerLike):
         return ContainerError(f"the Docker engine at {host} does not answer: {told}", hint='try "docker info"')
 
 
-def docker_argv(order: Order, info: Mapping[str, Any], image: str) -> tuple[str, ...]:
-    """The command line; ``info`` is what ``docker info`` says of the engine, ``image`` the id (hex)."""
+def docker_argv(order: Order, info: Mapping[str, Any], image: str, *, held: bool = False) -> tuple[str, ...]:
+    """The command line; ``info`` is what ``docker info`` says of the engine, ``image`` the id (hex).
+
+    ``held``: what is mounted is named by our descriptor where there is one (``Mount.held``).
+    """
+    by_descriptor = [one for one in order.mounts if held and one.held is not None]
+    order = replace(order, mounts=tuple(one for one in order.mounts if one not in by_descriptor))
     rootless = "rootless" in _security(info)
     user = (0, 0) if rootless and order.user is not None else order.user
     return (
@@ -93,11 +109,22 @@ def docker_argv(order: Order, info: Mapping[str, Any], image: str) -> tuple[str,
         *capability_options(root=user is None or user[0] == 0),
         *limit_options(order, _limits(info)),
         *place_options(order),
+        *(f"--mount={_held_option(one)}" for one in by_descriptor),
         *(() if order.gpus is None else (f"--gpus={order.gpus}",)),
         *(() if order.entrypoint is None else (f"--entrypoint={order.entrypoint}",)),
         f"sha256:{image}",
         *order.command,
     )
+
+
+def _held_option(mount: Mount) -> str:
+    """A mount of our descriptor: the engine itself mounts a volume's device, and in the mount namespace it is in.
+
+    The container's own mounts are made in another, where a descriptor's folder can't be mounted from.
+    """
+    fields = ["type=volume", f"target={mount.target}", "volume-nocopy=true", *(() if mount.writable else ("readonly",))]
+    options = ("type=none", "o=bind", f"device={mount.held}")
+    return csv_line([*fields, *(f"volume-opt={one}" for one in options)])
 
 
 def _network(dark: Dark) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import socket
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +23,7 @@ DEFAULT: Final = "unix:///var/run/docker.sock"
 _NO_CONFIGURATION: Final = "/nonexistent/docker"
 _ALWAYS: Final = ("PATH", "HOME", "DOCKER_API_VERSION")
 _TLS: Final = ("DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH")
+_CREDENTIALS: Final = struct.Struct("=3i")
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -43,6 +46,22 @@ def endpoint_environment(environment: Mapping[str, str]) -> dict[str, str]:
         found |= _context_environment(folder, context)
     _must_be_here(found["DOCKER_HOST"])
     return found
+
+
+def shares_mounts(host: str) -> bool:
+    """Whether an engine is in our own mount namespace. Who isn't root can't tell of an engine that is."""
+    address = host.removeprefix("unix://")
+    if address == host:
+        return False
+    try:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(1.0)
+            connection.connect(address)
+            peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+        pid, _, _ = _CREDENTIALS.unpack(peer)
+        return pid > 0 and Path(f"/proc/{pid}/ns/mnt").samefile("/proc/self/ns/mnt")
+    except OSError:
+        return False
 
 
 def _current_context(folder: Path) -> str:

@@ -11,11 +11,11 @@ import itertools
 import os
 import secrets
 import shlex
-import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -28,9 +28,10 @@ from engines.containers.base import Containers, Dark, Order
 from engines.containers.calls import read_run
 from engines.containers.hearing import Caller, Hearing
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
-from engines.containers.sources import Held, hold
+from engines.containers.sources import Held
 from engines.containers.watching import Watch
 from engines.journal import timestamp
+from engines.stopping import clear
 from staging.errors import ContainerError, PolicyError, WfexsError, from_os_error
 from staging.process import Child, base_environment, start
 
@@ -100,7 +101,7 @@ class Door:
             writable_root=writable_root,
         )
         self.folder = folder / FOLDER
-        self._scratch = self._bounds.folder / "tmp" / "containers"
+        self._scratch = self._bounds.folder / FOLDER / "containers"
         self._tell = tell
         self._network = network
         self._say = say
@@ -150,7 +151,9 @@ class Door:
         if self._sweep:
             # One that was just being made when it was to end may have come to be afterwards.
             self._attempt(lambda: self.containers.runtime.sweep(LABEL, self._bounds.uuid))
-        shutil.rmtree(self.folder, ignore_errors=True)
+        clear(self.folder)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     # -- calls -----------------------------------------------------------------------------------------------------
 
@@ -227,8 +230,9 @@ class Door:
             if scratch in mount.source.parents:
                 mount.source.mkdir(parents=True)
                 mount.source.chmod(0o1777)
-        held = hold(self._bounds.content, order.mounts)
+        held = Held(self._bounds.content, order.mounts)
         try:
+            order = replace(order, mounts=tuple(held.fixed(one, scratch / "files") for one in order.mounts))
             running = self._admit(_Running(order=order, called=call.name))
             try:
                 self._leave_id(call.cidfile, caller.cwd, order.name)
@@ -240,6 +244,7 @@ class Door:
                 running.ended.set()
         finally:
             held.close()
+            clear(scratch)
 
     def _mention(self, dropped: tuple[str, ...]) -> None:
         for option in dropped:
@@ -286,7 +291,11 @@ class Door:
     def _start(self, caller: Caller, running: _Running, held: Held) -> int:
         order, runtime = running.order, self.containers.runtime
         stdin, stdout, stderr = caller.streams
-        masked = replace(order, environment=dict.fromkeys(order.environment, "..."))
+        told = replace(
+            order,
+            environment=dict.fromkeys(order.environment, "..."),
+            mounts=tuple(replace(one, held=None) for one in order.mounts),
+        )
         self._tell(
             {
                 "event": "container-started",
@@ -295,7 +304,7 @@ class Door:
                 "image": order.image.name,
                 "id": f"sha256:{order.image.config}",
                 "digest": f"sha256:{order.image.digest}",
-                "argv": list(runtime.argv(masked)),
+                "argv": list(runtime.argv(told)),
             }
         )
         code: int | None = None
@@ -334,7 +343,7 @@ class Door:
 
     def _look(self, held: Held, running: _Running, child: Child) -> None:
         """Whether what was mounted is what was decided on: something else may have been put in its place meanwhile."""
-        moved = held.moved(self._bounds.content)
+        moved = held.moved()
         if moved is not None:
             self._end(running, child)
             raise PolicyError(

@@ -1,7 +1,8 @@
 """Sources: what a container is given to see is held open, so that it can be told whether it still is that.
 
 A path is decided on first and mounted later, by somebody else. Meanwhile what runs in the run's folder may put a link
-in its place.
+in its place. A container runtime takes paths; it makes a container's mounts in a mount namespace of the container's
+own, where what we hold open can't be mounted from. So that is prevented where it can be, and looked for everywhere.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from engines.containers.base import Mount
@@ -18,24 +20,49 @@ _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Held:
-    """Sources of mounts, held open until ``close``."""
+    """Sources of mounts, held open until ``close``. Those below the folders of ``root`` are looked at step by step.
 
-    def __init__(self) -> None:
-        self._descriptors: list[tuple[Path, int]] = []
+    Raises:
+        PolicyError: one is not there, is reached by a link, or is neither a file nor a folder.
+    """
 
-    def add(self, root: Path, source: Path) -> None:
-        """Open ``source``, which lies at or below ``root``, step by step: no link is followed.
+    def __init__(self, root: Path, mounts: Iterable[Mount]) -> None:
+        self._root = root
+        self._descriptors: dict[Path, int] = {}
+        try:
+            for one in mounts:
+                if one.source not in self._descriptors:
+                    self._descriptors[one.source] = _walk(root, one.source)
+        except BaseException:
+            self.close()
+            raise
 
-        Raises:
-            PolicyError: it is not there, or is neither a file nor a folder.
+    def fixed(self, mount: Mount, safe: Path) -> Mount:
+        """The mount, so that nothing else can be put in its place where something of the run could be written to.
+
+        A folder is named by our descriptor besides. A file gets another name in the new folder ``safe``, which nobody
+        else writes to.
         """
-        self._descriptors.append((source, _walk(root, source)))
+        if not mount.writable:
+            return mount
+        held = self._descriptors[mount.source]
+        own = f"/proc/{os.getpid()}/fd/{held}"
+        if stat.S_ISDIR(os.fstat(held).st_mode):
+            return replace(mount, held=own)
+        safe.mkdir(parents=True, exist_ok=True)
+        name = safe / f"file-{held}"
+        try:
+            os.link(own, name, follow_symlinks=True)
+        except OSError:
+            # The file system has no links: whether it was exchanged is seen afterwards.
+            return mount
+        return replace(mount, source=name)
 
-    def moved(self, root: Path) -> Path | None:
-        """The first source that is no longer what it was when it was added."""
-        for source, held in self._descriptors:
+    def moved(self) -> Path | None:
+        """The first source that is no longer what it was."""
+        for source, held in self._descriptors.items():
             try:
-                now = _walk(root, source)
+                now = _walk(self._root, source)
             except PolicyError:
                 return source
             try:
@@ -48,19 +75,7 @@ class Held:
     def close(self) -> None:
         """Let go of them."""
         while self._descriptors:
-            os.close(self._descriptors.pop()[1])
-
-
-def hold(root: Path, mounts: Iterable[Mount]) -> Held:
-    """Hold the source of each mount; see ``Held.add``."""
-    held = Held()
-    try:
-        for one in mounts:
-            held.add(root, one.source)
-    except BaseException:
-        held.close()
-        raise
-    return held
+            os.close(self._descriptors.popitem()[1])
 
 
 def _walk(root: Path, source: Path) -> int:
