@@ -1,4 +1,4 @@
-"""Apptainer (also SingularityCE): no daemon; an image is converted once to a file (SIF) and kept by its manifest digest.
+"""Apptainer (also SingularityCE): no daemon; an image is converted once to a file (SIF), kept by its manifest digest.
 
 Not exercised by real runs in this project's tests, which is said in the notes of ``about``: what a command line is made
 of follows the documentation. Source: the user guides of Apptainer 1.2 and SingularityCE 3.11 ("exec", "run", "build",
@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from engines.containers.archive import write_archive
+from engines.containers.archive import descriptor, write_archive
 from engines.containers.base import Mount, Order, RuntimeFacts, Say, StagedImage
 from engines.containers.orders import csv_line, mount_option, picked
 from staging.errors import ContainerError, DiskError, from_os_error
@@ -26,7 +26,6 @@ OLDEST: Final[Mapping[str, tuple[int, int]]] = {"apptainer": (1, 2), "singularit
 """The first versions with every option that is used here."""
 
 _TAKEN: Final = ("PATH", "HOME", "USER", "XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS")
-_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 _VERSION: Final = re.compile(r"(\d+)\.(\d+)[\w.+-]*")
 _FULL: Final = ("no space left on device", "disk quota exceeded")
 _OWN_TEMPORARY: Final = frozenset({"/tmp", "/var/tmp"})  # noqa: S108 - names in a container
@@ -108,7 +107,7 @@ class Apptainer:
         """As ``ContainerRuntime.argv``."""
         return apptainer_argv(order, self._file(order.image), program=self._program)
 
-    def stop(self, name: str) -> None:  # noqa: ARG002 - the protocol's
+    def stop(self, name: str) -> None:
         """Nothing to do: a container of apptainer is a process of ours, and ends with it."""
 
     def sweep(self, label: str, value: str) -> tuple[str, ...]:  # noqa: ARG002 - the protocol's
@@ -211,6 +210,5 @@ def _link_layout(image: StagedImage, layout: Path) -> None:
     layout.mkdir()
     (layout / "blobs").symlink_to((image.layout / "blobs").resolve())
     (layout / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}', encoding="utf-8")
-    size = image.blob(image.digest).stat().st_size
-    manifest = {"mediaType": _MANIFEST, "digest": f"sha256:{image.digest}", "size": size}
-    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [manifest]}), encoding="utf-8")
+    index = {"schemaVersion": 2, "manifests": [descriptor(image)]}
+    (layout / "index.json").write_text(json.dumps(index), encoding="utf-8")

@@ -1,9 +1,8 @@
 """An image as one stream that ``docker load`` and ``podman load`` read, made on the way from an OCI layout's blobs.
 
-The stream is a docker-archive (``manifest.json`` with ``RepoTags`` null, so that no tag is made) and an OCI layout at
-once: an engine whose image store keeps manifests reads the latter and has the image under its manifest's digest. Layers
-go as they are stored (plain, gzip, zstd); each blob is read once, and what has another digest than it should ends the
-stream before the part that would make the image.
+The stream is a docker-archive (``manifest.json`` with ``RepoTags`` null, so that no tag is made), and an OCI layout at
+once where that is asked for. Layers go as they are stored (plain, gzip, zstd); each blob is read once, and what has
+another digest than it should ends the stream before the part that would make the image.
 
 Source: Docker Image Specification v1.2, "Combined Image JSON + Filesystem Changeset Format"; OCI Image Layout 1.1.
 """
@@ -29,8 +28,11 @@ _ZEROS: Final = bytes(tarfile.BLOCKSIZE)
 _MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
 
 
-def write_archive(image: StagedImage, write: Write) -> None:
+def write_archive(image: StagedImage, write: Write, *, layout: bool = False) -> None:
     """Give ``write`` the archive, piece by piece. What ``write`` raises goes through.
+
+    ``layout``: it is an OCI layout too. Docker needs it where its image store keeps manifests; podman would prefer it,
+    and then not hold the layers against what the config says of them.
 
     Raises:
         DigestError: a blob is not what its name says.
@@ -38,12 +40,25 @@ def write_archive(image: StagedImage, write: Write) -> None:
     """
     for digest in dict.fromkeys((image.digest, image.config, *image.layers)):
         _write_blob(image.blob(digest), digest, write)
-    _write_bytes("oci-layout", _json({"imageLayoutVersion": "1.0.0"}), write)
-    manifest = {"mediaType": _MANIFEST, "digest": f"sha256:{image.digest}", "size": _size(image.blob(image.digest))}
-    _write_bytes("index.json", _json({"schemaVersion": 2, "manifests": [manifest]}), write)
+    if layout:
+        _write_bytes("oci-layout", _json({"imageLayoutVersion": "1.0.0"}), write)
+        _write_bytes("index.json", _json({"schemaVersion": 2, "manifests": [descriptor(image)]}), write)
     contents = {"Config": _name(image.config), "RepoTags": None, "Layers": [_name(one) for one in image.layers]}
     _write_bytes("manifest.json", _json([contents]), write)
     write(_ZEROS * 2)
+
+
+def descriptor(image: StagedImage) -> dict[str, object]:
+    """What an index says of the image's manifest: the media type that it has itself, its digest and its size."""
+    path = image.blob(image.digest)
+    try:
+        data = path.read_bytes()
+        stated = json.loads(data).get("mediaType")
+    except OSError as error:
+        raise from_os_error(error, "read the manifest of an image") from error
+    except (ValueError, AttributeError) as error:
+        raise ContainerError(f"the manifest of an image is none: {path}", where=str(path)) from error
+    return {"mediaType": str(stated or _MANIFEST), "digest": f"sha256:{image.digest}", "size": len(data)}
 
 
 def _write_blob(path: Path, digest: str, write: Write) -> None:
@@ -83,13 +98,6 @@ def _header(name: str, size: int) -> bytes:
     member = tarfile.TarInfo(name)
     member.size, member.mode = size, stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
     return member.tobuf(tarfile.GNU_FORMAT)
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
-        raise from_os_error(error, "read a blob of the image") from error
 
 
 def _name(digest: str) -> str:

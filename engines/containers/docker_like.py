@@ -30,6 +30,7 @@ class DockerLike:
     name = "docker"
     install_hint = ""
     removing: tuple[str, ...] = ()
+    wants_layout = False
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
@@ -105,8 +106,8 @@ class DockerLike:
         found = said.stdout.decode(errors="replace").split()
         if not found:
             return ()
-        told = self._ask("inspect", "--type=container", "--format", "{{json .}}", *found, check=False)
-        names = [str(json.loads(line)["Name"]).removeprefix("/") for line in told.stdout.splitlines() if line.strip()]
+        told = self._ask("inspect", "--type=container", "--format", "{{.Name}}", *found, check=False)
+        names = [name.removeprefix("/") for name in told.stdout.decode(errors="replace").split()]
         self._remove(found)
         return tuple(sorted(names))
 
@@ -150,7 +151,7 @@ class DockerLike:
             ) as child:
                 assert child.stdin is not None
                 try:
-                    write_archive(image, child.stdin.write)
+                    write_archive(image, child.stdin.write, layout=self.wants_layout)
                 except BrokenPipeError:
                     pass  # it gave up before it had all: its own words tell why
                 except WfexsError:

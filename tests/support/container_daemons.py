@@ -67,7 +67,9 @@ class DockerDaemon(Containing):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        (self.folder / "pid").unlink(missing_ok=True)
+        # After a SIGKILL these name processes that may be listed still, where nobody collects orphans.
+        for pid in (self.folder / "pid", self.folder / "exec" / "containerd" / "containerd.pid"):
+            pid.unlink(missing_ok=True)
         with (self.folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(
                 [

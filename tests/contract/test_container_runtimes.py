@@ -1,0 +1,425 @@
+"""What every container runtime does, tried with each that this machine has: real daemons, real containers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from engines.containers.base import ContainerRuntime, Mount, Order, StagedImage
+from engines.containers.docker import Docker
+from engines.containers.docker_like import DockerLike
+from engines.containers.podman import Podman
+from staging.errors import ContainerError, DigestError, DiskError
+from staging.process import base_environment
+from tests.support.container_daemons import Containing, dockerd
+from tests.support.images import Entry, tools_image
+
+USER = (4321, 4321)
+LABEL = "wfexs-like.run"
+
+BOTH = [pytest.param("docker", marks=pytest.mark.docker), pytest.param("podman", marks=pytest.mark.podman)]
+
+
+@dataclass
+class Case:
+    """A runtime of ours, and the same runtime as its user sees it."""
+
+    runtime: ContainerRuntime
+    home: Containing
+
+    def ready(self, image: StagedImage) -> ContainerRuntime:
+        self.runtime.load(image, _unsaid)
+        return self.runtime
+
+    def start(self, order: Order) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.runtime.argv(order),
+            env=base_environment(**self.runtime.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, order: Order) -> subprocess.CompletedProcess[str]:
+        with self.start(order) as child:
+            out, err = child.communicate(timeout=60)
+        return subprocess.CompletedProcess([], child.returncode, out, err)
+
+
+@pytest.fixture(params=BOTH)
+def case(request: pytest.FixtureRequest) -> Case:
+    if request.param == "docker":
+        home = request.getfixturevalue("docker_daemon")
+        return Case(Docker(home.environment), home)
+    home = request.getfixturevalue("podman_home")
+    return Case(Podman(home.environment), home)
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> StagedImage:
+    """An image that no runtime has had yet."""
+    return tools_image(tmp_path / "containers", more=[Entry("etc/mark", os.urandom(16))])
+
+
+def _unsaid(sentence: str) -> None:
+    pass
+
+
+def order(image: StagedImage, *command: str, **changes: object) -> Order:
+    made = Order(image=image, name=f"wfexs-{uuid.uuid4().hex[:12]}", command=command, user=USER)
+    return replace(made, **changes)
+
+
+def until(true: Callable[[], bool], seconds: float = 10) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+# --- images -----------------------------------------------------------------------------------------------------------
+
+
+def test_it_says_who_it_is(case: Case) -> None:
+    facts = case.runtime.about()
+    assert facts.version[0].isdigit()
+    assert facts.notes["rootless"] == "no"
+    assert facts.notes["storage"].startswith("overlay")
+
+
+@pytest.mark.parametrize("compression", ["gzip", ""])
+def test_an_image_it_lacks_is_loaded_once_under_its_id_and_no_tag_is_made(
+    case: Case, tmp_path: Path, compression: str
+) -> None:
+    image = tools_image(tmp_path / "oci", more=[Entry("mark", os.urandom(16))], compression=compression)
+    before, said = case.home.images(), []
+    assert not case.runtime.has(image)
+    case.runtime.load(image, said.append)
+    assert case.runtime.has(image)
+    case.runtime.load(image, said.append)
+    assert len(said) == 1
+    added = set(case.home.images()) - set(before)
+    assert added == {f"sha256:{image.config} <none>:<none>"}
+
+
+def test_an_image_with_the_same_layer_twice_and_a_layer_without_files(case: Case, tmp_path: Path) -> None:
+    from tests.support.images import layer, make_image
+
+    twice, nothing = layer([Entry("mark", os.urandom(16))]), layer([])
+    image = make_image(tmp_path / "oci", twice, nothing, twice)
+    case.runtime.load(image, _unsaid)
+    assert case.runtime.has(image)
+
+
+def test_layers_in_zstd_are_taken_or_refused_by_name(case: Case, tmp_path: Path) -> None:
+    image = tools_image(tmp_path / "oci", more=[Entry("mark", os.urandom(16))], compression="zstd")
+    try:
+        case.runtime.load(image, _unsaid)
+    except ContainerError as error:
+        assert case.runtime.name == "docker"
+        assert "zstd" in error.message
+        assert not case.runtime.has(image)
+    else:
+        assert case.run(order(image, "true")).returncode == 0
+
+
+@pytest.mark.parametrize("which", ["layer", "config", "manifest"])
+def test_a_damaged_blob_makes_no_image(case: Case, fresh: StagedImage, which: str) -> None:
+    digest = {"layer": fresh.layers[-1], "config": fresh.config, "manifest": fresh.digest}[which]
+    blob, before = fresh.blob(digest), case.home.images()
+    data = bytearray(blob.read_bytes())
+    data[len(data) // 2] ^= 1
+    blob.write_bytes(data)
+    with pytest.raises(DigestError) as caught:
+        case.runtime.load(fresh, _unsaid)
+    assert caught.value.fields["expected"] == f"sha256:{digest}"
+    assert not case.runtime.has(fresh)
+    assert case.home.images() == before
+
+
+def test_a_layer_that_the_config_does_not_speak_of_is_refused_by_the_runtime_itself(case: Case, tmp_path: Path) -> None:
+    from tests.support.images import layer, make_image
+
+    image = make_image(tmp_path / "oci", layer([Entry("mark", os.urandom(9))]), diff_ids=[f"sha256:{'1' * 64}"])
+    with pytest.raises(ContainerError):
+        case.runtime.load(image, _unsaid)
+    assert not case.runtime.has(image)
+
+
+def test_a_blob_that_is_gone_is_named(case: Case, fresh: StagedImage) -> None:
+    fresh.blob(fresh.layers[0]).unlink()
+    with pytest.raises(ContainerError, match=fresh.layers[0]):
+        case.runtime.load(fresh, _unsaid)
+    assert not case.runtime.has(fresh)
+
+
+def test_two_that_load_the_same_image_at_once_load_it_once(case: Case, fresh: StagedImage) -> None:
+    said: list[str] = []
+    loaders = [
+        threading.Thread(target=type(case.runtime)(case.home.environment).load, args=(fresh, said.append))
+        for _ in range(3)
+    ]
+    for one in loaders:
+        one.start()
+    for one in loaders:
+        one.join()
+    assert len(said) == 1
+    assert case.runtime.has(fresh)
+
+
+def test_a_tag_of_the_user_that_is_moved_meanwhile_changes_nothing(
+    case: Case, fresh: StagedImage, tmp_path: Path
+) -> None:
+    other = tools_image(tmp_path / "other", more=[Entry("etc/mark", b"other")])
+    case.ready(fresh)
+    case.ready(other)
+    tag = f"localhost/{uuid.uuid4().hex}:1"
+    case.home.run("tag", fresh.config, tag)
+    case.home.run("tag", other.config, tag)
+    before = case.home.images()
+    done = case.run(order(replace(fresh, name=tag), "cmp", "/etc/mark", "-", entrypoint=None))
+    assert done.returncode == 1, "the other image's mark was read"
+    case.runtime.load(fresh, _unsaid)
+    assert case.home.images() == before
+    case.home.run("rmi", tag)
+
+
+# --- containers -------------------------------------------------------------------------------------------------------
+
+
+def test_a_command_runs_with_its_environment_in_its_folder_and_its_exit_code_comes_back(
+    case: Case, tools_image: StagedImage, tmp_path: Path
+) -> None:
+    case.ready(tools_image)
+    folder = tmp_path / 'a,b "c" =d:e'
+    folder.mkdir()
+    (folder / "word").write_text("said\n")
+    done = case.run(
+        order(
+            tools_image,
+            *("-c", 'cat word; echo "$ODD"; pwd; exit 7'),
+            entrypoint="bash",
+            workdir="/work, here",
+            mounts=(Mount(source=folder, target="/work, here"),),
+            environment={"ODD": "a=b, \"c\" 'd'\n$HOME", "EMPTY": ""},
+        )
+    )
+    assert (done.stdout, done.returncode) == ("said\na=b, \"c\" 'd'\n$HOME\n/work, here\n", 7), done.stderr
+    assert case.home.containers() == ()
+
+
+def test_without_an_entrypoint_the_images_own_gets_the_command(case: Case, tmp_path: Path) -> None:
+    image = tools_image(tmp_path / "oci", config={"Entrypoint": ["/bin/echo", "own"], "Cmd": ["default"]})
+    case.ready(image)
+    assert case.run(order(image, "--mine")).stdout == "own --mine\n"
+    assert case.run(order(image)).stdout == "own default\n"
+    assert case.run(order(image, "mine", entrypoint="/bin/echo")).stdout == "mine\n"
+
+
+def test_only_what_is_writable_can_be_written_to_and_it_belongs_to_the_user(
+    case: Case, tools_image: StagedImage, tmp_path: Path
+) -> None:
+    case.ready(tools_image)
+    given, made = tmp_path / "given", tmp_path / "made"
+    for folder in (given, made):
+        folder.mkdir()
+        os.chown(folder, *USER)
+    script = "for place in / /etc /given /made /tmp; do touch $place/file 2>/dev/null && echo $place; done"
+    done = case.run(
+        order(
+            tools_image,
+            *("bash", "-c", script),
+            mounts=(Mount(source=given, target="/given"), Mount(source=made, target="/made", writable=True)),
+            temporary=("/tmp",),
+        )
+    )
+    assert done.stdout.split() == ["/made", "/tmp"], done.stderr
+    status = (made / "file").stat()
+    assert (status.st_uid, status.st_gid) == USER
+    assert list(given.iterdir()) == []
+
+
+def test_the_images_own_folders_can_be_written_to_when_that_is_asked(case: Case, tools_image: StagedImage) -> None:
+    case.ready(tools_image)
+    assert case.run(order(tools_image, "touch", "/etc/file", read_only=False, user=(0, 0))).returncode == 0
+
+
+def test_there_is_no_network_and_loopback_is_up(case: Case, tools_image: StagedImage) -> None:
+    case.ready(tools_image)
+    script = "ip -o link | cut -d: -f2; ip route; ping -c1 -w1 127.0.0.1 >/dev/null 2>&1; nc -w1 192.0.2.1 80; echo $?"
+    done = case.run(order(tools_image, "bash", "-c", script, user=(0, 0)))
+    assert done.stdout.split() == ["lo", "1"], done.stdout
+
+
+def test_it_has_no_capabilities_and_gains_none(case: Case, tools_image: StagedImage) -> None:
+    case.ready(tools_image)
+    script = "grep -E 'CapEff|CapBnd|NoNewPrivs' /proc/self/status"
+    done = case.run(order(tools_image, "bash", "-c", script))
+    assert done.stdout.split() == ["CapEff:", "0" * 16, "CapBnd:", "0" * 16, "NoNewPrivs:", "1"]
+    of_root = case.run(order(tools_image, "bash", "-c", script, user=(0, 0))).stdout.split()
+    # CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID: bits 0, 1, 3, 4, 5, 6, 7.
+    assert of_root == ["CapEff:", f"{0xFB:016x}", "CapBnd:", f"{0xFB:016x}", "NoNewPrivs:", "1"]
+
+
+def test_limits_hold_in_the_containers_own_group_or_are_said_to_be_lacking(
+    case: Case, tools_image: StagedImage
+) -> None:
+    case.ready(tools_image)
+    notes = case.runtime.about().notes
+    script = (
+        "cd /sys/fs/cgroup; cat memory.max memory/memory.limit_in_bytes 2>/dev/null;"
+        "cat cpu.max cpu/cpu.cfs_quota_us 2>/dev/null; df -k /dev/shm | tail -1 | awk '{print $2}'"
+    )
+    done = case.run(
+        order(tools_image, "bash", "-c", script, cores=0.5, memory=64 << 20, shared_memory=3 << 20, read_only=False)
+    )
+    words = done.stdout.split()
+    assert words[-1] == str(3 << 10)
+    if "memory limit" not in notes:
+        assert words[0] == str(64 << 20)
+    if "cpu limit" not in notes:
+        assert words[1] == "50000"
+
+
+def test_more_cores_than_there_are_is_no_fault(case: Case, tools_image: StagedImage) -> None:
+    case.ready(tools_image)
+    assert case.run(order(tools_image, "true", cores=4096.0)).returncode == 0
+
+
+def test_stop_ends_a_container_that_ignores_signals_at_once(case: Case, tools_image: StagedImage) -> None:
+    case.ready(tools_image)
+    stubborn = order(tools_image, "bash", "-c", "trap '' TERM INT HUP QUIT; echo up; while true; do sleep 1; done")
+    with case.start(stubborn) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "up\n"
+        started = time.monotonic()
+        case.runtime.stop(stubborn.name)
+        child.communicate(timeout=10)
+        assert time.monotonic() - started < 3
+    assert child.returncode not in (0, None)
+    until(lambda: case.home.containers() == ())
+    case.runtime.stop(stubborn.name)
+
+
+def test_sweep_ends_what_has_the_label_and_leaves_the_users_containers(case: Case, tools_image: StagedImage) -> None:
+    case.ready(tools_image)
+    run, mine = uuid.uuid4().hex, f"mine-{uuid.uuid4().hex[:8]}"
+    case.home.run(
+        "run", "-d", "--name", mine, "--label", f"{LABEL}={run}0", "--network=none", tools_image.config, "sleep", "60"
+    )
+    ours = [order(tools_image, "sleep", "60", labels={LABEL: run}) for _ in range(2)]
+    children = [case.start(one) for one in ours]
+    try:
+        until(lambda: len(case.home.containers()) == 3)
+        # A runtime of another process, as after a crash.
+        swept = type(case.runtime)(case.home.environment).sweep(LABEL, run)  # type: ignore[call-arg]
+        assert swept == tuple(sorted(one.name for one in ours))
+        assert case.home.containers() == (mine,)
+        assert case.runtime.sweep(LABEL, run) == ()
+    finally:
+        for child in children:
+            child.kill()
+            child.communicate(timeout=10)
+        case.runtime.stop(mine)
+
+
+def test_a_name_that_is_there_already_is_refused(case: Case, tools_image: StagedImage) -> None:
+    case.ready(tools_image)
+    one = order(tools_image, "sleep", "60")
+    with case.start(one) as child:
+        until(lambda: case.home.containers() == (one.name,))
+        done = case.run(one)
+        assert done.returncode == 125
+        assert "in use" in done.stderr
+        case.runtime.stop(one.name)
+        child.communicate(timeout=10)
+
+
+# --- faults -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.docker
+def test_a_daemon_that_dies_while_it_loads_has_nothing_afterwards(docker_daemon: Containing, tmp_path: Path) -> None:
+    image = tools_image(tmp_path / "oci", more=[Entry("big", os.urandom(30 << 20))], compression="")
+    with dockerd() as daemon:
+        runtime = Docker(daemon.environment)
+        threading.Timer(0.15, daemon.stop, args=(signal.SIGKILL,)).start()
+        with pytest.raises(ContainerError) as caught:
+            while True:
+                runtime.load(image, _unsaid)
+                daemon.run("rmi", image.config)
+        assert caught.value.exit_code == 6
+        with pytest.raises(ContainerError, match="does not run"):
+            runtime.about()
+        daemon.start()
+        assert not runtime.has(image)
+        runtime.load(image, _unsaid)
+        assert runtime.has(image)
+
+
+@pytest.mark.docker
+@pytest.mark.tmpfs
+def test_a_full_disk_is_told_as_such_and_leaves_nothing(tmp_path: Path) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "none", small], check=True)
+    try:
+        image = tools_image(tmp_path / "oci", more=[Entry("big", os.urandom(30 << 20))], compression="")
+        with dockerd("--data-root", str(small), "--storage-driver=vfs") as daemon:
+            runtime = Docker(daemon.environment)
+            with pytest.raises(DiskError) as caught:
+                runtime.load(image, _unsaid)
+            assert caught.value.exit_code == 13
+            assert not runtime.has(image)
+    finally:
+        subprocess.run(["umount", "-l", small], check=True)
+
+
+@pytest.mark.docker
+def test_no_permission_to_the_socket_is_told_with_what_to_do(docker_daemon: Containing, tmp_path: Path) -> None:
+    program = tmp_path / "docker"
+    real = shutil.which("docker")
+    program.write_text(f'#!/bin/sh\nexec setpriv --reuid=4321 --regid=4321 --clear-groups {real} "$@"\n')
+    program.chmod(0o755)
+    runtime = Docker({**docker_daemon.environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    with pytest.raises(ContainerError, match="no permission") as caught:
+        runtime.about()
+    assert "group docker" in str(caught.value.hint)
+
+
+@pytest.mark.podman
+def test_rootless_without_subordinate_users_is_told_with_what_to_do(podman_home: Containing, tmp_path: Path) -> None:
+    info = {
+        "version": {"Version": "4.3.1"},
+        "host": {
+            "security": {"rootless": True},
+            "idMappings": {"uidmap": [{"container_id": 0, "host_id": 1000, "size": 1}]},
+        },
+    }
+    import json
+
+    program = tmp_path / "podman"
+    program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(info)}\nEND\n")
+    program.chmod(0o755)
+    runtime = Podman({**podman_home.environment, "PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    with pytest.raises(ContainerError, match="subordinate") as caught:
+        runtime.about()
+    assert "usermod" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("make", [Docker, Podman])
+def test_a_runtime_that_is_not_installed_is_told_with_what_to_do(make: type[DockerLike], tmp_path: Path) -> None:
+    with pytest.raises(ContainerError, match="not installed") as caught:
+        make({"PATH": str(tmp_path)}).about()
+    assert "apt-get install" in str(caught.value.hint)
