@@ -23,7 +23,7 @@ from staging.fetchers.http_download import Download
 from staging.fetchers.registry_client import GIVING, OK, Place, RegistryClient, bounded, read_small
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
-from staging.images.manifest import ACCEPTED, MANIFESTS, MAX_MANIFEST, Index, read_manifest
+from staging.images.manifest import ACCEPTED, INDEXES, MANIFESTS, MAX_MANIFEST, OLD_MANIFESTS, Index, read_manifest
 from staging.images.platforms import Platform
 from staging.images.reference import BLOB_SCHEME, ImageReference
 from staging.plan import Kind
@@ -143,7 +143,8 @@ class RegistryFetcher:
             found = self._head(asked, context) if asked.digest is None else None
             if found is not None and found.media_type in MANIFESTS:
                 return found, tuple(hops)
-            found = self._manifest(asked if found is None else asked.at(found.digest), context)
+            listed = found is not None and found.media_type in INDEXES
+            found = self._manifest(asked.at(found.digest) if found is not None and listed else asked, context)
             content = found.content or b""
             manifest = read_manifest(content, str(reference), found.media_type)
             if not isinstance(manifest, Index):
@@ -188,6 +189,9 @@ class RegistryFetcher:
         def ask(place: Place, context: FetchContext) -> _Found:
             answer, content = self._asked("GET", place, _ACCEPT, context, take)
             said = _DIGEST.fullmatch(answer.headers.get("docker-content-digest", ""))
+            if answer.media_type in OLD_MANIFESTS:
+                # Its digest is not that of its bytes: say what it is instead.
+                read_manifest(content, str(reference), answer.media_type)
             actual = hashlib.sha256(content).hexdigest()
             for who, expected in (
                 ("it was asked for by", reference.digest),

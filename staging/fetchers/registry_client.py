@@ -314,9 +314,9 @@ def bounded(answer: Answer, size: int, what: str) -> Answer:
 def _challenges(text: str) -> dict[str, dict[str, str]]:
     """The challenges of a ``WWW-Authenticate`` header by their scheme, in lower case. Source: RFC 9110, 11.6.1."""
     starts = list(_CHALLENGE.finditer(text))
-    ends = [one.start() for one in starts[1:]] + [len(text)]
+    ends = [*(one.start() for one in starts[1:]), len(text)]
     found: dict[str, dict[str, str]] = {}
-    for start, end in zip(starts, ends, strict=True):
+    for start, end in zip(starts, ends, strict=False):
         parameters = {
             name.lower(): quoted or plain for name, quoted, plain in _PARAMETER.findall(text[start.end() : end])
         }

@@ -23,6 +23,12 @@ INDEXES: Final = (OCI_INDEX, DOCKER_LIST)
 ACCEPTED: Final = (*MANIFESTS, *INDEXES)
 """The media types that are asked for."""
 
+OLD_MANIFESTS: Final = (
+    "application/vnd.docker.distribution.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+)
+"""Those of schema 1."""
+
 MAX_MANIFEST: Final = 4 << 20
 """Bytes: what registries themselves take at most."""
 
