@@ -36,7 +36,7 @@ def item_form(item: ItemReport) -> Form:
 
 
 def stage_form(report: StageReport, proof: Proof | None = None) -> Form:
-    """The object of ``stage``; ``resolve`` leaves out what does not exist yet, and ``proof`` is told where asked for."""
+    """The object of ``stage``; ``resolve`` leaves out what does not exist yet, and ``proof`` is there if asked for."""
     form: Form = {
         "id": report.id,
         "nickname": report.nickname,
