@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ def test_a_required_image_that_is_not_staged_is_named_before_anything_runs(boxes
 
 MANY = """
     cwlVersion: v1.2
+    $namespaces: {cwltool: "http://commonwl.org/cwltool#"}
     class: CommandLineTool
     baseCommand: [sh, -c]
     arguments:
@@ -115,6 +117,7 @@ MANY = """
       - $(inputs.tree)
     requirements:
       DockerRequirement: {dockerPull: "%s", dockerOutputDirectory: /made/here}
+      cwltool:ShmSize: {shmSize: 32m}
       EnvVarRequirement: {envDef: {GREETING: hello $(inputs.who)}}
       InitialWorkDirRequirement:
         listing:
@@ -156,6 +159,7 @@ def test_all_that_a_tool_may_be_given_is_given_in_a_container(boxes: ContainerBe
         *("text", "hello you", "text", "made for you"),
         *("before", "more", "leaf.txt", "new.txt", "index", "leaf.txt", "new.txt", "temporary"),
     ]
+    assert boxes.text(execution.outputs["complained"]) == "32768\n"
     assert boxes.text(execution.outputs["result"]) == "kept\n"
     assert boxes.text(execution.outputs["changed"]) == "before\nmore\n"
     folder = boxes.bench.content / execution.outputs["folder"]["path"]
@@ -226,14 +230,30 @@ def test_a_shell_that_lacks_a_command_speaks_for_itself(boxes: ContainerBench) -
     assert "not-to-be-had" in execution.tail[-1]
 
 
-def test_a_container_that_is_killed_says_so(boxes: ContainerBench) -> None:
-    boxes.write(main=in_image(TOOLS, "sh -c 'kill -9 $$'; exit 137"))
+def test_a_container_that_takes_too_much_memory_says_so(boxes: ContainerBench) -> None:
+    boxes.write(main=in_image(TOOLS, "tail /dev/zero"))
+    request = boxes.request()
 
-    execution = boxes.run()
+    execution = boxes.bench.engine.run(
+        replace(request, placement=replace(request.placement, memory=48 << 20)), lambda _event: None
+    )
 
     assert execution.error is not None
     assert execution.error.startswith(f"step 'main' failed: it was killed in its container of image {TOOLS!r}")
     assert "enough memory" in execution.error
+
+
+def test_what_no_container_may_have_is_told_with_its_step_and_image(boxes: ContainerBench) -> None:
+    image = f"{{dockerPull: '{TOOLS}'"
+    boxes.write(main=in_image(TOOLS, "true").replace(image, f"{image}, dockerOutputDirectory: /proc/made"))
+
+    execution = boxes.run()
+
+    assert execution.status is Status.FAILED
+    assert "/proc/made" in str(execution.error)
+    (main,) = execution.steps
+    assert (main.name, main.container, main.exit_code) == ("main", TOOLS, 125)
+    assert f"its container of image {TOOLS!r} was not started" in str(main.error)
 
 
 def test_there_is_no_network_even_where_a_tool_asks_for_one(boxes: ContainerBench) -> None:
