@@ -50,6 +50,7 @@ def _overlay(
     *,
     logs: str = "/a/logs",
     has_processes: bool = True,
+    containers: bool = False,
 ) -> str:
     return overlay(
         version=version,
@@ -59,6 +60,7 @@ def _overlay(
         logs=Path(logs),
         mark="0f1e",
         has_processes=has_processes,
+        containers=containers,
     )
 
 
@@ -137,3 +139,22 @@ def test_report_and_timeline_are_left_to_our_witness() -> None:
 
     for scope, enabled in (("report", "false"), ("timeline", "false"), ("trace", "true"), ("dag", "true")):
         assert f"{scope} {{ enabled = {enabled}; overwrite = true; file =" in text
+
+
+def test_one_container_engine_is_on_in_a_run_with_containers_and_none_without() -> None:
+    without, within = _overlay(), _overlay(containers=True)
+
+    assert "docker.enabled = false" in without
+    assert "enabled = true" in within.partition("docker {")[2].partition("}")[0]
+    for other in ("podman", "singularity", "apptainer", "charliecloud", "shifter", "sarus"):
+        assert f"{other}.enabled = false" in without
+        assert f"{other}.enabled = false" in within
+
+
+def test_how_containers_are_started_is_not_the_workflows_to_say_but_for_its_registry_and_options() -> None:
+    own = _overlay(containers=True).partition("docker {")[2].partition("}")[0]
+
+    for name in ("sudo", "temp", "fixOwnership", "userEmulation", "engineOptions", "mountFlags", "writableInputMounts"):
+        assert f"  {name} = " in own
+    assert "registry" not in own
+    assert "runOptions" not in own
