@@ -13,11 +13,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import TYPE_CHECKING, Final, cast
 
 from staging.errors import WfexsError
 from staging.process import ProcessError, find_tool, run
 from wfexs_like.settings import Settings
+
+if TYPE_CHECKING:
+    from engines.containers.base import ContainerRuntime
 
 PATIENCE: Final = 10.0
 """Seconds that one probe may take."""
@@ -54,9 +57,9 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         lambda: java(environment),
         lambda: nextflow(settings.cache, environment),
         network_isolation,
-        lambda: engine_runtime("docker", environment),
-        lambda: engine_runtime("podman", environment),
-        lambda: tool("apptainer", environment, purpose="containers without a daemon", fix="see apptainer.org"),
+        lambda: container_runtime("docker", environment),
+        lambda: container_runtime("podman", environment),
+        lambda: container_runtime("apptainer", environment),
         lambda: tool("unshare", environment, purpose="runs that have no network", fix=_apt("util-linux")),
         fuse,
         lambda: gocryptfs(environment),
@@ -186,28 +189,35 @@ def javascript(environment: Mapping[str, str]) -> Finding:
     return Finding(name="node", found=True, works=True, purpose=purpose, version=version_in(said))
 
 
-def engine_runtime(name: str, environment: Mapping[str, str]) -> Finding:
-    """Docker or podman: the client is there, and what it talks to answers."""
+def container_runtime(name: str, environment: Mapping[str, str]) -> Finding:
+    """A container runtime, as a run would meet it: the command is there, and what it talks to answers."""
+    from engines.containers.base import CONTAINERS
+
     purpose = "workflows whose tools come in containers"
-    if find_tool(name, environment) is None:
-        return Finding(
-            name=name, found=False, works=False, purpose=purpose, fix=_apt({"docker": "docker.io"}.get(name, name))
-        )
-    form = "{{.Server.Version}}" if name == "docker" else "{{.Version}}"
-    said, failure = _said((name, "version", "--format", form), environment)
-    if failure is not None:
-        client, _ = _said((name, "--version"), environment)
-        fix = "start it (systemctl start docker) and join the group docker" if name == "docker" else 'see "podman info"'
+    programs = ("apptainer", "singularity") if name == "apptainer" else (name,)
+    program = next((one for one in programs if find_tool(one, environment)), None)
+    make = cast("Callable[[Mapping[str, str]], ContainerRuntime]", CONTAINERS.load(name))
+    try:
+        facts = make(environment).about()
+    except WfexsError as error:
+        client = _said((program, "--version"), environment)[0] if program else ""
         return Finding(
             name=name,
-            found=True,
+            found=program is not None,
             works=False,
             purpose=purpose,
             version=version_in(client),
-            detail=failure,
-            fix=fix,
+            detail=error.message if program else None,
+            fix=error.hint,
         )
-    return Finding(name=name, found=True, works=True, purpose=purpose, version=version_in(said))
+    return Finding(
+        name=name,
+        found=True,
+        works=True,
+        purpose=purpose,
+        version=facts.version,
+        detail="; ".join(f"{what}: {told}" for what, told in facts.notes.items()) or None,
+    )
 
 
 def network_isolation() -> Finding:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from engines.containers import docker_like
 from engines.containers.base import Dark, Mount, Order, RuntimeFacts, StagedImage
 from engines.containers.docker_endpoint import endpoint_environment, shares_mounts
 from engines.containers.docker_like import DockerLike, parsed
@@ -42,7 +43,7 @@ class Docker(DockerLike):
         """As ``ContainerRuntime.about``."""
         if self._fault is not None:
             raise self._fault
-        done = self._ask("info", "--format", "{{json .}}", check=False)
+        done = self._ask("info", "--format", "{{json .}}", check=False, patience=docker_like.SILENCE)
         info = parsed(done, "the Docker engine") if done.code == 0 else {}
         if not info.get("ServerVersion"):
             raise self._not_there(done, info)

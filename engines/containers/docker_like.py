@@ -18,6 +18,9 @@ from staging.process import PIPE, STDOUT, Completed, MissingToolError, ProcessEr
 PATIENCE: Final = 60.0
 """Seconds that a question to a runtime may take; an engine under load takes its time."""
 
+SILENCE: Final = 15.0
+"""Seconds after which a runtime that doesn't say who it is counts as dead."""
+
 _FULL: Final = ("no space left on device", "disk quota exceeded")
 _NONE_SUCH: Final = ("no such image", "image not known", "failed to find image")
 _LONGEST: Final = 300
@@ -121,19 +124,21 @@ class DockerLike:
         if done.code != 0 and "no such container" not in words and "already in progress" not in words:
             raise self.failure("remove a container", done)
 
-    def _ask(self, *arguments: str, check: bool = True, timeout: float = PATIENCE) -> Completed:
+    def _ask(self, *arguments: str, check: bool = True, patience: float = PATIENCE) -> Completed:
         """Run its command.
 
         Raises:
             ContainerError: it is not installed, takes too long, or (with ``check``) fails.
         """
         try:
-            done = run((self.name, *arguments), env=base_environment(**self._environment), timeout=timeout, check=False)
+            done = run(
+                (self.name, *arguments), env=base_environment(**self._environment), timeout=patience, check=False
+            )
         except MissingToolError as error:
             raise ContainerError(f"{self.name} is not installed", hint=self.install_hint) from error
         except ProcessError as error:
             raise ContainerError(
-                f"{self.name} does not answer within {timeout:g} s", hint=f'try "{self.name} info"'
+                f"{self.name} does not answer within {patience:g} s", hint=f'try "{self.name} info"'
             ) from error
         if check and done.code != 0:
             raise self.failure(f"do {arguments[0]!r}", done)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from engines.containers import docker_like
 from engines.containers.base import Dark, Order, RuntimeFacts
 from engines.containers.docker_like import DockerLike, parsed
 from engines.containers.orders import Limits, capability_options, limit_options, name_options, picked, place_options
@@ -55,7 +56,7 @@ class Podman(DockerLike):
 
     def about(self) -> RuntimeFacts:
         """As ``ContainerRuntime.about``."""
-        done = self._ask("info", "--format", "json", check=False)
+        done = self._ask("info", "--format", "json", check=False, patience=docker_like.SILENCE)
         if done.code != 0:
             raise self._not_there(done)
         info = parsed(done, "podman")

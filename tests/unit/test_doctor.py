@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from engines.containers import docker_like
 from tests.support.engines import set_up
 from wfexs_like import doctor
 from wfexs_like.cli.commands.doctor import doctor_view
 from wfexs_like.doctor import (
     Finding,
     can_reflink,
-    engine_runtime,
+    container_runtime,
     examine,
     folder,
     is_fit,
@@ -54,17 +55,47 @@ def test_a_tool_that_is_there_and_broken_is_told_apart_from_one_that_works(tmp_p
 
 def test_a_tool_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "PATIENCE", 0.2)
-    finding = engine_runtime("docker", fake_tool(tmp_path, "docker", "exec /bin/sleep 60"))
+    finding = tool("git", fake_tool(tmp_path, "git", "exec /bin/sleep 60"), purpose="x", fix="y")
     assert (finding.found, finding.works) == (True, False)
     assert "no answer within" in str(finding.detail)
 
 
+def test_a_container_runtime_that_does_not_answer_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(docker_like, "SILENCE", 0.2)
+    body = 'case "$1" in --version) echo Docker version 28.2.2, build x;; *) exec /bin/sleep 60;; esac'
+    finding = container_runtime("docker", fake_tool(tmp_path, "docker", body))
+    assert (finding.found, finding.works, finding.version) == (True, False, "28.2.2")
+    assert "does not answer within" in str(finding.detail)
+
+
 def test_a_docker_client_without_its_daemon_is_limited(tmp_path: Path) -> None:
     body = 'case "$1" in --version) echo Docker version 28.2.2, build x;; *) echo Cannot connect >&2; exit 1;; esac'
-    finding = engine_runtime("docker", fake_tool(tmp_path, "docker", body))
+    finding = container_runtime("docker", fake_tool(tmp_path, "docker", body))
     assert (finding.found, finding.works, finding.version) == (True, False, "28.2.2")
-    assert "Cannot connect" in str(finding.detail)
+    assert "does not run" in str(finding.detail)
     assert "systemctl" in str(finding.fix)
+
+
+def test_a_container_runtime_that_is_not_there_comes_with_what_to_install() -> None:
+    for name, fix in (
+        ("docker", "apt-get install docker.io"),
+        ("podman", "apt-get install podman"),
+        ("apptainer", "apptainer.org"),
+    ):
+        finding = container_runtime(name, {"PATH": "/nowhere"})
+        assert (finding.found, finding.works) == (False, False)
+        assert fix in str(finding.fix)
+
+
+def test_apptainer_works_by_either_name_and_is_said_to_be_untried(tmp_path: Path) -> None:
+    finding = container_runtime("apptainer", fake_tool(tmp_path, "singularity", "echo singularity-ce version 4.1.3"))
+    assert (finding.works, finding.version) == (True, "4.1.3")
+    assert "not by this project's own tests" in str(finding.detail)
+    old = container_runtime("apptainer", fake_tool(tmp_path / "old", "apptainer", "echo apptainer version 1.0.3"))
+    assert (old.found, old.works, old.version) == (True, False, "1.0.3")
+    assert "too old" in str(old.detail)
 
 
 def test_node_has_to_compute_something(tmp_path: Path) -> None:
