@@ -19,6 +19,9 @@ from staging.errors import WfexsError
 CANCEL: Final = "cancel"
 """The file in a run's folder that says that the run is to be stopped."""
 
+DOOR: Final = "door"
+"""The folder in a run's folder by which its engine reaches a container runtime; it is there while the run lasts."""
+
 
 def stop(folder: Path, *, patience: float = PATIENCE) -> bool:
     """Stop the run in ``folder`` (``runs/<n>``) from another process; whether there was one to stop.
@@ -75,12 +78,15 @@ def _end_started(journal: Path, mark: str) -> bool:
 
 
 def tidy(folder: Path) -> None:
-    """Remove the scratch space of a run that nobody works on (after ``kill -9`` it is left)."""
+    """Remove the scratch space of a run that nobody works on, and its door (after ``kill -9`` they are left)."""
     journal = folder / JOURNAL
     if journal.exists() and is_live(journal):
         return
     if still_own(folder, "tmp", folders_of(journal)):
         clear(folder / "tmp")
+    if (door := folder / DOOR).is_dir() and not door.is_symlink():
+        clear(door)
+        door.rmdir()
 
 
 def folders_of(journal: Path) -> Mapping[str, object]:

@@ -31,12 +31,9 @@ from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_wri
 from engines.containers.sources import Held
 from engines.containers.watching import Watch
 from engines.journal import timestamp
-from engines.stopping import clear
+from engines.stopping import DOOR, clear
 from staging.errors import ContainerError, PolicyError, WfexsError, from_os_error
 from staging.process import Child, base_environment, start
-
-FOLDER = "door"
-"""The door's folder in a run's folder; it is there while the run lasts."""
 
 REFUSED = 125
 """What docker ends with when a container could not be started."""
@@ -100,8 +97,8 @@ class Door:
             gpus=containers.gpus,
             writable_root=writable_root,
         )
-        self.folder = folder / FOLDER
-        self._scratch = self._bounds.folder / FOLDER / "containers"
+        self.folder = folder / DOOR
+        self._scratch = self._bounds.folder / DOOR / "containers"
         self._tell = tell
         self._network = network
         self._say = say
