@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from html import escape
 
+from wfexs_like.crate.attempts import SHOWN
 from wfexs_like.crate.story import RunStory, Slot, Story, Thing
 
 _STYLE = """
@@ -134,7 +135,7 @@ def _run(run: RunStory) -> str:
         ("Ran", _text(run.ran)),
         ("Tools", _text(run.tools)),
         ("Engine ran on", _text(run.platform)),
-        ("Network", "none: cut off by a network namespace" if run.network == "namespace" else "not cut off from it"),
+        ("Network", _network(run)),
         ("Logs", ", ".join(_thing(log) for log in run.logs)),
         ("Identifier", f"<code>{_text(run.uuid)}</code>"),
     ]
@@ -152,6 +153,18 @@ def _run(run: RunStory) -> str:
         "</dl>",
         anchor=f"run-{run.number}",
     )
+
+
+def _network(run: RunStory) -> str:
+    """How it was cut off, and what it tried to reach all the same."""
+    words = "none: cut off by a network namespace" if run.network == "namespace" else "not cut off from it"
+    if run.not_seen:
+        words += f". {_text(run.not_seen)}"
+    if not run.tried:
+        return words
+    more = len(run.tried) - SHOWN
+    shown = [*run.tried[:SHOWN], *((f"and {more} more",) if more > 0 else ())]
+    return f"{words}. It tried to reach, and reached none of:<br>{'<br>'.join(map(_text, shown))}"
 
 
 def _slots(slots: tuple[Slot, ...]) -> str:

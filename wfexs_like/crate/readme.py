@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from wfexs_like.crate.attempts import SHOWN
 from wfexs_like.crate.story import RunStory, Slot, Story, Thing
 
 _INTRODUCTION = """\
@@ -106,6 +107,18 @@ def _run(run: RunStory) -> list[str]:
         lines += [f"Tools: {_plain(run.tools)}.", ""]
     if run.platform:
         lines += [f"The engine ran on: {_plain(run.platform)}.", ""]
+    if run.tried:
+        shown = [f"- {_plain(one)}" for one in run.tried[:SHOWN]]
+        more = len(run.tried) - len(shown)
+        lines += [
+            "It tried to reach these, and reached none:",
+            "",
+            *shown,
+            *([f"- and {more} more"] if more > 0 else []),
+        ]
+        lines += [""]
+    if run.not_seen:
+        lines += [_plain(run.not_seen), ""]
     lines += ["### Inputs", "", *_slots(run.inputs)]
     if run.environment:
         lines += ["### Environment", "", *_slots(run.environment)]

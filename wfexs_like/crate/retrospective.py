@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from engines.execution import Execution, RuntimeUsed, Status
 from staging.errors import NotFoundError
 from staging.plan import Json
+from wfexs_like.crate.attempts import in_short, not_seen, tried
 from wfexs_like.crate.data import Content, basename_of
 from wfexs_like.crate.graph import ROOT, Entity, Ref
 from wfexs_like.crate.logs import log_media_type, rewritten
@@ -93,6 +94,10 @@ class Retrospective:
             tools=self._tools(execution),
             platform=platform,
             tail=tuple(map(self.discretion.log, execution.tail)) if error and not self.ground.secretive else (),
+            offline=in_short(execution),
+            # A name that is asked for may hold what must not be told.
+            tried=() if self.ground.secretive else tried(execution, self.discretion),
+            not_seen=not_seen(execution, self.discretion),
         )
 
     def _ran(self, execution: Execution) -> str:
@@ -103,8 +108,7 @@ class Retrospective:
             told += f" with the profile{'' if len(profiles) == 1 else 's'} {', '.join(profiles)}"
         if execution.resumed is not None:
             told += f", going on from run {execution.resumed}"
-        steps = in_words(execution)
-        return f"{told}, {steps}" if steps else told
+        return ", ".join(one for one in (told, in_words(execution), in_short(execution)) if one)
 
     def _platform(self, execution: Execution) -> str:
         """What the engine itself ran on, which it needs as any program needs another."""

@@ -33,7 +33,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStory:
-    """One run. ``status`` is ``completed``, ``failed`` or ``killed``; times as in the record, ``None`` if not known."""
+    """One run. ``status`` is ``completed``, ``failed`` or ``killed``; times as in the record, ``None`` if not known.
+
+    ``offline`` tells how it was kept so, ``tried`` what it tried to reach and ``not_seen`` what of that nobody saw.
+    """
 
     number: int
     uuid: str
@@ -52,6 +55,9 @@ class RunStory:
     tools: str = ""
     platform: str = ""
     tail: tuple[str, ...] = ()
+    offline: str = ""
+    tried: tuple[str, ...] = ()
+    not_seen: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
