@@ -313,15 +313,19 @@ def _mount_once(cipher: Path, mount: Path, environment: Mapping[str, str]) -> st
 
 
 def tun() -> Finding:
-    """The device for networks in user space, for rootless containers that need one."""
+    """The device that shows what runs try to reach, tried; rootless containers need it for their networks too."""
+    from engines.isolation import probe
+    from engines.network.tun import why_not
+
     device = Path("/dev/net/tun")
-    works = os.access(device, os.R_OK | os.W_OK)
+    reason = why_not(probe())
+    works = reason is None
     return Finding(
         name="tun",
         found=device.exists(),
         works=works,
-        purpose="networks of rootless containers",
-        detail=None if works else f"no access to {device}" if device.exists() else f"there is no {device}",
+        purpose="listing what runs try to reach; networks of rootless containers",
+        detail=None if works else f"runs are kept offline, but their attempts can't be listed: {reason}",
         fix=None if works else "load the module (modprobe tun); in a container: --device /dev/net/tun",
     )
 

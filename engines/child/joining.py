@@ -1,7 +1,7 @@
 """The script that goes into another process's network namespace, makes the device there, and hands it over.
 
-Usage: ``python -I -S joining.py PID SOCKET_FD``. The user namespace is entered too where it is another one: there we
-have the right to do so (setns(2), user_namespaces(7)).
+Usage: ``python -I -S joining.py PID SOCKET_FD``; with 0 it is in one already. The user namespace is
+entered too where it is another one: there we have the right to do so (setns(2), user_namespaces(7)).
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def _begin() -> None:
     from engines.child import device
 
     def make() -> int:
-        _enter(int(sys.argv[1]))
+        if sys.argv[1] != "0":
+            _enter(int(sys.argv[1]))
         return device.make()
 
     device.send(_socket.socket(fileno=int(sys.argv[2])), make)

@@ -13,9 +13,8 @@ import engines.launcher
 from engines.base import InstalledEngine
 from engines.execution import Attempt, Execution, Status
 from engines.isolation import Isolation, choices
-from tests.support.nextflow_runs import NextflowBench
+from tests.support.nextflow_runs import NextflowBench, nextflows
 from tests.support.nextflow_runs import bench as nextflow
-from tests.support.nextflow_runs import nextflows
 from tests.support.runs import Bench, bench, installed, tool
 
 __all__ = ["bench", "installed", "nextflow", "nextflows"]
