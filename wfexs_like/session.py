@@ -385,7 +385,7 @@ class Session:
     def _stager(self) -> Stager:
         from staging.stager import Stager
 
-        return Stager(self.store, self.progress, self.settings.environment, jobs=self.settings.jobs)
+        return Stager(self.store, self.progress, self.settings.for_fetchers, jobs=self.settings.jobs)
 
     def _sweep(self, workdir: StagedWorkdir, runs: Sequence[int]) -> None:
         """Remove what killed runs left in container runtimes."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from staging.errors import DefinitionError, Fault
@@ -22,6 +23,7 @@ _FILE_KEYS = {
     "jobs": int,
     "container": str,
     "person": dict,
+    "registries": dict,
 }
 CONTAINERS = ("none", "docker", "podman", "apptainer", "singularity", "any")
 """What ``container`` may say; ``any`` is the first of the runtimes that the host of a run has."""
@@ -44,7 +46,8 @@ class Settings:
     """Where things live, and a few numbers.
 
     ``jobs`` is how many transfers run at once. ``container`` is the container runtime of stage files that say none
-    (``None``: containers are used where a tool requires one, and then any runtime will do).
+    (``None``: containers are used where a tool requires one, and then any runtime will do). ``registries`` says how to
+    reach registries of images, by host; ``staging.images.registries`` reads it.
     """
 
     config: Path
@@ -55,6 +58,7 @@ class Settings:
     jobs: int = 8
     container: str | None = None
     person: Person | None = None
+    registries: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, str]
 
     @classmethod
@@ -97,8 +101,33 @@ class Settings:
                 flags.get("container") or environment.get("WFEXS_LIKE_CONTAINER") or stated.get("container")
             ),
             person=_person(stated.get("person"), config),
+            registries=_registries(stated.get("registries"), config, home),
             environment=dict(environment),
         )
+
+    @property
+    def for_fetchers(self) -> dict[str, str]:
+        """The environment that fetchers get: the user's own, and what the settings say of credentials and registries.
+
+        A variable of the user's wins over the config file.
+        """
+        stated = {"WFEXS_LIKE_CREDENTIALS": str(self.credentials)}
+        if self.registries and not self.environment.get("WFEXS_LIKE_REGISTRIES"):
+            stated["WFEXS_LIKE_REGISTRIES"] = json.dumps(self.registries)
+        return {**self.environment, **stated}
+
+
+def _registries(value: object, config: Path, home: Path) -> dict[str, object]:
+    """The table of registries; a certificate's path in it is read from the config file's folder."""
+    if not isinstance(value, dict):
+        return {}
+    table: dict[str, object] = {}
+    for host, one in value.items():
+        known = dict(one) if isinstance(one, dict) else one
+        if isinstance(known, dict) and isinstance(known.get("ca"), str):
+            known["ca"] = str(config.parent / _expanded(known["ca"], home))
+        table[host] = known
+    return table
 
 
 def _expanded(text: str, home: Path) -> Path:

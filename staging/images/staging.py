@@ -105,7 +105,7 @@ def stage_images(
         DefinitionError: a reference is none.
     """
     images = [_image(wish, platform, locked) for wish in _once(wishes)]
-    with _in_words():
+    with refusals_told():
         if locked is None:
             _find_digests(images, stager, content)
         _fetch_manifests(images, fetch, content)
@@ -307,8 +307,8 @@ def _read(path: Path, limit: int = MAX_MANIFEST) -> bytes:
 
 
 @contextmanager
-def _in_words() -> Iterator[None]:
-    """What a registry refuses is a fault of the image that was asked for, not of the network.
+def refusals_told() -> Iterator[None]:
+    """For whoever asks registries: what they refuse is a fault of the image that was asked for, not of the network.
 
     Raises:
         ContainerError: in place of the ``FetchError`` that says so.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -150,3 +151,22 @@ def test_the_container_runtime_is_said_by_flag_variable_or_file(tmp_path: Path) 
     ((where, message),) = faults_of(tmp_path, 'container = "rkt"\n')
     assert where == "container"
     assert "not one of none, docker" in message
+
+
+def test_fetchers_hear_of_registries_and_credentials(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[registries."localhost:5000"]\ninsecure = true\n'
+        '[registries."docker.io"]\nmirrors = ["a.example/b"]\nca = "ca.pem"\n'
+    )
+    told = Settings.load({"WFEXS_LIKE_CONFIG": str(config), "HOME": str(tmp_path), "X": "y"}).for_fetchers
+
+    assert json.loads(told["WFEXS_LIKE_REGISTRIES"]) == {
+        "localhost:5000": {"insecure": True},
+        "docker.io": {"mirrors": ["a.example/b"], "ca": str(tmp_path / "ca.pem")},
+    }
+    assert told["WFEXS_LIKE_CREDENTIALS"] == str(tmp_path / "credentials.yaml")
+    assert told["X"] == "y"
+
+    own = {"WFEXS_LIKE_CONFIG": str(config), "HOME": str(tmp_path), "WFEXS_LIKE_REGISTRIES": "{}"}
+    assert Settings.load(own).for_fetchers["WFEXS_LIKE_REGISTRIES"] == "{}", "the environment wins"

@@ -35,6 +35,7 @@ ENVIRONMENT: Final[tuple[tuple[str, str], ...]] = (
     ("WFEXS_LIKE_CACHE", "the content store"),
     ("WFEXS_LIKE_WORKDIRS", "the folder of the working directories"),
     ("WFEXS_LIKE_CREDENTIALS", "the credentials file (YAML)"),
+    ("WFEXS_LIKE_REGISTRIES", "the table of registries, as JSON instead of the config file's"),
     ("WFEXS_LIKE_KEYS", "the folder of the key pair"),
     ("WFEXS_LIKE_JOBS", "how many transfers run at once (8)"),
     ("WFEXS_LIKE_CONTAINER", "the container runtime of stage files that name none"),
