@@ -93,8 +93,9 @@ def mount_option(mount: Mount) -> str:
 def csv_line(fields: Iterable[str]) -> str:
     """One line of CSV (RFC 4180), as Go's ``encoding/csv`` reads it."""
     line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(fields)
-    return line.getvalue()
+    # What would end a line is quoted only if the writer ends its own lines so.
+    csv.writer(line, lineterminator="\n").writerow(fields)
+    return line.getvalue().removesuffix("\n")
 
 
 def picked(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

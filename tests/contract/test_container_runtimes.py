@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -22,7 +23,7 @@ from engines.containers.podman import Podman
 from staging.errors import ContainerError, DigestError, DiskError
 from staging.process import base_environment
 from tests.support.container_daemons import Containing, dockerd
-from tests.support.images import Entry, tools_image
+from tests.support.images import Entry, layer, make_image, tools_image
 
 USER = (4321, 4321)
 LABEL = "wfexs-like.run"
@@ -69,7 +70,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 @pytest.fixture
 def fresh(tmp_path: Path) -> StagedImage:
     """An image that no runtime has had yet."""
-    return tools_image(tmp_path / "containers", more=[Entry("etc/mark", os.urandom(16))])
+    return tools_image(tmp_path / "containers", more=[Entry("etc/mark", str(tmp_path).encode())])
 
 
 def _unsaid(sentence: str) -> None:
@@ -114,8 +115,6 @@ def test_an_image_it_lacks_is_loaded_once_under_its_id_and_no_tag_is_made(
 
 
 def test_an_image_with_the_same_layer_twice_and_a_layer_without_files(case: Case, tmp_path: Path) -> None:
-    from tests.support.images import layer, make_image
-
     twice, nothing = layer([Entry("mark", os.urandom(16))]), layer([])
     image = make_image(tmp_path / "oci", twice, nothing, twice)
     case.runtime.load(image, _unsaid)
@@ -149,8 +148,6 @@ def test_a_damaged_blob_makes_no_image(case: Case, fresh: StagedImage, which: st
 
 
 def test_a_layer_that_the_config_does_not_speak_of_is_refused_by_the_runtime_itself(case: Case, tmp_path: Path) -> None:
-    from tests.support.images import layer, make_image
-
     image = make_image(tmp_path / "oci", layer([Entry("mark", os.urandom(9))]), diff_ids=[f"sha256:{'1' * 64}"])
     with pytest.raises(ContainerError):
         case.runtime.load(image, _unsaid)
@@ -188,8 +185,8 @@ def test_a_tag_of_the_user_that_is_moved_meanwhile_changes_nothing(
     case.home.run("tag", fresh.config, tag)
     case.home.run("tag", other.config, tag)
     before = case.home.images()
-    done = case.run(order(replace(fresh, name=tag), "cmp", "/etc/mark", "-", entrypoint=None))
-    assert done.returncode == 1, "the other image's mark was read"
+    done = case.run(order(replace(fresh, name=tag), "cat", "/etc/mark"))
+    assert done.stdout == str(tmp_path)
     case.runtime.load(fresh, _unsaid)
     assert case.home.images() == before
     case.home.run("rmi", tag)
@@ -202,7 +199,7 @@ def test_a_command_runs_with_its_environment_in_its_folder_and_its_exit_code_com
     case: Case, tools_image: StagedImage, tmp_path: Path
 ) -> None:
     case.ready(tools_image)
-    folder = tmp_path / 'a,b "c" =d:e'
+    folder = tmp_path / 'a,b "c" =d:e\n'
     folder.mkdir()
     (folder / "word").write_text("said\n")
     done = case.run(
@@ -407,8 +404,6 @@ def test_rootless_without_subordinate_users_is_told_with_what_to_do(podman_home:
             "idMappings": {"uidmap": [{"container_id": 0, "host_id": 1000, "size": 1}]},
         },
     }
-    import json
-
     program = tmp_path / "podman"
     program.write_text(f"#!/bin/sh\ncat <<'END'\n{json.dumps(info)}\nEND\n")
     program.chmod(0o755)
