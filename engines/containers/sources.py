@@ -46,17 +46,20 @@ class Held:
         if not mount.writable:
             return mount
         held = self._descriptors[mount.source]
-        own = f"/proc/{os.getpid()}/fd/{held}"
         if stat.S_ISDIR(os.fstat(held).st_mode):
-            return replace(mount, held=own)
+            return replace(mount, held=f"/proc/{os.getpid()}/fd/{held}")
         safe.mkdir(parents=True, exist_ok=True)
-        name = safe / f"file-{held}"
+        name = f"file-{held}"
+        folder = os.open(safe, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            os.link(own, name, follow_symlinks=True)
+            # With a folder's descriptor Python takes linkat(2), which can follow the link to what is open.
+            os.link(f"/proc/self/fd/{held}", name, dst_dir_fd=folder, follow_symlinks=True)
         except OSError:
             # The file system has no links: whether it was exchanged is seen afterwards.
             return mount
-        return replace(mount, source=name)
+        finally:
+            os.close(folder)
+        return replace(mount, source=safe / name)
 
     def moved(self) -> Path | None:
         """The first source that is no longer what it was."""
