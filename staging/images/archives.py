@@ -17,9 +17,9 @@ from typing import Final, TypeVar
 from staging.archives import ArchiveError, Limits, unpack
 from staging.errors import ContainerError, DefinitionError, DigestError, from_os_error
 from staging.fingerprints import Fingerprint, StatSignature
-from staging.images.facts import MAX_CONFIG, licences_of, read_facts
+from staging.images.facts import licences_of, read_facts
 from staging.images.layout import LAYOUT, LaidImage, blob_path, read_layout
-from staging.images.manifest import MAX_LAYERS, OCI_MANIFEST, Manifest, read_manifest
+from staging.images.manifest import MAX_CONFIG, MAX_LAYERS, OCI_MANIFEST, Manifest, read_manifest
 from staging.images.platforms import Platform
 from staging.images.reference import ImageReference
 from staging.paths import safe_join, safe_relative

@@ -10,12 +10,9 @@ import re
 from typing import Final
 
 from staging.errors import ContainerError
-from staging.images.manifest import Manifest, texts_of
+from staging.images.manifest import MAX_CONFIG, Manifest, texts_of
 from staging.images.platforms import Platform
 from staging.plan import ImageFacts
-
-MAX_CONFIG: Final = 8 << 20
-"""Bytes."""
 
 LICENCES: Final = "org.opencontainers.image.licenses"
 _LABELS: Final = "org.opencontainers.image."

@@ -15,8 +15,17 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from staging.errors import ContainerError, DigestError, from_os_error
-from staging.images.facts import MAX_CONFIG, read_facts
-from staging.images.manifest import INDEXES, MAX_MANIFEST, OCI_INDEX, Descriptor, Index, Manifest, read_manifest
+from staging.images.facts import read_facts
+from staging.images.manifest import (
+    INDEXES,
+    MAX_CONFIG,
+    MAX_MANIFEST,
+    OCI_INDEX,
+    Descriptor,
+    Index,
+    Manifest,
+    read_manifest,
+)
 from staging.images.platforms import Platform
 from staging.placing import make_folders, open_regular, write_atomically
 from staging.plan import ImageFacts, PlanItem, canonical

@@ -32,6 +32,9 @@ OLD_MANIFESTS: Final = (
 MAX_MANIFEST: Final = 4 << 20
 """Bytes: what registries themselves take at most."""
 
+MAX_CONFIG: Final = 8 << 20
+"""Bytes of a config, which is read into memory."""
+
 MAX_LAYERS: Final = 512
 MAX_ENTRIES: Final = 1000
 MAX_BLOB: Final = 1 << 42
@@ -179,6 +182,8 @@ def _read_image(record: Mapping[str, object], kind: str, name: str, size: int) -
             where=name,
             image=name,
         )
+    if config.size > MAX_CONFIG:
+        raise _senseless(name, f"names a config of {config.size} bytes")
     rows = record.get("layers")
     if not isinstance(rows, list) or len(rows) > MAX_LAYERS:
         raise _senseless(name, "has no sound list of layers")

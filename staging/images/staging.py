@@ -17,9 +17,9 @@ from staging.definition import ImageWish, Source
 from staging.errors import ContainerError, DefinitionError, Fault, FetchError, WfexsError, from_os_error
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
-from staging.images.facts import MAX_CONFIG, licences_of, read_facts
+from staging.images.facts import licences_of, read_facts
 from staging.images.layout import LAYOUT, blob_path, write_layout
-from staging.images.manifest import MAX_MANIFEST, Descriptor, Manifest, read_manifest
+from staging.images.manifest import MAX_CONFIG, MAX_MANIFEST, Descriptor, Manifest, read_manifest
 from staging.images.platforms import Platform
 from staging.images.reference import ImageReference
 from staging.obtained import Obtained

@@ -188,6 +188,20 @@ def test_a_lock_fetches_what_the_store_lost_by_digest(registry: Registry, stages
         ImageStages(tmp_path / "third", store).stage(name, locked=lock)
 
 
+def test_a_lock_keeps_its_platform_on_another_machine(registry: Registry, stages: ImageStages) -> None:
+    registry.push_index(
+        TOOLS, "1", {"linux/amd64": make_image(BASE), "linux/arm64": make_image(BASE, platform="linux/arm64")}
+    )
+    name = f"{registry.host}/{TOOLS}:1"
+    items = stages.stage(name)
+
+    again = stages.stage(name, locked=locked(items), platform="linux/arm64")
+
+    assert [one.item for one in again] == [one.item for one in items]
+    with pytest.raises(DigestError, match="the lock has"):
+        stages.stage(ImageWish(name=name, platform="linux/arm64"), locked=locked(items))
+
+
 def test_without_a_lock_a_dead_registry_leaves_the_copy_and_says_so(
     registry: Registry, stages: ImageStages, monkeypatch: pytest.MonkeyPatch
 ) -> None:

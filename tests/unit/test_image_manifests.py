@@ -60,6 +60,7 @@ def _changed(change: Callable[[dict[str, Any]], object]) -> bytes:
         (_changed(lambda one: one["config"].update(size=-1)), "size"),
         (_changed(lambda one: one["config"].update(size=True)), "size"),
         (_changed(lambda one: one["config"].update(size=1 << 60)), "size"),
+        (_changed(lambda one: one["config"].update(size=1 << 30)), "config of 1073741824 bytes"),
         (_changed(lambda one: one.update(layers=None)), "layers"),
         (_changed(lambda one: one.update(layers=one["layers"] * 1000)), "layers"),
         (_changed(lambda one: one["layers"][0].update(urls=["https://x.example"])), "foreign"),
