@@ -92,6 +92,15 @@ def test_a_hint_is_followed_where_its_image_is_staged_and_else_said_not_to_be(bo
     assert f"step 'main' runs on this machine, because its image '{TOOLS}', a hint, is not staged" in boxes.bench.log(2)
 
 
+def test_an_image_that_the_job_chooses_is_taken(boxes: ContainerBench) -> None:
+    boxes.write(main=tool("cat /etc/which"))
+
+    execution = boxes.run(requirements=({"class": "DockerRequirement", "dockerPull": OTHER},))
+
+    assert boxes.text(execution.outputs["out"]) == "other\n", execution.error
+    assert execution.steps[0].container == OTHER
+
+
 def test_a_required_image_that_is_not_staged_is_named_before_anything_runs(boxes: ContainerBench) -> None:
     boxes.write(main=STEPS, which=in_image(TOOLS, "cat $0", inputs=FILE), plain=in_image(TOOLS, "cat $0", inputs=FILE))
 
@@ -241,6 +250,16 @@ def test_a_container_that_takes_too_much_memory_says_so(boxes: ContainerBench) -
     assert execution.error is not None
     assert execution.error.startswith(f"step 'main' failed: it was killed in its container of image {TOOLS!r}")
     assert "enough memory" in execution.error
+
+
+def test_a_container_that_takes_too_long_is_ended(boxes: ContainerBench) -> None:
+    boxes.write(main=in_image(TOOLS, "trap '' TERM; sleep 60", needs="ToolTimeLimit: {timelimit: 1}"))
+
+    execution = boxes.run()
+
+    assert execution.error == "step 'main' failed: it took longer than its time limit of 1 s"
+    assert execution.steps[0].resources["wall_seconds"] < 30
+    assert boxes.host.containers() == ()
 
 
 def test_what_no_container_may_have_is_told_with_its_step_and_image(boxes: ContainerBench) -> None:

@@ -62,7 +62,8 @@ class Staged:
         create = kind.create_runtime
 
         def image(_job: Any, requirement: dict[str, Any], *_rest: Any, **_options: Any) -> str:
-            name = requirement.get("dockerImageId")
+            # One of the job itself was not there yet when the workflow was looked through.
+            name = requirement.get("dockerImageId") or name_of(requirement, staged.root)
             if name in staged.images:
                 return str(name)
             raise WorkflowException(f"its image {name!r} is not staged" if name else "its image has no name")

@@ -223,6 +223,8 @@ class JobHook:
         self.folders: list[str] = []
         self.resources: dict[str, float] = {}
         self.image: str | None = None
+        self.limit: int | None = None
+        self.overdue = False
         self._begun = self._ended = False
         self._clock = 0.0
         self._heard = 0
@@ -236,6 +238,8 @@ class JobHook:
             setattr(context, f"default_{name}", open(path, "wb"))  # noqa: SIM115, PTH123
         if runtime and isinstance(job, ContainerCommandLineJob):
             self.image = str(runtime[-1])
+            # cwltool asks a container to end, and a first process that doesn't listen goes on.
+            self.limit, job.timelimit = job.timelimit, None
         self.command = [str(word) for word in job.command_line]
         self.folders = [one for one in (job.outdir, job.tmpdir) if one]
         self.begin(job.joborder, self.command)
@@ -259,7 +263,13 @@ class JobHook:
 
     def watch(self, child: Any) -> None:
         """Wait for the tool's process (cwltool's monitor), and take what the kernel knows of it."""
+        overdue = threading.Timer(self.limit, self._end, (child,)) if self.limit else None
+        if overdue is not None:
+            overdue.daemon = True
+            overdue.start()
         _, status, usage = os.wait4(child.pid, 0)
+        if overdue is not None:
+            overdue.cancel()
         child.returncode = self.code = os.waitstatus_to_exitcode(status)
         self.resources = {"wall_seconds": round(time.monotonic() - self._clock, 6)}
         if self.image is not None:
@@ -273,6 +283,11 @@ class JobHook:
         # The child began as a copy of us, which counts as its own peak (execve(2) keeps it): then its own is not known.
         if usage.ru_maxrss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
             del self.resources["max_rss_bytes"]
+
+    def _end(self, child: Any) -> None:
+        """End the messenger, and with it the container."""
+        self.overdue = True
+        child.kill()
 
     def begin(self, inputs: Any, command: list[str]) -> None:
         """It starts."""
@@ -334,6 +349,8 @@ class JobHook:
         self.end({}, "permanentFail", None)
 
     def _reason(self) -> str:
+        if self.overdue:
+            return f"it took longer than its time limit of {self.limit} s"
         if self.code is not None and self.code < 0:
             return f"it was ended by signal {-self.code}"
         said = self.hooks.complaints.messages[self._heard :]
