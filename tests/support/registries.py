@@ -21,6 +21,7 @@ import tarfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -268,6 +269,18 @@ class Registry:
             timeout=60,
             verify=str(self.ca) if self.tls else True,
         )
+
+
+def answers(host: str) -> bool:
+    """Whether something speaks HTTP there."""
+    connection = HTTPConnection(host, timeout=1)
+    try:
+        connection.request("GET", "/v2/")
+        return connection.getresponse().status > 0
+    except OSError:
+        return False
+    finally:
+        connection.close()
 
 
 def _free_port() -> int:
