@@ -41,7 +41,8 @@ class Images:
         self.contextual = contextual
         self.discretion = discretion
         self.items = tuple(one for one in items if one.role is Role.CONTAINER and one.image is not None)
-        self.blobs = tuple(one for one in items if one.role is Role.BLOB)
+        blobs = (one for one in items if one.role is Role.BLOB and one.path is not None)
+        self.blobs = tuple(one for one in blobs if one.path is not None and one.path.parts[0] == LAYOUT.name)
         self._by_name = {same_name(one.name): one for one in self.items}
 
     def named(self, name: str | None) -> Ref | None:
@@ -64,8 +65,11 @@ class Images:
         if entity_id in self.graph:
             return Ref(entity_id)
         entity = self.graph.add(entity_id, "ContainerImage", name=reference.repository)
-        entity.set("additionalType", Ref(DOCKER_IMAGE)).set("registry", reference.host).add("tag", reference.tag)
-        entity.set("sha256", digest).set("identifier", f"docker://{reference.at(digest)}")
+        entity.set("additionalType", Ref(DOCKER_IMAGE)).add("tag", reference.tag).set("sha256", digest)
+        if _is_of_registry(item):
+            entity.set("registry", reference.host).set("identifier", f"docker://{reference.at(digest)}")
+        else:
+            entity.set("registry", "none: an archive that the workflow names")
         if same_name(item.name) != same_name(str(reference)):
             entity.set("alternateName", self.discretion.text(item.name))
         system, _, architecture = image.platform.partition("/")
@@ -99,7 +103,7 @@ class Images:
                 href=f"{LAYOUT}/blobs/sha256/{one.fingerprint.digest}" if inside else None,
                 sha256=one.fingerprint.digest,
                 size=one.image.size if one.image is not None else None,
-                note=f"{one.image.platform if one.image is not None else ''}, docker://{_pinned(one)}",
+                note=f"{one.image.platform if one.image is not None else ''}, {_whence(one)}",
             )
             for one in self.items
         )
@@ -179,8 +183,15 @@ def layout_files(items: Iterable[PlanItem], media_types: Mapping[str, str]) -> d
     }
 
 
-def _pinned(item: PlanItem) -> str:
-    return str(reference_of(item).at(item.fingerprint.digest))
+def _is_of_registry(item: PlanItem) -> bool:
+    return item.identifier.startswith("docker:")
+
+
+def _whence(item: PlanItem) -> str:
+    """Where it is to be had."""
+    if not _is_of_registry(item):
+        return "out of an archive that the workflow names"
+    return f"docker://{reference_of(item).at(item.fingerprint.digest)}"
 
 
 def _blob_name(item: PlanItem) -> str:

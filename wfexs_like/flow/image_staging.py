@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from staging.definition import Source
-from staging.errors import ContainerError, DefinitionError, DigestError, FetchError, WfexsError
+from staging.errors import ContainerError, DefinitionError, DigestError, FetchError, PolicyError, WfexsError
 from staging.fingerprints import Fingerprint
+from staging.identifiers import Identifier
+from staging.paths import safe_join
 from staging.plan import Kind, Role, Trust
-from staging.wanted import StagedItem
-from wfexs_like.flow.images import WantedImages, same_name
+from staging.wanted import StagedItem, Wanted
+from wfexs_like.flow.images import Asker, WantedImages, same_name
 from wfexs_like.results import ItemReport
 
 if TYPE_CHECKING:
@@ -19,21 +22,24 @@ if TYPE_CHECKING:
     from wfexs_like.flow.stage import StageWork
 
 
-def stage_wanted(work: StageWork, images: WantedImages) -> tuple[StagedItem, ...]:
-    """Every image with its blobs, as items of the plan.
+def stage_wanted(
+    work: StageWork, images: WantedImages, workflow: tuple[StagedItem, ...] = ()
+) -> tuple[StagedItem, ...]:
+    """Every image with its blobs, as items of the plan. ``workflow`` are its items: archives may be among them.
 
     Raises:
         ContainerError: there is no such image, or it is none that can be run.
         FetchError, DigestError: as for any item.
     """
-    _refuse_archives(images)
-    if not images.wishes:
+    _refuse_imports(images)
+    if not images.wishes and not images.archives:
         return ()
+    from staging.images.layout import LAYOUT, write_layout
     from staging.images.platforms import machine_platform
     from staging.images.staging import stage_images
 
     try:
-        return stage_images(
+        staged = stage_images(
             images.wishes,
             fetch=work.fetch,
             stager=work.stager,
@@ -45,6 +51,92 @@ def stage_wanted(work: StageWork, images: WantedImages) -> tuple[StagedItem, ...
         raise _at_its_place(error, work) from error
     except (ContainerError, FetchError, DigestError) as error:
         raise _with_asker(error, work, images) from error
+    if not images.archives:
+        return staged
+    items = {(one.item.role, one.item.name): one for one in (*_unpacked(work, images, workflow), *staged)}
+    write_layout(work.content / LAYOUT, [one.item for one in items.values()])
+    return tuple(items.values())
+
+
+def _unpacked(work: StageWork, images: WantedImages, workflow: tuple[StagedItem, ...]) -> Iterator[StagedItem]:
+    """The archives that the workflow names, fetched where they don't come with it, and the images in them."""
+    from staging.images.archives import unpack_image
+    from staging.images.platforms import machine_platform
+
+    for one in images.archives:
+        assert one.container is not None, "archives without a name are none of these"
+        archive = _beside(work, one.told, workflow)
+        if archive is None:
+            (archive,) = work.fetch([_archive_wanted(one)])
+            yield archive
+        try:
+            found = unpack_image(archive, one.container, content=work.content, platform=machine_platform())
+        except ContainerError as error:
+            raise ContainerError(
+                f"{error.message} (wanted by {one.what})", hint=error.hint, where=one.what, **error.fields
+            ) from error
+        for staged in found:
+            _check_locked(staged, work)
+            yield staged
+
+
+def _beside(work: StageWork, told: str, workflow: tuple[StagedItem, ...]) -> StagedItem | None:
+    """An archive that came with the workflow, as an item of its own or in its folder."""
+    path = PurePosixPath("workflow") / told
+    try:
+        place = safe_join(work.content, str(path))
+    except PolicyError:
+        return None
+    if ":" in told.partition("/")[0] or not place.is_file():
+        return None
+    own = next((one for one in workflow if one.item.path == path), None)
+    if own is not None or not workflow:
+        return own
+    whole = workflow[0]
+    part = f"{whole.item.pinned}{'' if '#' in whole.item.pinned else '#'}/{told}"
+    item = replace(
+        whole.item,
+        identifier=part,
+        pinned=part,
+        kind=Kind.FILE,
+        path=path,
+        fingerprint=Fingerprint.of_file(place),
+        size=place.stat().st_size,
+    )
+    return replace(whole, item=item, placed=())
+
+
+def _archive_wanted(one: Asker) -> Wanted:
+    """An archive that lies elsewhere."""
+    identifier = Identifier.parse(one.told)
+    return Wanted(
+        role=Role.BLOB,
+        name=f"archive of {one.container}",
+        path=PurePosixPath("container-archives") / Fingerprint.of_bytes(one.told.encode()).digest[:16] / "image.tar",
+        source=Source(mirrors=(identifier,), where=one.what),
+        kind=Kind.FILE,
+    )
+
+
+def _check_locked(staged: StagedItem, work: StageWork) -> None:
+    """An image out of an archive is the lock's.
+
+    Raises:
+        DigestError: the lock has another one, or none.
+    """
+    if work.locked is None:
+        return
+    known = next(
+        (one for one in work.locked.items if (one.role, one.name) == (staged.item.role, staged.item.name)), None
+    )
+    if known is None or known.fingerprint != staged.item.fingerprint:
+        raise DigestError(
+            f"the container image {staged.item.name} out of an archive is not the one in the lock",
+            hint="stage without --locked to make a new lock",
+            where=staged.item.name,
+            expected=None if known is None else known.fingerprint.digest,
+            actual=staged.item.fingerprint.digest,
+        )
 
 
 def survey_images(work: StageWork, images: WantedImages) -> Iterator[ItemReport]:
@@ -54,7 +146,7 @@ def survey_images(work: StageWork, images: WantedImages) -> Iterator[ItemReport]
         ContainerError: there is no such image.
         FetchError: a registry can't be reached.
     """
-    _refuse_archives(images)
+    _refuse_imports(images)
     if not images.wishes:
         return
     try:
@@ -128,8 +220,11 @@ def _at_its_place(error: DefinitionError, work: StageWork) -> DefinitionError:
 _RISKS = ("no digest stated: trusted on first use", "the tag may mean another image tomorrow")
 
 
-def _refuse_archives(images: WantedImages) -> None:
+def _refuse_imports(images: WantedImages) -> None:
+    """A file system (dockerImport) is no image yet: nothing says how it is to be run."""
     for one in images.archives:
+        if one.way != "dockerImport":
+            continue
         raise ContainerError(
             f"{one.what} wants a container image out of an archive ({one.way}: {one.told[:200]}), "
             "which is not built yet",

@@ -145,7 +145,7 @@ def realise(work: StageWork, prepared: Prepared) -> tuple[Plan, tuple[StagedItem
     """Fetch the inputs and write down what everything is: the plan."""
     definition, workflow = work.definition, prepared.workflow
     fetched = work.fetch((*prepared.inputs.wanted, *prepared.environment.wanted))
-    images = stage_wanted(work, prepared.images)
+    images = stage_wanted(work, prepared.images, workflow.items)
     items = (*workflow.items, *engine_items(workflow, definition, work.locked), *fetched, *images)
     interface = workflow.interface
     plan = Plan(
