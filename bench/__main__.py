@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import measure
+from bench.containers import measure_containers
 from bench.measure import Sample
 from bench.nextflow import VERSIONS, NextflowBench
 from bench.rows import Row, table
@@ -315,6 +316,7 @@ def main() -> int:
         "many-inputs": Bench.many_inputs,
         "big-input": Bench.big_input,
         "many-outputs": Bench.many_outputs,
+        "containers": measure_containers,
         "nextflow": lambda bench: NextflowBench(bench, options.version).measure(),
     }
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
