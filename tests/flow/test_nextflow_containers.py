@@ -59,7 +59,7 @@ FIRST = f"""
       (timeout 5 bash -c 'exec 3<> /dev/tcp/192.0.2.1/80') 2> /dev/null || echo nowhere to go >> first.txt
       echo $(env | grep -c WFEXS) doors >> first.txt
       echo scratch > /tmp/scratch.txt
-      sleep 0.3
+      sleep 1
       '''
     }}
 """
@@ -121,7 +121,7 @@ def _check_main(box: ContainerBench) -> None:
     assert {one for one in set(box.host.images()) ^ set(images) if not one.endswith(" <none>:<none>")} == set()
     first, second, third = (step(execution, name) for name in ("FIRST", "SECOND", "THIRD"))
     assert [one.container for one in (first, second, third)] == [TOOLS, OTHER, None]
-    assert first.resources["wall_seconds"] >= 0.3
+    assert first.resources["wall_seconds"] >= 1
     assert first.resources["max_rss_bytes"] > 100_000
     staged = box.containers.images
     assert [(one["image"], one["id"]) for one in box.started()] == [
@@ -245,9 +245,9 @@ def test_a_cancelled_run_leaves_no_container(boxes: ContainerBench) -> None:
         workflow {{ LONG() }}
         """
     )
-    run = Background(boxes, boxes.request())
+    run = Background(boxes.bench, boxes.request())
     wait_for(lambda: list(boxes.bench.folder().glob("engine/work/*/*/begun")))
-    assert len(boxes.host.containers()) == 1
+    assert boxes.host.containers() != ()
 
     assert stop(boxes.bench.folder())
     execution = run.join()

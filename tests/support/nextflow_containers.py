@@ -66,7 +66,7 @@ def runtimes(task_images: Mapping[str, StagedImage]) -> Callable[[Containing], C
 
     def load(host: Containing) -> ContainerRuntime:
         if host.command not in ready:
-            runtime: ContainerRuntime = CONTAINERS.load(host.command)(host.environment)
+            runtime: ContainerRuntime = CONTAINERS.load(host.command)(host.environment)  # type: ignore[misc]
             for image in task_images.values():
                 if not runtime.has(image):
                     runtime.load(image, lambda _line: None)

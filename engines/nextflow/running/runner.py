@@ -337,8 +337,8 @@ class _NextflowRun(RecordedRun):
             step = self.failed
             lack = self._lack(step)
             if lack is not None:
-                words = f"task {step['name']!r} failed: {lack}"
-                return {"error": words, "error_kind": ContainerError.kind, "tail": self._tail(step)}
+                error = f"task {step['name']!r} failed: {lack}"
+                return {"error": error, "error_kind": ContainerError.kind, "tail": self._tail(step)}
             reason = step["error"] if step["exit_code"] else self._cause() or step["error"]
             return {"error": f"task {step['name']!r} failed: {reason}", "tail": self._tail(step)}
         if exit_code != 0:
