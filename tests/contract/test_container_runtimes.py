@@ -10,7 +10,8 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,8 +43,10 @@ class Case:
         self.runtime.load(image, _unsaid)
         return self.runtime
 
-    def start(self, order: Order) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+    @contextmanager
+    def start(self, order: Order) -> Generator[subprocess.Popen[str], None, None]:
+        """The container runs; when the block ends, it has ended, whatever the runtime under test can do."""
+        child = subprocess.Popen(
             self.runtime.argv(order),
             env=base_environment(**self.runtime.environment),
             stdin=subprocess.DEVNULL,
@@ -51,6 +54,16 @@ class Case:
             stderr=subprocess.PIPE,
             text=True,
         )
+        try:
+            yield child
+        finally:
+            if child.poll() is None:
+                self.home.run("kill", order.name, check=False)
+                child.kill()
+                child.wait(10)
+            for stream in (child.stdout, child.stderr):
+                assert stream is not None
+                stream.close()
 
     def run(self, order: Order) -> subprocess.CompletedProcess[str]:
         with self.start(order) as child:
@@ -202,18 +215,17 @@ def test_a_command_runs_with_its_environment_in_its_folder_and_its_exit_code_com
     folder = tmp_path / 'a,b "c" =d:e\n'
     folder.mkdir()
     (folder / "word").write_text("said\n")
-    done = case.run(
-        order(
-            tools_image,
-            *("-c", 'cat word; echo "$ODD"; pwd; exit 7'),
-            entrypoint="bash",
-            workdir="/work, here",
-            mounts=(Mount(source=folder, target="/work, here"),),
-            environment={"ODD": "a=b, \"c\" 'd'\n$HOME", "EMPTY": ""},
-        )
+    asked = order(
+        tools_image,
+        *("-c", 'cat word; echo "$ODD"; pwd; exit 7'),
+        entrypoint="bash",
+        workdir="/work, here",
+        mounts=(Mount(source=folder, target="/work, here"),),
+        environment={"ODD": "a=b, \"c\" 'd'\n$HOME", "EMPTY": ""},
     )
+    done = case.run(asked)
     assert (done.stdout, done.returncode) == ("said\na=b, \"c\" 'd'\n$HOME\n/work, here\n", 7), done.stderr
-    assert case.home.containers() == ()
+    assert asked.name not in case.home.containers()
 
 
 def test_without_an_entrypoint_the_images_own_gets_the_command(case: Case, tmp_path: Path) -> None:
@@ -305,7 +317,7 @@ def test_stop_ends_a_container_that_ignores_signals_at_once(case: Case, tools_im
         child.communicate(timeout=10)
         assert time.monotonic() - started < 3
     assert child.returncode not in (0, None)
-    until(lambda: case.home.containers() == ())
+    until(lambda: stubborn.name not in case.home.containers())
     case.runtime.stop(stubborn.name)
 
 
@@ -316,26 +328,22 @@ def test_sweep_ends_what_has_the_label_and_leaves_the_users_containers(case: Cas
         "run", "-d", "--name", mine, "--label", f"{LABEL}={run}0", "--network=none", tools_image.config, "sleep", "60"
     )
     ours = [order(tools_image, "sleep", "60", labels={LABEL: run}) for _ in range(2)]
-    children = [case.start(one) for one in ours]
-    try:
-        until(lambda: len(case.home.containers()) == 3)
+    with case.start(ours[0]), case.start(ours[1]):
+        until(lambda: {mine, *(one.name for one in ours)} <= set(case.home.containers()))
         # A runtime of another process, as after a crash.
         swept = type(case.runtime)(case.home.environment).sweep(LABEL, run)  # type: ignore[call-arg]
         assert swept == tuple(sorted(one.name for one in ours))
-        assert case.home.containers() == (mine,)
+        assert mine in case.home.containers()
+        assert not {one.name for one in ours} & set(case.home.containers())
         assert case.runtime.sweep(LABEL, run) == ()
-    finally:
-        for child in children:
-            child.kill()
-            child.communicate(timeout=10)
-        case.runtime.stop(mine)
+    case.runtime.stop(mine)
 
 
 def test_a_name_that_is_there_already_is_refused(case: Case, tools_image: StagedImage) -> None:
     case.ready(tools_image)
     one = order(tools_image, "sleep", "60")
     with case.start(one) as child:
-        until(lambda: case.home.containers() == (one.name,))
+        until(lambda: one.name in case.home.containers())
         done = case.run(one)
         assert done.returncode == 125
         assert "in use" in done.stderr
