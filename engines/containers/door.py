@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +42,8 @@ AT_ONCE = 128
 """Containers that a run may have at the same time."""
 
 _GRACE = 2.0
+# Of a script's first line, as every Linux reads it.
+_SHORT_ENOUGH = 127
 _LOOKS = (0.05, 0.2, 1.0)
 
 Tell = Callable[[Mapping[str, Any]], None]
@@ -61,6 +63,15 @@ class _Running:
         """It has to end."""
         self.stopped = True
         os.eventfd_write(self.over, 1)
+
+
+def _command() -> str:
+    """The text of the ``docker`` that an engine finds."""
+    first = f"#!{sys.executable} -IS\n"
+    if len(first.encode()) <= _SHORT_ENOUGH and " " not in sys.executable:
+        return first + Path(container_shim.__file__).read_text(encoding="utf-8")
+    words = (sys.executable, "-I", "-S", container_shim.__file__)
+    return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
 
 
 class Door:
@@ -126,8 +137,7 @@ class Door:
             self.commands.mkdir(parents=True)
             self._scratch.mkdir(parents=True, exist_ok=True)
             command = self.commands / "docker"
-            words = (sys.executable, "-I", "-S", container_shim.__file__)
-            command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+            command.write_text(_command(), encoding="utf-8")
             command.chmod(0o755)
             self._hearing = Hearing(self.folder, self._word, self._called)
         except OSError as error:
@@ -156,18 +166,19 @@ class Door:
 
     def _called(self, caller: Caller) -> None:
         """Serve one call, in a thread of its own."""
-        try:
-            code = self._serve(caller)
-        except WfexsError as error:
-            self._fail(error)
-            caller.say(f"wfexs-like: {error.message}")
-            code = REFUSED
-        except OSError as error:
-            failure = from_os_error(error, "start a container")
-            self._fail(failure)
-            caller.say(f"wfexs-like: {failure.message}")
-            code = REFUSED
-        caller.answer(code)
+        with ExitStack() as afterwards:
+            try:
+                code = self._serve(caller, afterwards)
+            except WfexsError as error:
+                code = self._refuse(caller, error)
+            except OSError as error:
+                code = self._refuse(caller, from_os_error(error, "start a container"))
+            caller.answer(code)
+
+    def _refuse(self, caller: Caller, error: WfexsError) -> int:
+        self._fail(error)
+        caller.say(f"wfexs-like: {error.message}")
+        return REFUSED
 
     def _attempt(self, what: Callable[[], object]) -> None:
         try:
@@ -180,14 +191,14 @@ class Door:
             if self.failure is None:
                 self.failure = error
 
-    def _serve(self, caller: Caller) -> int:
+    def _serve(self, caller: Caller, afterwards: ExitStack) -> int:
         # Options before the verb are about which daemon and how: that is ours to say.
         words = list(caller.arguments)
         if words[:1] == ["container"]:
             words.pop(0)
         verb = words.pop(0) if words else ""
         if verb == "run":
-            return self._run(caller, words)
+            return self._run(caller, words, afterwards)
         if verb in ENDING:
             return self._stop(caller, names(words))
         text, code = answer(verb, words, self._bounds.images, self.containers.facts.version)
@@ -209,7 +220,7 @@ class Door:
                 running.ended.wait()
         return code
 
-    def _run(self, caller: Caller, words: list[str]) -> int:
+    def _run(self, caller: Caller, words: list[str], afterwards: ExitStack) -> int:
         call = read_run(words, caller.environment, caller.cwd)
         number = next(self._numbers)
         scratch = self._scratch / str(number)
@@ -223,6 +234,8 @@ class Door:
         )
         order = decision.order
         self._mention(decision.dropped)
+        # What a container leaves in its folders for temporary files keeps nobody waiting.
+        afterwards.callback(clear, scratch)
         for mount in order.mounts:
             if scratch in mount.source.parents:
                 mount.source.mkdir(parents=True)
@@ -241,7 +254,6 @@ class Door:
                 running.ended.set()
         finally:
             held.close()
-            clear(scratch)
 
     def _mention(self, dropped: tuple[str, ...]) -> None:
         for option in dropped:
