@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -250,16 +250,22 @@ def test_a_daemon_that_dies_is_named(tmp_path: Path, tools_image: StagedImage) -
 
 
 def test_the_door_costs_little(house: House) -> None:
-    """The call and the answer, without the runtime: an ``inspect`` goes all the way to the door and back."""
-    bare, through = [], []
-    with house.open():
-        for _ in range(10):
-            begin = time.monotonic()
-            subprocess.run([sys.executable, "-I", "-S", "-c", "import socket"], check=True)
-            between = time.monotonic()
-            house.call("inspect", "IMAGE")
-            bare.append(between - begin)
-            through.append(time.monotonic() - between)
+    """The call and the answer, without the runtime: an ``inspect`` goes all the way to the door and back.
 
-    # Beside what an interpreter takes to start: the machine's other work is not the door's fault.
-    assert min(through) - min(bare) < 0.04
+    What is measured is the processor's time, of the ``docker`` that the engine finds and of ours: the machine's other
+    work is not the door's fault.
+    """
+    calls = 10
+    with house.open():
+        before = _processor_time()
+        for _ in range(calls):
+            house.call("inspect", "IMAGE")
+        each = (_processor_time() - before) / calls
+
+    assert each < 0.06
+
+
+def _processor_time() -> float:
+    """Seconds that this process and its ended children took."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
