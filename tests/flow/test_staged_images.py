@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,34 @@ def test_resolve_tells_images_with_their_sizes_and_that_a_tag_may_move(project: 
     assert project.reference("two") in shown
 
 
+@pytest.mark.parametrize("whole", [True, False], ids=["folder", "documents"])
+def test_an_image_out_of_an_archive_beside_the_workflow_is_an_image_like_others(project: Project, whole: bool) -> None:
+    layout = project.folder / "layout-one-first image"
+    subprocess.run(
+        ["skopeo", "copy", "-q", f"oci:{layout}:one", f"docker-archive:{project.folder}/tools.tar:mine:1"], check=True
+    )
+    docker = "{dockerLoad: tools.tar, dockerImageId: 'mine:1'}"
+    asked = f'{{dockerPull: "{project.reference("one")}"}}'
+    tool = project.folder / "one.cwl"
+    tool.write_text(tool.read_text().replace(asked, docker))
+    path = project.stage_file("docker")
+    if whole:
+        folder = project.folder / "whole"
+        folder.mkdir()
+        for name in ("one.cwl", "two.cwl", "tools.tar"):
+            shutil.copy(project.folder / name, folder / name)
+        shutil.copy(project.folder / "wf.cwl", folder / "main.cwl")
+        path.write_text(path.read_text().replace("workflow_id: wf.cwl", "workflow_id: ./whole"))
+    staged = project.wfexs.ok("stage", path)
+    mine = containers_of(staged)["mine:1"]
+    assert mine["image"]["config"] == project.images["first image"].config, "the id is the same in every form"
+    again = project.wfexs.ok("stage", path, "--locked", staged["lock"]["path"])
+    assert lock_of(again)["digest"] == lock_of(staged)["digest"]
+    layout = Path(staged["lock"]["path"]).parent / "containers"
+    for name in ("mine:1", project.reference("two")):
+        subprocess.run(["skopeo", "inspect", f"oci:{layout}:{name}"], capture_output=True, check=True)
+
+
 @pytest.fixture(
     params=[pytest.param("docker", marks=pytest.mark.docker), pytest.param("podman", marks=pytest.mark.podman)]
 )
@@ -331,3 +360,51 @@ def test_images_are_loaded_once_and_that_is_said(project: Project, docker_daemon
     assert "in containers (docker)" in shown
     assert project.reference("one") in shown
     assert shutil.which("docker")
+
+
+@pytest.mark.parametrize("verb", ["rm", "run", "cancel"])
+def test_containers_of_a_run_that_was_killed_are_removed_when_somebody_next_looks(
+    project: Project, host: Containing, verb: str
+) -> None:
+    if host.command == "podman" and verb != "run":
+        pytest.skip("the same way as in docker")
+    (project.folder / "two.cwl").write_text(
+        TOOL.format(how="hints", image=project.reference("two"), name="two").replace("cat /etc/which;", "sleep 60;")
+    )
+    staged = project.wfexs.ok("stage", project.stage_file(host.command))
+    environment = {**os.environ, **host.environment}
+    running = subprocess.Popen(
+        [*project.wfexs.argv, "run", staged["id"]], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    journal = Path(staged["lock"]["path"]).parent / "runs/1/journal.jsonl"
+    deadline = time.monotonic() + 30
+    while not (journal.exists() and journal.read_text().count('"container-started"') == 2):
+        assert time.monotonic() < deadline
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    until(lambda: len(host.containers()) >= 1)
+    running.kill()
+    running.communicate()
+    if verb == "run":
+        (project.folder / "in.txt").write_text("again\n")
+        stopped = subprocess.Popen(
+            [*project.wfexs.argv, "run", staged["id"]],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        second = journal.parents[1] / "2/journal.jsonl"
+        until(second.exists)
+        project.wfexs.run("cancel", staged["id"], **host.environment)
+        stopped.wait(timeout=30)
+    else:
+        done = project.wfexs.run(verb, staged["id"], *(["--yes"] if verb == "rm" else []), **host.environment)
+        assert done.returncode == 0, done.stderr
+    until(lambda: host.containers() == ())
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
