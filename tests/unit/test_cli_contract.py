@@ -16,7 +16,7 @@ import jsonschema
 import pytest
 
 from engines.base import EngineVersion, InstalledEngine
-from engines.execution import Execution, Status, StepRun
+from engines.execution import Attempt, Execution, Status, StepRun
 from staging.errors import (
     CrateError,
     DefinitionError,
@@ -447,6 +447,36 @@ def test_options_of_staging_reach_the_session(call: Call, session: KnownAnswers)
 def test_parameters_of_a_run_reach_the_session(call: Call, session: KnownAnswers) -> None:
     call("run", "last", "--param", "threads=4", "--param", "name=x y")
     assert session.asked[-1] == ("run", "0a1b", {"threads": "4", "name": "x y"})
+
+
+def test_that_a_run_has_to_be_offline_reaches_the_session(call: Call, session: KnownAnswers) -> None:
+    call("run", "last", "--require-offline")
+    assert session.asked[-1] == ("run", "0a1b", {}, "offline")
+    call("execute", "it.wfex.stage", "--require-offline")
+    assert session.asked[-1] == ("run", "0a1b", {}, "offline")
+
+
+def test_what_a_run_tried_to_reach_is_told(call: Call, session: KnownAnswers) -> None:
+    attempts = (
+        Attempt(protocol="tcp", address="192.0.2.1", port=80, step="align"),
+        Attempt(protocol="tcp", address="2001:db8::1", port=443),
+        Attempt(protocol="dns", port=53, name="example.org", count=3),
+        Attempt(protocol="dns", address="8.8.8.8", port=53, name="example.net", program="dig"),
+        Attempt(protocol="udp", address="192.0.2.1", port=123, step="align"),
+        Attempt(protocol="icmp", address="192.0.2.1"),
+    )
+    session.execution = replace(EXECUTION, network="namespace", watched=True, attempts=attempts, attempts_unlisted=2)
+    told = (
+        "tried to connect: 192.0.2.1:80 (step align), [2001:db8::1]:443, example.org (DNS), "
+        "example.net (DNS at 8.8.8.8, dig), 192.0.2.1:123 (udp, step align), 192.0.2.1 (icmp) and 2 more"
+    )
+    assert told in call("run", "last").stdout
+    assert told in call("show", "last").stdout
+    document = call("run", "last", "--json").object
+    assert document["offline"]["unlisted"] == 2
+    assert document["attempts"][2]["count"] == 3
+    session.execution = replace(EXECUTION, network="namespace", watched=False)
+    assert "no network, not watched" in call("show", "last").stdout
 
 
 @pytest.mark.parametrize(("typed", "heard"), [("3", 3), ("last", "last")])
