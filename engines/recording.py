@@ -203,17 +203,11 @@ class RecordedRun(ABC):
             tell=self._tell_of_container,
             say=self._note,
             network=self.network,
-            writable_root=self.writable_root,
         )
 
     def network(self) -> Dark:
         """The network that the next container gets."""
         return self._container_network() if self._container_network is not None else Dark()
-
-    @property
-    def writable_root(self) -> bool:
-        """Whether containers may write to their own copy of the image."""
-        return False
 
     def _tell_of_container(self, event: Mapping[str, Any]) -> None:
         if "argv" in event:

@@ -93,7 +93,6 @@ class Door:
         tell: Tell,
         network: Callable[[], Dark] = Dark,
         say: Callable[[str], None] = lambda _text: None,
-        writable_root: bool = False,
     ) -> None:
         self.containers = containers
         self.failure: WfexsError | None = None
@@ -106,7 +105,7 @@ class Door:
             memory=placement.memory,
             user=(os.geteuid(), os.getegid()),
             gpus=containers.gpus,
-            writable_root=writable_root,
+            writable_root=containers.writable_root,
         )
         self.folder = folder / DOOR
         self._scratch = self._bounds.folder / DOOR / "containers"
