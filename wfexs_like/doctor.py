@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final, cast
 
 from staging.errors import WfexsError
-from staging.process import ProcessError, find_tool, run
+from staging.process import Child, ProcessError, find_tool, run, start
 from wfexs_like.settings import Settings
 
 if TYPE_CHECKING:
@@ -295,21 +296,38 @@ def _mount_once(cipher: Path, mount: Path, environment: Mapping[str, str]) -> st
     secret = os.urandom(16).hex().encode() + b"\n"
     unmount = next((one for one in ("fusermount3", "fusermount") if find_tool(one, environment)), None)
     making = ("gocryptfs", "-q", "-init", "-scryptn", "10", "--", str(cipher))
-    mounting = ("gocryptfs", "-q", "-nosyslog", "--", str(cipher), str(mount))
+    # In the foreground: one in the background keeps the pipes that we would read its words from.
+    mounting = ("gocryptfs", "-q", "-fg", "-nosyslog", "--", str(cipher), str(mount))
     try:
         run(making, env=environment, input=secret, timeout=PATIENCE)
         if unmount is None:
             return "it can't be mounted: no fusermount"
-        run(mounting, env=environment, input=secret, timeout=PATIENCE)
-        try:
-            if not mount.is_mount():
-                return "it mounted nothing"
-            (mount / "probe").write_text("probe", encoding="utf-8")
-        finally:
-            run((unmount, "-u", "--", str(mount)), env=environment, timeout=PATIENCE)
+        with (mount.parent / "secret").open("w+b") as stdin, (mount.parent / "words").open("w+b") as words:
+            stdin.write(secret)
+            stdin.seek(0)
+            with start(mounting, env=environment, stdin=stdin, stdout=words, stderr=words) as mounted:
+                try:
+                    if not _appears(mount, mounted):
+                        words.seek(0)
+                        return words.read().decode(errors="replace").strip() or "it mounted nothing"
+                    (mount / "probe").write_text("probe", encoding="utf-8")
+                finally:
+                    if mount.is_mount():
+                        run((unmount, "-u", "-z", "--", str(mount)), env=environment, timeout=PATIENCE)
+                    mounted.wait(PATIENCE)
     except (WfexsError, OSError) as error:
         return _failure(error)
     return None
+
+
+def _appears(mount: Path, mounted: Child) -> bool:
+    """Wait until something is mounted there, or nothing will be."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until and mounted.poll() is None:
+        if mount.is_mount():
+            return True
+        time.sleep(0.01)
+    return mount.is_mount()
 
 
 def tun() -> Finding:
