@@ -169,6 +169,8 @@ class Registry:
         return self
 
     def start(self) -> None:
+        """Have it listening, anew if it was."""
+        self.stop()
         config: dict[str, Any] = {
             "version": 0.1,
             "log": {"level": "error", "accesslog": {"disabled": True}},
@@ -273,7 +275,7 @@ class Registry:
 
 def answers(host: str) -> bool:
     """Whether something speaks HTTP there."""
-    connection = HTTPConnection(host, timeout=1)
+    connection = HTTPConnection(host, timeout=5)
     try:
         connection.request("GET", "/v2/")
         return connection.getresponse().status > 0
