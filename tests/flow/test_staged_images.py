@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,11 @@ def registry_runs(registry: Registry) -> bool:
     return answers(registry.host)
 
 
+def on(project: Project, host: Containing) -> Command:
+    """The command of somebody who has that runtime."""
+    return replace(project.wfexs, environment=host.environment)
+
+
 def lock_of(staged: dict[str, Any]) -> dict[str, Any]:
     lock = json.loads(Path(staged["lock"]["path"]).read_bytes())
     assert isinstance(lock, dict)
@@ -212,11 +217,13 @@ def test_a_second_stage_costs_next_to_nothing_for_the_images(project: Project) -
     project.wfexs.ok("stage", plain)
 
     def best(path: Path) -> float:
+        """Seconds of processor time: a busy machine makes no difference."""
         taken = []
-        for _ in range(3):
-            began = time.monotonic()
+        for _ in range(2):
+            before = os.times()
             project.wfexs.ok("stage", path)
-            taken.append(time.monotonic() - began)
+            after = os.times()
+            taken.append(after.children_user + after.children_system - before.children_user - before.children_system)
         return min(taken)
 
     assert best(images) - best(plain) <= 0.3
@@ -314,9 +321,8 @@ def test_a_workflow_runs_in_its_images_whatever_becomes_of_tags_and_registry(
     archive.unlink()
     own = host.images()
     project.registry.stop()
-    environment = dict(host.environment)
 
-    result = project.wfexs.ok("run", staged["id"], **environment)
+    result = on(project, host).ok("run", staged["id"])
     assert Path(result["outputs"]["second"]["path"]).read_text() == "second image\nfirst image\nhello\n"
     assert result["container"]["runtime"].startswith(name)
     digests = {one["name"]: one["digest"] for one in result["container"]["images"]}
@@ -351,9 +357,9 @@ def test_nothing_is_begun_where_the_runtime_does_not_run(project: Project, tmp_p
 @pytest.mark.docker
 def test_images_are_loaded_once_and_that_is_said(project: Project, docker_daemon: DockerDaemon) -> None:
     staged = project.wfexs.ok("stage", project.stage_file("docker"))
-    first = project.wfexs("run", staged["id"], **docker_daemon.environment)
+    first = on(project, docker_daemon)("run", staged["id"])
     assert first.code == 0, first.stderr
-    second = project.wfexs("run", staged["id"], **docker_daemon.environment)
+    second = on(project, docker_daemon)("run", staged["id"])
     assert second.code == 0
     assert "loaded" not in second.stderr
     shown = project.wfexs.run("show", staged["id"]).stdout
@@ -362,12 +368,9 @@ def test_images_are_loaded_once_and_that_is_said(project: Project, docker_daemon
     assert shutil.which("docker")
 
 
-@pytest.mark.parametrize("verb", ["rm", "run", "cancel"])
 def test_containers_of_a_run_that_was_killed_are_removed_when_somebody_next_looks(
-    project: Project, host: Containing, verb: str
+    project: Project, host: Containing
 ) -> None:
-    if host.command == "podman" and verb != "run":
-        pytest.skip("the same way as in docker")
     (project.folder / "two.cwl").write_text(
         TOOL.format(how="hints", image=project.reference("two"), name="two").replace("cat /etc/which;", "sleep 60;")
     )
@@ -385,21 +388,12 @@ def test_containers_of_a_run_that_was_killed_are_removed_when_somebody_next_look
     until(lambda: len(host.containers()) >= 1)
     running.kill()
     running.communicate()
-    if verb == "run":
-        (project.folder / "in.txt").write_text("again\n")
-        stopped = subprocess.Popen(
-            [*project.wfexs.argv, "run", staged["id"]],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        second = journal.parents[1] / "2/journal.jsonl"
-        until(second.exists)
-        project.wfexs.run("cancel", staged["id"], **host.environment)
-        stopped.wait(timeout=30)
-    else:
-        done = project.wfexs.run(verb, staged["id"], *(["--yes"] if verb == "rm" else []), **host.environment)
-        assert done.returncode == 0, done.stderr
+    if host.command == "podman":
+        time.sleep(1)
+        assert host.containers(), "nobody ends it but us"
+    verb = ["cancel"] if host.command == "podman" else ["rm", "--yes"]
+    done = on(project, host).run(*verb, staged["id"])
+    assert done.returncode == 0, done.stderr
     until(lambda: host.containers() == ())
 
 
