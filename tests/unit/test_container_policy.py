@@ -91,7 +91,8 @@ def test_the_platform_asked_for_is_the_one_staged() -> None:
     [
         "--privileged",
         "--device=/dev/sda", "--cap-add=SYS_ADMIN", "--pid=host", "--ipc=host", "--uts=host",
-        "--userns=host", "--cgroupns=host", "--security-opt=seccomp=unconfined", "--volumes-from=other", "--network=host",
+        "--userns=host", "--cgroupns=host", "--security-opt=seccomp=unconfined", "--volumes-from=other",
+        "--network=host",
         "--network=container:x", "--network=ns:/proc/1/ns/net", "--group-add=docker", "--sysctl=a=b", "--runtime=x",
         "--env-file=/etc/x", "--cgroup-parent=/", "--device-cgroup-rule=a", "--oom-score-adj=-1000", "--detach",
         "--volume-driver=x", "--link=x", "--oom-kill-disable", "--ipc=container:x", "--isolation=x", "--storage-opt=a",
