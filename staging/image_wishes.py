@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from staging.definition import ImageWish
 from staging.errors import DefinitionError
 from staging.grammar import GIVEN, KEY, Cursor, as_choice, as_list, as_text, read_fields
+from staging.images.local import is_layout, reference_to
 from staging.images.reference import ImageReference
 from staging.nodes import ScalarNode, shown
 from staging.sources import read_digest
@@ -47,12 +49,12 @@ def _read_image(cursor: Cursor) -> ImageWish | None:
     if fields is None:
         return None
     name = fields.read("image", _read_name if "source" in fields else _read_reference)
-    source = fields.read("source", _read_reference)
+    source = fields.read("source", _read_source)
     digest = fields.read("sha256", read_digest)
     platform = fields.read("platform", _read_platform)
     if name is None:
         return None
-    stated = (source or name).partition("@sha256:")[2]
+    stated = "" if is_layout(source) else (source or name).partition("@sha256:")[2]
     if digest is not None and stated and stated != digest.digest:
         fields.children["sha256"].fault(
             f"the reference itself says sha256:{stated}", "keep one of them", structural=False
@@ -74,13 +76,21 @@ def _wish(
     )
 
 
+def _read_source(cursor: Cursor) -> str | None:
+    """Where an image is to be had: a reference, or ``oci:PATH[:NAME]``, a local layout."""
+    text = _read_name(cursor)
+    return text if text is None else _checked(cursor, text, lambda: reference_to(text, text))
+
+
 def _read_reference(cursor: Cursor) -> str | None:
     """A reference to an image: ``quay.io/biocontainers/samtools:1.17``, with or without host, tag and digest."""
     text = _read_name(cursor)
-    if text is None:
-        return None
+    return text if text is None else _checked(cursor, text, lambda: ImageReference.parse(text))
+
+
+def _checked(cursor: Cursor, text: str, read: Callable[[], object]) -> str | None:
     try:
-        ImageReference.parse(text)
+        read()
     except DefinitionError as error:
         cursor.fault(error.message, error.hint, structural=False)
         return None

@@ -18,8 +18,9 @@ from staging.plan import Kind, Plan, PlanItem, Role, Trust
 class Wanted:
     """One thing to be staged: from ``source``, or made of ``contents``. ``path`` is where, below the content folder.
 
-    ``kind`` is what it has to be (``None``: either). An item that is not ``cacheable`` is fetched past the store. That
-    an ``optional`` one is not there is no news to anybody.
+    ``kind`` is what it has to be (``None``: either). ``asked`` is the identifier that the plan has for it, where that
+    is not the first place to get it from. An item that is not ``cacheable`` is fetched past the store. That an
+    ``optional`` one is not there is no news to anybody.
     """
 
     role: Role
@@ -27,6 +28,7 @@ class Wanted:
     path: PurePosixPath
     source: Source | None = None
     contents: bytes | None = None
+    asked: str | None = None
     kind: Kind | None = None
     disclosable: bool = True
     cacheable: bool = True
@@ -107,6 +109,8 @@ def locked_items(wanted: Sequence[Wanted], locked: Plan) -> dict[int, PlanItem]:
 
 def _asked(one: Wanted) -> str:
     """The identifier as it was asked; a relative one stays relative, so that the lock tells no local path."""
+    if one.asked is not None:
+        return one.asked
     return str(one.source.mirrors[0]) if one.source is not None else inline_identifier(one.name)
 
 

@@ -21,7 +21,7 @@ from staging.images.facts import licences_of, read_facts
 from staging.images.layout import LAYOUT, LaidImage, blob_path, read_layout
 from staging.images.manifest import MAX_CONFIG, MAX_LAYERS, OCI_MANIFEST, Manifest, read_manifest
 from staging.images.platforms import Platform
-from staging.images.reference import ImageReference
+from staging.images.reference import ImageReference, plain_name
 from staging.paths import safe_join, safe_relative
 from staging.placing import make_folders, open_regular, sync_many
 from staging.plan import ImageFacts, Kind, PlanItem, Role, canonical
@@ -162,14 +162,6 @@ def _canonical(name: str) -> str:
         return name
 
 
-def _plain(name: str) -> str:
-    """The name without a tag or digest."""
-    try:
-        return ImageReference.parse(name).name
-    except DefinitionError:
-        return name
-
-
 def _inside(folder: Path, stated: object, name: str) -> Path:
     """The regular file that an archive's list names; a link to a file of it is followed, as docker writes such."""
     if not isinstance(stated, str):
@@ -257,7 +249,7 @@ def _items(
     whole = replace(
         item(Role.CONTAINER, name, image.digest),
         identifier=f"{identifier}#image",
-        pinned=f"{_plain(name)}@sha256:{image.digest}",
+        pinned=f"{plain_name(name)}@sha256:{image.digest}",
         licences=tuple(dict.fromkeys((*archive.item.licences, *licences_of(image.facts)))),
         image=image.facts,
     )

@@ -36,16 +36,21 @@ LAYOUT: Final = PurePosixPath("containers")
 _MARK: Final = b'{"imageLayoutVersion":"1.0.0"}'
 _NAME: Final = "org.opencontainers.image.ref.name"
 _DEPTH: Final = 3
+_SHOWN: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaidImage:
-    """An image in a layout: its ``name`` there, its manifest's sha256 (hex) and what it is."""
+    """An image in a layout: its ``name`` there, its manifest's sha256 (hex) and what it is.
+
+    ``hops`` are the digests of the lists that led to the manifest.
+    """
 
     name: str
     digest: str
     manifest: Manifest
     facts: ImageFacts
+    hops: tuple[str, ...] = ()
 
 
 def blob_path(digest: str) -> PurePosixPath:
@@ -98,27 +103,53 @@ def read_layout(folder: Path, platform: Platform | None = None) -> tuple[LaidIma
         ContainerError: it is no layout, or has no sound image. DigestError: bytes are not those of their name.
     """
     wanted = platform or Platform.of_this_machine()
+    return tuple(_laid(folder, name, [row], wanted, name or folder.name) for name, row in _rows(folder))
+
+
+def find_image(folder: Path, name: str | None, platform: Platform, label: str) -> LaidImage:
+    """The image of that ``name`` in a layout (``None``: its only one), for a platform where there is a choice.
+
+    ``label`` is what messages call it.
+
+    Raises:
+        ContainerError: it is no layout, or has no such image. DigestError: bytes are not those of their name.
+    """
+    rows = _rows(folder)
+    names = list(dict.fromkeys(one for one, _ in rows if one))
+    chosen = [(one, row) for one, row in rows if name in (None, one)]
+    if not chosen or len({one for one, _ in chosen}) > 1:
+        there = ", ".join(names)[:_SHOWN] or "none with a name"
+        raise ContainerError(
+            f"the OCI layout has no image called {name}" if name else "the OCI layout has several images",
+            hint=f"say which one is meant, as in {label.removesuffix(f':{name}')}:NAME; there: {there}",
+            where=label,
+            image=label,
+        )
+    return _laid(folder, chosen[0][0], [row for _, row in chosen], platform, label)
+
+
+def _rows(folder: Path) -> list[tuple[str, object]]:
+    """The entries of a layout's index, each with its name."""
     try:
-        index = json.loads((folder / "index.json").read_bytes())
-        rows = index["manifests"]
-        named = [((row.get("annotations") or {}).get(_NAME, ""), row) for row in rows]
+        with open_regular(folder / "index.json") as opened, open(opened, "rb", closefd=False) as stream:
+            content = stream.read(MAX_MANIFEST + 1)
+        rows = json.loads(content)["manifests"]
+        return [(str((row.get("annotations") or {}).get(_NAME, "")), row) for row in rows]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ContainerError(
             f"{folder} is no OCI layout: its index.json can't be read", hint="as skopeo copy makes one", where="index"
         ) from error
-    return tuple(_laid(folder, str(name), row, wanted) for name, row in named)
 
 
-def _laid(folder: Path, name: str, row: object, platform: Platform) -> LaidImage:
-    label = name or str(folder.name)
-    # A list of one: so the entry is read as any list's.
-    entries = read_manifest(
-        json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [row]}).encode(), label
-    )
+def _laid(folder: Path, name: str, rows: Sequence[object], platform: Platform, label: str) -> LaidImage:
+    # A list of them: so the entries are read as any list's.
+    entries = read_manifest(json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": rows}).encode(), label)
     assert isinstance(entries, Index), "that is what was given"
     if not entries.entries:
         raise ContainerError(f"{folder} has something under the name {label!r} that is no image", where=label)
-    descriptor = entries.entries[0]
+    several = len(entries.entries) > 1
+    descriptor = entries.choose(platform, label) if several else entries.entries[0]
+    hops: list[str] = []
     for _ in range(_DEPTH):
         content = _read(folder, descriptor, MAX_MANIFEST)
         manifest = read_manifest(content, label, descriptor.media_type)
@@ -126,9 +157,10 @@ def _laid(folder: Path, name: str, row: object, platform: Platform) -> LaidImage
             config = _read(folder, manifest.config, MAX_CONFIG)
             for layer in manifest.layers:
                 _check_there(folder, layer, label)
-            meant = platform if descriptor.media_type in INDEXES else _own(config, platform)
-            facts = read_facts(config, manifest, meant, label)
-            return LaidImage(name=name, digest=descriptor.digest, manifest=manifest, facts=facts)
+            chosen = several or hops or descriptor.media_type in INDEXES
+            facts = read_facts(config, manifest, platform if chosen else _own(config, platform), label)
+            return LaidImage(name=name, digest=descriptor.digest, manifest=manifest, facts=facts, hops=tuple(hops))
+        hops.append(descriptor.digest)
         descriptor = manifest.choose(platform, label)
     raise ContainerError(f"{label} is a list of lists of lists, without an end", where=label)
 

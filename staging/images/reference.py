@@ -118,6 +118,14 @@ class ImageReference:
         return self.name + tag + (f"@sha256:{self.digest}" if self.digest is not None else "")
 
 
+def plain_name(text: str) -> str:
+    """Host and repository that a name means; for what is no reference, a place that no registry has."""
+    try:
+        return ImageReference.parse(text).name
+    except DefinitionError:
+        return "localhost/image"
+
+
 def _split_tag(text: str) -> tuple[str, str | None]:
     """The name and the tag: what stands behind a colon in the last component."""
     head, colon, tag = text.rpartition(":")

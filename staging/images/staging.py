@@ -2,7 +2,7 @@
 
 An image becomes one item with its manifest's bytes and one for each blob, all below ``containers/``, which is an OCI
 layout. A blob that several images share is fetched once. Whatever is in the store by its digest is taken from there,
-without a word to any registry.
+without a word to any registry. Where an image comes from doesn't matter to a lock: its manifest's digest does.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from staging.definition import ImageWish, Source
-from staging.errors import ContainerError, DefinitionError, Fault, FetchError, WfexsError, from_os_error
+from staging.errors import ContainerError, DefinitionError, DigestError, Fault, FetchError, WfexsError, from_os_error
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
 from staging.images.facts import licences_of, read_facts
 from staging.images.layout import LAYOUT, blob_path, write_layout
+from staging.images.local import LayoutReference, reference_to
 from staging.images.manifest import MAX_CONFIG, MAX_MANIFEST, Descriptor, Manifest, read_manifest
 from staging.images.platforms import Platform
 from staging.images.reference import ImageReference
@@ -35,10 +36,13 @@ _NOT_TO_BE_HAD: Final = (401, 403, 404)
 
 @dataclass(slots=True, kw_only=True)
 class _Image:
-    """One image on its way: ``identifier`` is what is asked for, ``digest`` its manifest's where it is known."""
+    """One image on its way: ``identifier`` is what is asked for, ``digest`` its manifest's where it is known.
+
+    ``hops`` are the digests of the lists of manifests in a local layout that led to it.
+    """
 
     wish: ImageWish
-    reference: ImageReference
+    reference: ImageReference | LayoutReference
     platform: Platform
     identifier: Identifier
     locked: PlanItem | None = None
@@ -46,6 +50,20 @@ class _Image:
     obtained: Obtained | None = None
     staged: StagedItem | None = None
     manifest: Manifest | None = None
+    hops: tuple[str, ...] = ()
+
+    @property
+    def is_other(self) -> bool:
+        """Whether the lock has it from another place, or for another platform."""
+        return self.locked is not None and self.locked.identifier != str(self.identifier)
+
+    @property
+    def place(self) -> Identifier:
+        """Where its manifest is to be had."""
+        assert self.digest is not None, "digests come first"
+        if isinstance(self.reference, LayoutReference):
+            return self.reference.blob(self.digest)
+        return self.reference.at(self.digest).identifier() if self.is_other else self.identifier
 
     @property
     def name(self) -> str:
@@ -55,16 +73,13 @@ class _Image:
     @property
     def wanted(self) -> Wanted:
         """Its manifest, in its place."""
-        digest = self.digest or "unknown"
+        assert self.digest is not None, "digests come first"
         return Wanted(
             role=Role.CONTAINER,
             name=self.wish.name,
-            path=LAYOUT / blob_path(digest),
-            source=Source(
-                mirrors=(self.identifier,),
-                sha256=Fingerprint(digest=self.digest) if self.digest is not None else None,
-                where=self.wish.where,
-            ),
+            path=LAYOUT / blob_path(self.digest),
+            source=Source(mirrors=(self.place,), sha256=Fingerprint(digest=self.digest), where=self.wish.where),
+            asked=self.locked.identifier if self.locked is not None else str(self.identifier),
             kind=Kind.FILE,
         )
 
@@ -77,10 +92,11 @@ class _Image:
 
 @dataclass(slots=True, kw_only=True)
 class _Blob:
-    """A config or layer that one or more images have."""
+    """A config or layer that one or more images have: ``asked`` is how the plan names the place of it."""
 
     descriptor: Descriptor
     identifiers: list[Identifier] = field(default_factory=list)
+    asked: str = ""
     trust: Trust = Trust.FIRST_USE
 
 
@@ -90,24 +106,30 @@ def stage_images(
     *,
     stager: Stager,
     content: Path,
+    base: Path,
     platform: str,
     locked: Plan | None = None,
 ) -> tuple[StagedItem, ...]:
     """Stage the images below ``content``: their items in the order of ``wishes``, then those of their blobs.
 
     ``fetch`` stages what is wanted (``Stager.fetch_all`` with the rest of its arguments), ``platform`` is what images
-    are for where their wish says nothing. ``locked`` allows only what is in that plan, at its digests.
+    are for where their wish says nothing. Local layouts are read from the folder ``base``. ``locked`` allows only what
+    is in that plan, at its digests; from where is all the same.
 
     Raises:
         ContainerError: an image is not to be had, not for that platform, or none.
         DigestError: bytes are not what was promised, or something is not in the lock.
         FetchError: a registry can't be reached.
         DefinitionError: a reference is none.
+        PolicyError: a local layout leads elsewhere.
     """
     images = [_image(wish, platform, locked) for wish in _once(wishes)]
     with refusals_told():
+        _read_layouts(images, base)
         if locked is None:
             _find_digests(images, stager, content)
+        else:
+            _check_locked(images, stager, content)
         _fetch_manifests(images, fetch, content)
         configs = _blobs(images, lambda one: (one.parts.config,), locked, skip=set())
         staged = _fetch_blobs(configs, fetch)
@@ -133,26 +155,60 @@ def _image(wish: ImageWish, platform: str, locked: Plan | None) -> _Image:
     """What a wish asks for, exactly; what it leaves open is the lock's where there is one."""
     item = next((one for one in locked.of_role(Role.CONTAINER) if one.name == wish.name), None) if locked else None
     try:
-        reference = ImageReference.parse(wish.source or wish.name)
+        reference = reference_to(wish.name, wish.source, wish.digest)
         meant = Platform.parse(wish.platform or _locked_platform(item) or platform)
     except DefinitionError as error:
         raise _fault(wish, error.message, error.hint) from error
-    if wish.digest is not None:
-        if reference.digest not in (None, wish.digest):
-            raise _fault(wish, f"{reference} is stated with another digest, sha256:{wish.digest}", "state one of them")
-        reference = replace(reference, digest=wish.digest)
     return _Image(
         wish=wish,
         reference=reference,
         platform=meant,
         identifier=reference.identifier(str(meant)),
         locked=item,
-        digest=item.fingerprint.digest if item is not None else None,
     )
 
 
 def _locked_platform(item: PlanItem | None) -> str | None:
     return item.identifier.partition("#")[2] or None if item is not None else None
+
+
+def _read_layouts(images: Sequence[_Image], base: Path) -> None:
+    """Have the digests of those that lie in local layouts."""
+    for image in images:
+        if isinstance(image.reference, LayoutReference):
+            found = image.reference.find(base, image.platform)
+            image.digest, image.hops = found.digest, found.hops
+
+
+def _check_locked(images: Sequence[_Image], stager: Stager, content: Path) -> None:
+    """Have the lock's digests; who gives another place or another platform than the lock must mean the same image.
+
+    Raises:
+        DigestError: an image is not in the lock, or another one there.
+    """
+    for image in images:
+        if image.locked is None:
+            raise DigestError(
+                f"the container {image.wish.name!r} ({image.identifier}) is not in the lock",
+                hint="stage without --locked to make a new lock",
+                where=image.wish.name,
+                identifier=str(image.identifier),
+            )
+        if image.digest is None and not image.is_other:
+            image.digest = image.locked.fingerprint.digest
+    _find_digests(images, stager, content)
+    for image in images:
+        assert image.locked is not None, "seen above"
+        if image.digest != image.locked.fingerprint.digest:
+            raise DigestError(
+                f"the container {image.wish.name!r} is {image.identifier}, which has the sha256 {image.digest}; "
+                f"the lock has {image.locked.identifier} for it, with {image.locked.fingerprint.digest}",
+                hint="stage without --locked to make a new lock",
+                where=image.wish.name,
+                identifier=str(image.identifier),
+                expected=image.locked.fingerprint.digest,
+                actual=image.digest,
+            )
 
 
 def _find_digests(images: Sequence[_Image], stager: Stager, content: Path) -> None:
@@ -219,14 +275,15 @@ def _blobs(
                     image=image.name,
                 )
             identifier = image.reference.blob(descriptor.digest)
+            blob.asked = blob.asked or str(identifier)
             if identifier not in blob.identifiers:
                 blob.identifiers.append(identifier)
             if _trust(image) is Trust.EXPECTED:
                 blob.trust = Trust.EXPECTED
     known = {one.name: one.identifier for one in locked.of_role(Role.BLOB)} if locked is not None else {}
     for digest, blob in found.items():
-        first = known.get(f"sha256:{digest}")
-        blob.identifiers.sort(key=lambda one: str(one) != first)
+        blob.asked = known.get(f"sha256:{digest}", blob.asked)
+        blob.identifiers.sort(key=lambda one: str(one) != blob.asked)
     return list(found.values())
 
 
@@ -241,6 +298,7 @@ def _fetch_blobs(blobs: Sequence[_Blob], fetch: Fetch) -> tuple[StagedItem, ...]
                 sha256=Fingerprint(digest=blob.descriptor.digest),
                 size=blob.descriptor.size,
             ),
+            asked=blob.asked,
             kind=Kind.FILE,
         )
         for blob in blobs
@@ -289,6 +347,8 @@ def _hops(image: _Image) -> tuple[str, ...]:
     """The lists of manifests on the way, in the lock's spelling; not the pinned manifest itself."""
     staged = image.staged
     assert staged is not None, "manifests come first"
+    if isinstance(image.reference, LayoutReference):
+        return tuple(str(image.reference.blob(one)) for one in image.hops)
     own = str(image.reference.at(str(image.digest)).identifier())
     hops = (*(image.obtained.hops if image.obtained is not None else ()), *staged.item.hops)
     return tuple(dict.fromkeys(one for one in hops if one not in (own, str(image.identifier))))

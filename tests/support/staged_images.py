@@ -59,6 +59,7 @@ class ImageStages:
             fetch,
             stager=stager,
             content=self.content,
+            base=self.folder,
             platform=platform,
             locked=locked,
         )

@@ -44,6 +44,7 @@ def stage_wanted(
             fetch=work.fetch,
             stager=work.stager,
             content=work.content,
+            base=work.definition.base,
             platform=machine_platform(),
             locked=work.locked,
         )
@@ -156,37 +157,42 @@ def survey_images(work: StageWork, images: WantedImages) -> Iterator[ItemReport]
 
 
 def _surveyed(work: StageWork, images: WantedImages) -> Iterator[ItemReport]:
+    from staging.images.local import LayoutReference, reference_to
     from staging.images.manifest import Manifest, read_manifest
-    from staging.images.platforms import machine_platform
-    from staging.images.reference import ImageReference
+    from staging.images.platforms import Platform, machine_platform
+    from staging.images.staging import refusals_told
 
     locked = {one.name: one for one in work.locked.of_role(Role.CONTAINER)} if work.locked is not None else {}
     for wish in images.wishes:
         try:
-            reference = ImageReference.parse(wish.source or wish.name)
+            reference = reference_to(wish.name, wish.source, wish.digest)
+            platform = Platform.parse(wish.platform or machine_platform())
         except DefinitionError as error:
             raise _at_its_place(error, work) from error
-        if wish.digest is not None:
-            reference = replace(reference, digest=wish.digest)
-        known = locked.get(wish.name)
-        identifier = reference.identifier(wish.platform or machine_platform())
-        if known is not None:
-            identifier = reference.at(known.fingerprint.digest).identifier()
-        (obtained,) = work.stager.add([Source(mirrors=(identifier,), where=wish.where)], work.content)
-        digest = obtained.stored.fingerprint.digest
-        manifest = read_manifest(work.stager.store.path(digest).read_bytes(), str(reference))
-        stated = reference.digest is not None
-        trust = Trust.LOCKED if known is not None else Trust.EXPECTED if stated else Trust.FIRST_USE
+        known, identifier = locked.get(wish.name), reference.identifier(str(platform))
+        manifest: object
+        if isinstance(reference, LayoutReference):
+            found = reference.find(work.definition.base, platform)
+            digest, manifest, place = found.digest, found.manifest, "layout"
+        else:
+            asked = identifier if known is None else reference.at(known.fingerprint.digest).identifier()
+            with refusals_told():
+                (obtained,) = work.stager.add([Source(mirrors=(asked,), where=wish.where)], work.content)
+            digest, place = obtained.stored.fingerprint.digest, "registry"
+            manifest = read_manifest(work.stager.store.path(digest).read_bytes(), str(reference))
+        trust = Trust.FIRST_USE if reference.digest is None else Trust.EXPECTED
+        if known is not None and known.fingerprint.digest == digest:
+            trust = Trust.LOCKED
         yield ItemReport(
             role=Role.CONTAINER.value,
             name=wish.name,
-            identifier=str(reference.identifier(wish.platform or machine_platform())),
+            identifier=str(identifier),
             pinned=f"{reference.name}@sha256:{digest}",
             size=manifest.total if isinstance(manifest, Manifest) else None,
             sha256=digest,
             trust=trust.value,
-            source=_source_of(work, manifest) if isinstance(manifest, Manifest) else "registry",
-            risks=() if trust is not Trust.FIRST_USE else _RISKS,
+            source=_source_of(work, manifest, place) if isinstance(manifest, Manifest) else place,
+            risks=() if trust is not Trust.FIRST_USE else _RISKS[: 1 if place == "layout" else 2],
         )
 
 
@@ -202,11 +208,11 @@ def _with_asker(error: WfexsError, work: StageWork, images: WantedImages) -> Wfe
     )
 
 
-def _source_of(work: StageWork, manifest: Manifest) -> str:
-    """``cache`` when the store has every blob already."""
+def _source_of(work: StageWork, manifest: Manifest, place: str) -> str:
+    """``cache`` when the store has every blob already, else ``place``."""
     blobs = {one.digest for one in (manifest.config, *manifest.layers)}
     found = all(work.stager.store.lookup(Fingerprint(digest=one), Kind.FILE) is not None for one in blobs)
-    return "cache" if found else "registry"
+    return "cache" if found else place
 
 
 def _at_its_place(error: DefinitionError, work: StageWork) -> DefinitionError:
