@@ -112,6 +112,18 @@ def read_run(words: Sequence[str], environment: Mapping[str, str], cwd: str = "/
     )
 
 
+def plain_options(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Those of an engine's options of which only name and value count: no mounts, limits, variables and the like.
+
+    Raises:
+        PolicyError: as ``read_options``.
+    """
+    reader = _Reader({}, "/")
+    found: list[tuple[str, str]] = []
+    read_options(words, lambda name, value: None if reader.reads(name) else found.append((name, value)))
+    return tuple(found)
+
+
 def read_options(words: Sequence[str], take: Callable[[str, str], None]) -> list[str]:
     """Hand each option, by its long name and with its value, to ``take``; the words that follow them.
 
@@ -200,6 +212,10 @@ class _Reader:
             "gpus": self._text("gpus"),
             "platform": self._text("platform"),
         }
+
+    def reads(self, name: str) -> bool:
+        """Whether it makes more of this option than a name and a value."""
+        return name in self._by_name
 
     def take(self, name: str, value: str) -> None:
         """One option."""

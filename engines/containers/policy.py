@@ -7,12 +7,13 @@ nothing else of this machine. What would only loosen that is refused by name; wh
 from __future__ import annotations
 
 import posixpath
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engines.containers.base import Dark, Mount, Order, StagedImage
-from engines.containers.calls import ContainerCall, MountCall
+from engines.containers.calls import ContainerCall, MountCall, plain_options
 from staging.errors import PolicyError
 
 LABEL = "wfexs-like.run"
@@ -130,6 +131,22 @@ def decide(
         labels={LABEL: bounds.uuid},
     )
     return Decision(order=order, dropped=dropped)
+
+
+def sure_refusal(options: str) -> str | None:
+    """Why containers with these options (one line, as a shell reads it) are refused in every run; in a sentence.
+
+    ``None`` where a run may find nothing wrong with them: it depends on the run, or on what its shell makes of them.
+    """
+    if "$(" in options or "`" in options:
+        return None
+    try:
+        _look_at([(name, value) for name, value in plain_options(shlex.split(options)) if "$" not in value])
+    except PolicyError as error:
+        return error.message
+    except ValueError:  # A quotation without an end.
+        return None
+    return None
 
 
 def _image(call: ContainerCall, bounds: Bounds) -> StagedImage:

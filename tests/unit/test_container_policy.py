@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engines.containers.base import Dark, Mount, Order, StagedImage
 from engines.containers.calls import read_run
-from engines.containers.policy import LABEL, Bounds, Decision, as_outside, decide, may_write
+from engines.containers.policy import LABEL, Bounds, Decision, as_outside, decide, may_write, sure_refusal
 from staging.errors import PolicyError
 
 CONTENT = Path("/data/w")
@@ -103,6 +103,36 @@ def test_what_would_loosen_a_container_is_refused_by_name(option: str) -> None:
         order(f"{option} debian:12")
 
     assert option in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("--privileged", "'--privileged'"),
+        ("--shm-size 1g --network=host", "'--network=host'"),
+        ("--name '$x' --pid host", "'--pid=host'"),
+        ("--not-known", "'--not-known'"),
+    ],
+)
+def test_options_that_every_run_refuses_are_known_before(options: str, named: str) -> None:
+    assert named in str(sure_refusal(options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "",
+        "-u $(id -u):$(id -g)",
+        "--shm-size 1g -e A=b",
+        "-v $PWD/x:/x",
+        "--network $NET",
+        "--gpus all",
+        "'",
+        "--user 0",
+    ],
+)
+def test_options_that_a_run_may_take_are_not_told_against(options: str) -> None:
+    assert sure_refusal(options) is None
 
 
 def test_what_means_nothing_in_a_run_is_left_out_and_named_once() -> None:

@@ -248,7 +248,7 @@ class Probe {
         told.inputs = config.inputs.collect { slot(it) }
         told.outputs = config.outputs.collect { slot(it) }
         ['container', 'cpus', 'memory', 'time', 'disk', 'maxRetries', 'errorStrategy', 'executor', 'conda', 'module',
-         'secret', 'accelerator'].each { directive ->
+         'secret', 'accelerator', 'containerOptions'].each { directive ->
             def value = config.get(directive)
             // A text with variables in it is only one when there is a task.
             if (value instanceof Closure || value instanceof GString) {

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from engines.base import FormalParameter, InstalledEngine, Tool, Wish, WorkflowInterface
+from engines.containers.policy import sure_refusal
 from engines.isolation import Isolation
 from engines.launcher import Ending, Errand, last_words, run_errand
 from engines.nextflow.child_process import child_argv, offline_environment
@@ -239,7 +240,7 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
             *_notes(told, folder),
             *_unnamed_secrets(told, wish),
             *_left_unchecked(constraints),
-            *(_without_image(told) if wish.containers else ()),
+            *((*_without_image(told), *_refused_options(told)) if wish.containers else ()),
         ),
         tools=tuple(_tool(one) for one in told.get("processes") or ()),
         documents=tuple(sorted(documents)),
@@ -372,6 +373,18 @@ def _without_image(told: Mapping[str, Any]) -> list[str]:
     shown = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
     one, its = ("process names", "its tasks run") if len(names) == 1 else ("processes name", "their tasks run")
     return [f"{len(names)} {one} no container, so {its} on this machine itself: {shown}"]
+
+
+def _refused_options(told: Mapping[str, Any]) -> list[str]:
+    """Processes whose tasks no run is going to start, for what they ask of their containers."""
+    notes = []
+    for one in told.get("processes") or ():
+        options = one.get("containerOptions")
+        reason = sure_refusal(options) if isinstance(options, str) and one.get("container") else None
+        if reason:
+            notes.append(f"every run will refuse the tasks of {one['name']}: {reason}")
+    more = len(notes) - _MOST_NAMES
+    return notes[:_MOST_NAMES] + ([f"... and {more} more such processes"] if more > 0 else [])
 
 
 def _names(value: Any) -> tuple[str, ...]:
