@@ -18,6 +18,8 @@ import sys
 VARIABLE = b"WFEXS_LIKE_DOOR"
 _PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _REFUSED = 125
+# Of the fields after the program's name; see proc(5), arg_end.
+_END_OF_WORDS = 46
 
 
 def main() -> int:
@@ -30,6 +32,7 @@ def main() -> int:
         door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         door.connect("door")
         arguments = [os.fsencode(one) for one in sys.argv[1:]]
+        _forget_words()
         variables = [b"%s=%s" % one for one in os.environb.items() if one[0] != VARIABLE]
         words = (word, here, b"%d" % len(arguments), *arguments, *variables)
         said = b"".join(b"%s\0" % one for one in words)
@@ -40,6 +43,19 @@ def main() -> int:
         return _answer(door)
     except OSError as error:
         return _gone(error.strerror or str(error))
+
+
+def _forget_words() -> None:
+    """Take our arguments off our command line, which every user can read: there may be values of variables in them."""
+    hidden = b"\0" * sum(len(os.fsencode(one)) + 1 for one in sys.argv[2:])
+    try:
+        with open("/proc/self/stat", "rb") as stream:  # noqa: PTH123 - nothing is imported for it
+            end = int(stream.read().rpartition(b")")[2].split()[_END_OF_WORDS])
+        with open("/proc/self/mem", "r+b", buffering=0) as memory:  # noqa: PTH123
+            memory.seek(end - len(hidden))
+            memory.write(hidden)
+    except (OSError, ValueError, IndexError):
+        pass  # where the kernel doesn't let us, they are seen until the container ends
 
 
 def _streams() -> list[int]:

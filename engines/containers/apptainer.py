@@ -15,8 +15,8 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from engines.containers.archive import descriptor, write_archive
-from engines.containers.base import Mount, Order, RuntimeFacts, Say, StagedImage
-from engines.containers.orders import csv_line, mount_option, picked
+from engines.containers.base import Handed, Mount, Order, RuntimeFacts, Say, StagedImage
+from engines.containers.orders import mount_option, picked
 from staging.errors import ContainerError, DiskError, from_os_error
 from staging.locks import LockFile
 from staging.process import MissingToolError, ProcessError, base_environment, find_tool, run
@@ -107,6 +107,10 @@ class Apptainer:
         """As ``ContainerRuntime.argv``."""
         return apptainer_argv(order, self._file(order.image), program=self._program)
 
+    def handed(self, order: Order) -> Handed:
+        """As ``ContainerRuntime.handed``: by names with a prefix, which nothing but itself reads."""
+        return Handed(named={f"{self._program.upper()}ENV_{key}": value for key, value in order.environment.items()})
+
     def stop(self, name: str) -> None:
         """Nothing to do: a container of apptainer is a process of ours, and ends with it."""
 
@@ -168,7 +172,6 @@ def apptainer_argv(order: Order, image: Path, *, program: str = "apptainer") -> 
         *_scratch(order),
         *(word for mount in order.mounts for word in ("--mount", _mount(mount))),
         *(() if order.workdir is None else ("--pwd", order.workdir)),
-        *_environment(order.environment),
         *(() if order.gpus is None else ("--nv",)),
         str(image),
         *command,
@@ -193,16 +196,6 @@ def _mount(mount: Mount) -> str:
     # Its words are those of docker but for one.
     option = mount_option(mount)
     return option if mount.writable else option.removesuffix("readonly") + "ro"
-
-
-def _environment(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """All variables as one option in CSV, which its reader takes as such where there are two equals signs or more."""
-    pairs = [f"{name}={value}" for name, value in variables.items()]
-    if any("\r" in pair for pair in pairs):
-        raise ContainerError("apptainer can't be given a variable with a carriage return")
-    if not pairs:
-        return ()
-    return ("--env", csv_line(pairs * 2 if "".join(pairs).count("=") == 1 else pairs))
 
 
 def _link_layout(image: StagedImage, layout: Path) -> None:

@@ -70,7 +70,8 @@ class Order:
     ``command`` as its arguments). ``user`` is uid and gid. ``cores`` and ``memory`` (bytes) are what it may use at
     most; ``read_only`` is about its root file system; ``temporary`` are paths in it that get an empty file system in
     memory; ``shared_memory`` bytes of ``/dev/shm``; ``gpus`` what of them is passed through (``all``, or a count).
-    ``labels`` mark it as ours.
+    ``labels`` mark it as ours. ``variables`` is where the command reads ``Handed.lines``; ``None`` where no container
+    is started, but told of.
     """
 
     image: StagedImage
@@ -89,6 +90,18 @@ class Order:
     gpus: str | None = None
     network: Dark = field(default_factory=Dark)
     labels: Mapping[str, str] = field(default_factory=dict)
+    variables: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """A container's variables on their way to its command, whose words every user of the machine can read.
+
+    ``lines`` (``NAME=value``) are what it reads from a file, ``named`` what it finds in its own environment.
+    """
+
+    lines: bytes = b""
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +147,17 @@ class ContainerRuntime(Protocol):
         """
 
     def argv(self, order: Order) -> tuple[str, ...]:
-        """The command line that starts the container in the foreground and ends as it does. Pure."""
+        """The command line that starts the container in the foreground and ends as it does. Pure.
+
+        No value of a variable is in it (``handed``).
+        """
+
+    def handed(self, order: Order) -> Handed:
+        """How the container's variables reach that command. Pure.
+
+        Raises:
+            ContainerError: one can't, without others seeing it or the command itself being changed by it.
+        """
 
     def stop(self, name: str) -> None:
         """End a container of ours at once and remove it. There being none is fine."""

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from engines.containers import docker_like
-from engines.containers.base import Dark, Mount, Order, RuntimeFacts, StagedImage
+from engines.containers.base import Dark, Handed, Mount, Order, RuntimeFacts, StagedImage
 from engines.containers.docker_endpoint import endpoint_environment, shares_mounts
 from engines.containers.docker_like import DockerLike, parsed
 from engines.containers.orders import Limits, capability_options, csv_line, limit_options, name_options, place_options
+from engines.containers.variables import hand_over, variable_options
 from staging.errors import ContainerError
 from staging.process import Completed
 
@@ -57,6 +58,10 @@ class Docker(DockerLike):
     def argv(self, order: Order) -> tuple[str, ...]:
         """As ``ContainerRuntime.argv``; what the engine said of itself when it was first asked goes into it."""
         return docker_argv(order, self._asked(), self.image_id(order.image), held=self._mounts_with_us())
+
+    def handed(self, order: Order) -> Handed:
+        """As ``ContainerRuntime.handed``."""
+        return hand_over(order.environment, quotes=True)
 
     def _mounts_with_us(self) -> bool:
         """Whether the engine mounts volumes in the mount namespace that we are in; only root can tell."""
@@ -103,6 +108,7 @@ def docker_argv(order: Order, info: Mapping[str, Any], image: str, *, held: bool
     return (
         *("docker", "run", "--rm", "--interactive", "--pull=never", "--log-driver=none", "--ipc=private"),
         *name_options(order),
+        *variable_options(order, quotes=True),
         _network(order.network),
         *(() if user is None else (f"--user={user[0]}:{user[1]}",)),
         *(("--userns=host",) if "userns" in _security(info) else ()),

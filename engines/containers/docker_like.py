@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from typing import Any, Final
 
 from engines.containers.archive import write_archive
-from engines.containers.base import Order, RuntimeFacts, Say, StagedImage
+from engines.containers.base import Handed, Order, RuntimeFacts, Say, StagedImage
 from staging.errors import ContainerError, DigestError, DiskError, WfexsError, from_os_error
 from staging.process import PIPE, STDOUT, Completed, MissingToolError, ProcessError, base_environment, run, start
 
@@ -54,6 +54,10 @@ class DockerLike:
 
     def argv(self, order: Order) -> tuple[str, ...]:
         """As ``ContainerRuntime.argv``."""
+        raise NotImplementedError
+
+    def handed(self, order: Order) -> Handed:
+        """As ``ContainerRuntime.handed``."""
         raise NotImplementedError
 
     def has(self, image: StagedImage) -> bool:

@@ -29,11 +29,12 @@ from engines.containers.calls import read_run
 from engines.containers.hearing import Caller, Hearing
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
 from engines.containers.sources import Held
+from engines.containers.variables import command_of
 from engines.containers.watching import Watch
 from engines.journal import timestamp
 from engines.stopping import DOOR, clear
 from staging.errors import ContainerError, PolicyError, WfexsError, from_os_error
-from staging.process import Child, base_environment, start
+from staging.process import Child, start
 
 REFUSED = 125
 """What docker ends with when a container could not be started."""
@@ -299,11 +300,7 @@ class Door:
     def _start(self, caller: Caller, running: _Running, held: Held) -> int:
         order, runtime = running.order, self.containers.runtime
         stdin, stdout, stderr = caller.streams
-        told = replace(
-            order,
-            environment=dict.fromkeys(order.environment, "..."),
-            mounts=tuple(replace(one, held=None) for one in order.mounts),
-        )
+        told = replace(order, mounts=tuple(replace(one, held=None) for one in order.mounts))
         self._tell(
             {
                 "event": "container-started",
@@ -317,14 +314,18 @@ class Door:
         )
         code: int | None = None
         try:
-            with start(
-                runtime.argv(order),
-                env=base_environment(**runtime.environment),
-                cwd=self._bounds.content,
-                stdin=stdin,
-                stdout=stdout,
-                stderr=stderr,
-            ) as child:
+            with (
+                command_of(runtime, order) as command,
+                start(
+                    command.argv,
+                    env=command.environment,
+                    cwd=self._bounds.content,
+                    stdin=stdin,
+                    stdout=stdout,
+                    stderr=stderr,
+                    pass_fds=command.descriptors,
+                ) as child,
+            ):
                 code = self._wait(caller, running, child, held)
         finally:
             self._tell({"event": "container-ended", "time": timestamp(), "container": order.name, "exit_code": code})

@@ -72,10 +72,9 @@ def capability_options(*, root: bool) -> Iterator[str]:
 
 
 def name_options(order: Order) -> Iterator[str]:
-    """The container's name and labels, and the environment of its command."""
+    """The container's name and labels."""
     yield f"--name={order.name}"
     yield from (f"--label={key}={value}" for key, value in order.labels.items())
-    yield from (f"--env={key}={value}" for key, value in order.environment.items())
 
 
 def mount_option(mount: Mount) -> str:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from engines.containers import docker_like
-from engines.containers.base import Dark, Order, RuntimeFacts
+from engines.containers.base import Dark, Handed, Order, RuntimeFacts
 from engines.containers.docker_like import DockerLike, parsed
 from engines.containers.orders import Limits, capability_options, limit_options, name_options, picked, place_options
+from engines.containers.variables import hand_over, variable_options
 from staging.errors import ContainerError
 from staging.process import Completed
 
@@ -94,6 +95,10 @@ class Podman(DockerLike):
         assert self._host is not None
         return podman_argv(order, self._host)
 
+    def handed(self, order: Order) -> Handed:
+        """As ``ContainerRuntime.handed``."""
+        return hand_over(order.environment, quotes=False)
+
     def _not_there(self, done: Completed) -> ContainerError:
         words = done.stderr.decode(errors="replace").lower()
         if "newuidmap" in words or "subuid" in words or "subgid" in words:
@@ -114,6 +119,7 @@ def podman_argv(order: Order, host: Host) -> tuple[str, ...]:
         *("run", "--rm", "--interactive", "--pull=never", "--log-driver=none", "--http-proxy=false"),
         *("--ipc=private", "--pid=private", "--uts=private", "--ulimit=host"),
         *name_options(order),
+        *variable_options(order, quotes=False),
         _network(order.network),
         *(("--userns=keep-id",) if host.rootless else ("--userns=host",)),
         *(() if order.user is None else (f"--user={order.user[0]}:{order.user[1]}",)),

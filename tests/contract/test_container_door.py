@@ -269,3 +269,32 @@ def _processor_time() -> float:
     """Seconds that this process and its ended children took."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return time.process_time() + children.ru_utime + children.ru_stime
+
+
+def command_lines() -> str:
+    """Every command line on this machine, as ``ps`` shows them to all its users."""
+    return subprocess.run(["ps", "-eww", "-o", "args"], capture_output=True, check=True, text=True).stdout
+
+
+def test_no_user_of_the_machine_sees_the_values_of_variables(house: House) -> None:
+    secrets = {"TOKEN": "t0k3n-in-a-line", "KEY": "-----BEGIN\nk3y-of-many-lines\nEND", "PATH": "/bin:/p4th"}
+    words = ["-e", f"TOKEN={secrets['TOKEN']}", "-e", "KEY", f"--env=PATH={secrets['PATH']}"]
+    script = 'printf "%s|" "$TOKEN" "$KEY" "$PATH"; echo; read a'
+    with (
+        house.open(),
+        house.start("run", "-i", *words, "IMAGE", "/bin/sh", "-c", script, env={"KEY": secrets["KEY"]}) as process,
+    ):
+        assert process.stdin is not None
+        assert process.stdout is not None
+        # It is told what it got before it may end, so all of it is there while we look.
+        told = "".join(process.stdout.readline().decode() for _ in range(3))
+        seen = command_lines()
+        process.stdin.write(b"\n")
+        process.stdin.close()
+        assert process.wait(30) == 0
+    assert told == "|".join(secrets.values()) + "|\n"
+    assert "wfexs-" in seen, "or nothing was looked at"
+    assert not [one for one in ("t0k3n", "k3y-of", "p4th") if one in seen]
+    (argv,) = [one["argv"] for one in house.events if one["event"] == "container-started"]
+    assert "--env=TOKEN" in argv
+    assert not [word for word in argv if "t0k3n" in word]

@@ -21,8 +21,8 @@ from engines.containers.base import ContainerRuntime, Mount, Order, StagedImage
 from engines.containers.docker import Docker
 from engines.containers.docker_like import DockerLike
 from engines.containers.podman import Podman
+from engines.containers.variables import command_of
 from staging.errors import ContainerError, DigestError, DiskError
-from staging.process import base_environment
 from tests.support.container_daemons import Containing, dockerd
 from tests.support.images import Entry, layer, make_image, tools_image
 
@@ -46,14 +46,22 @@ class Case:
     @contextmanager
     def start(self, order: Order) -> Generator[subprocess.Popen[str], None, None]:
         """The container runs; when the block ends, it has ended, whatever the runtime under test can do."""
-        child = subprocess.Popen(
-            self.runtime.argv(order),
-            env=base_environment(**self.runtime.environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        with command_of(self.runtime, order) as command:
+            child = subprocess.Popen(
+                command.argv,
+                env=command.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                pass_fds=command.descriptors,
+            )
+            # Its command reads the variables as it begins.
+            yield from self._until_it_ended(child, order)
+
+    def _until_it_ended(
+        self, child: subprocess.Popen[str], order: Order
+    ) -> Generator[subprocess.Popen[str], None, None]:
         try:
             yield child
         finally:
@@ -226,6 +234,33 @@ def test_a_command_runs_with_its_environment_in_its_folder_and_its_exit_code_com
     done = case.run(asked)
     assert (done.stdout, done.returncode) == ("said\na=b, \"c\" 'd'\n$HOME\n/work, here\n", 7), done.stderr
     assert asked.name not in case.home.containers()
+
+
+VARIABLES = {
+    "EMPTY": "",
+    "QUOTED": "\"q\" 'r' `s` \\",
+    "LINES": "-----BEGIN\n\nX=1\nEND-----\n",
+    "LONG": "l" * 70_000,
+    "SPACES": "\t x ",
+    "NOTE": "# none",
+    "ODD": "a=b=$HOME*",
+    "DOCKER_HOST": "unix:///mine",
+    "CONTAINER_HOST": "unix:///mine",
+    "HTTP_PROXY": "http://proxy.example",
+    "LD_LIBRARY_PATH": "/nowhere",
+    "PATH": "/bin",
+    "HOME": "/tmp",
+}
+
+
+def test_variables_of_every_kind_arrive_and_the_command_itself_goes_by_none(
+    case: Case, tools_image: StagedImage
+) -> None:
+    case.ready(tools_image)
+    done = case.run(order(tools_image, "/proc/self/environ", entrypoint="/bin/cat", environment=VARIABLES))
+    assert done.returncode == 0, done.stderr
+    found = dict(one.split("=", 1) for one in done.stdout.split("\0") if one)
+    assert {name: found.get(name) for name in VARIABLES} == VARIABLES
 
 
 def test_without_an_entrypoint_the_images_own_gets_the_command(case: Case, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from engines.containers.apptainer import apptainer_argv
 from engines.containers.base import Dark, Mount, Order, StagedImage
 from engines.containers.docker import docker_argv
-from engines.containers.orders import Limits, csv_line, mount_option
+from engines.containers.orders import Limits, mount_option
 from engines.containers.podman import Host, podman_argv
 from staging.errors import ContainerError
 
@@ -32,7 +32,8 @@ HOST = Host(rootless=False, limits=Limits(most_cores=4))
 FULL = Order(
     image=IMAGE, name="wfexs-1", command=("-c", "true"), entrypoint="bash", workdir="/work",
     mounts=(Mount(source=Path("/a"), target="/a"), Mount(source=Path("/b"), target="/work", writable=True)),
-    environment={"A": "1"}, user=(1000, 100), cores=2, memory=1 << 30, shared_memory=1 << 20, temporary=("/tmp",),
+    environment={"A": "1"}, variables="/v", user=(1000, 100),
+    cores=2, memory=1 << 30, shared_memory=1 << 20, temporary=("/tmp",),
     gpus="all", labels={"wfexs-like.run": "u"},
 )  # fmt: skip
 BARE = Order(image=IMAGE, name="wfexs-2", command=("x",))
@@ -45,7 +46,7 @@ def docker(order: Order, info: dict[str, Any] | None = None) -> tuple[str, ...]:
 def test_docker_says_everything_and_the_image_by_its_id() -> None:
     assert docker(FULL) == (
         *("docker", "run", "--rm", "--interactive", "--pull=never", "--log-driver=none", "--ipc=private"),
-        *("--name=wfexs-1", "--label=wfexs-like.run=u", "--env=A=1", "--network=none", "--user=1000:100"),
+        *("--name=wfexs-1", "--label=wfexs-like.run=u", "--env-file=/v", "--network=none", "--user=1000:100"),
         *("--cap-drop=ALL", "--security-opt=no-new-privileges"),
         *("--cpus=2", f"--memory={1 << 30}b", f"--memory-swap={1 << 30}b", "--pids-limit=32768"),
         *(f"--shm-size={1 << 20}b", "--read-only", "--tmpfs=/tmp:rw,exec,nosuid,nodev,mode=1777"),
@@ -166,7 +167,7 @@ def test_apptainer_says_everything_it_can() -> None:
         *("apptainer", "--quiet", "exec", "--containall", "--cleanenv", "--no-home", "--no-init", "--no-umask"),
         *("--no-eval", "--no-privs", "--net", "--network", "none"),
         *("--mount", "type=bind,source=/a,target=/a,ro", "--mount", "type=bind,source=/b,target=/work"),
-        *("--pwd", "/work", "--env", csv_line(["A=1", "A=1"]), "--nv", "/cache/d.sif", "bash", "-c", "true"),
+        *("--pwd", "/work", "--nv", "/cache/d.sif", "bash", "-c", "true"),
     )
 
 
@@ -184,16 +185,3 @@ def test_apptainer_gets_a_writable_root_and_scratch_folders_where_asked() -> Non
     assert "--writable-tmpfs" in said
     assert said[said.index("--scratch") + 1] == "/scratch"
     assert said.count("--scratch") == 1
-
-
-VALUES = st.text(st.characters(blacklist_characters="\r\0", blacklist_categories=("Cs",)))
-
-
-@given(st.dictionaries(st.from_regex(r"[A-Z_]{1,4}", fullmatch=True), VALUES))
-def test_apptainers_reader_gets_every_variable_as_it_is(variables: dict[str, str]) -> None:
-    said = apptainer_argv(replace(BARE, environment=variables), Path("/i.sif"))
-    assert ("--env" in said) == bool(variables)
-    if variables:
-        option = said[said.index("--env") + 1]
-        assert option.count("=") >= 2, "else it would be read as no CSV"
-        assert dict(field.split("=", 1) for field in fields_of(option)) == variables

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engines.containers.base import Containers, Order, RuntimeFacts, StagedImage
+from engines.containers.base import Containers, Handed, Order, RuntimeFacts, StagedImage
 from engines.execution import Status
 from engines.isolation import Isolation
 from engines.journal import JOURNAL
@@ -45,7 +45,10 @@ class Shell:
         """It has all of them."""
 
     def argv(self, order: Order) -> tuple[str, ...]:
-        return ("env", *(f"{one}={value}" for one, value in order.environment.items()), *order.command)
+        return ("env", *order.command)
+
+    def handed(self, order: Order) -> Handed:
+        return Handed(named=order.environment)
 
     def stop(self, name: str) -> None:
         self.stopped.append(name)
