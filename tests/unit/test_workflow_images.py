@@ -85,6 +85,10 @@ def test_that_hints_are_not_followed_is_said_aloud() -> None:
     assert words_on_runtime(definition(), HINTED, "docker") == ()
 
 
+def test_who_asks_for_no_containers_is_told_nothing_of_hints() -> None:
+    assert words_on_runtime(definition(container="none"), HINTED, "none") == ()
+
+
 def test_each_image_is_wanted_once_however_it_is_spelt() -> None:
     wanting = askers(
         interface(

@@ -30,6 +30,8 @@ LAYOUT = PurePosixPath("containers")
 """Where the layout is, in a working directory and in a crate."""
 
 _LABELS = "org.opencontainers.image."
+_OF_ARCHIVE = "an archive that the workflow names"
+_OF_LAYOUT = "an OCI image layout on the machine that staged it"
 _MOST_MANIFEST = 4 << 20
 
 
@@ -69,7 +71,7 @@ class Images:
         if _is_of_registry(item):
             entity.set("registry", reference.host).set("identifier", f"docker://{reference.at(digest)}")
         else:
-            entity.set("registry", "none: an archive that the workflow names")
+            entity.set("registry", f"none: {_OF_LAYOUT if _is_of_layout(item) else _OF_ARCHIVE}")
         if same_name(item.name) != same_name(str(reference)):
             entity.set("alternateName", self.discretion.text(item.name))
         system, _, architecture = image.platform.partition("/")
@@ -187,10 +189,14 @@ def _is_of_registry(item: PlanItem) -> bool:
     return item.identifier.startswith("docker:")
 
 
+def _is_of_layout(item: PlanItem) -> bool:
+    return item.identifier.startswith("oci:")
+
+
 def _whence(item: PlanItem) -> str:
     """Where it is to be had."""
     if not _is_of_registry(item):
-        return "out of an archive that the workflow names"
+        return f"out of {_OF_LAYOUT if _is_of_layout(item) else _OF_ARCHIVE}"
     return f"docker://{reference_of(item).at(item.fingerprint.digest)}"
 
 

@@ -112,8 +112,10 @@ def words_on_runtime(definition: StageDefinition, wanting: Sequence[Asker], runt
     """What a person should know about the choice."""
     images = sorted({_image_of(one) for one in wanting})
     if runtime == _NONE and images:
+        if definition.container == _NONE:
+            return ()  # That is what was asked for.
         shown = ", ".join(images[:_SHOWN]) + (f" and {len(images) - _SHOWN} more" if len(images) > _SHOWN else "")
-        hint = "" if definition.container == _NONE else " (workflow_config.containerType: docker uses them)"
+        hint = " (workflow_config.containerType: docker uses them)"
         return (f"no containers: tools made for {shown} are taken from this machine{hint}",)
     if runtime == _NONE and definition.images:
         return ("the images of the stage file's containers are left out: containerType is none",)

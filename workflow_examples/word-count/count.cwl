@@ -1,6 +1,8 @@
 cwlVersion: v1.2
 class: CommandLineTool
 label: Count equal lines, the most frequent first
+hints:
+  DockerRequirement: {dockerPull: "word-count:bookworm"}
 requirements:
   # A pipe needs a shell. A script can be read in the working directory; ShellCommandRequirement would hide it.
   InitialWorkDirRequirement:

@@ -5,6 +5,7 @@ doc: |
   --no-version keeps the date and the command line out of the header; the header does name the reference, so that lies
   in the working directory.
 hints:
+  DockerRequirement: {dockerPull: "variant-calling:bookworm"}
   SoftwareRequirement:
     packages:
       bcftools:

@@ -2,6 +2,7 @@ cwlVersion: v1.2
 class: CommandLineTool
 label: Build a Bowtie 2 index
 hints:
+  DockerRequirement: {dockerPull: "variant-calling:bookworm"}
   SoftwareRequirement:
     packages:
       bowtie2:
@@ -9,12 +10,17 @@ hints:
         specs: ["https://bio.tools/bowtie2"]
 requirements:
   InitialWorkDirRequirement:
+    # In a container an empty folder is there only if it can be written to.
     listing:
-      - class: Directory
-        basename: index
-        listing: []
+      - entryname: index
+        entry: $(inputs.empty)
+        writable: true
 baseCommand: [bowtie2-build, --quiet]
 inputs:
+  empty:
+    type: Directory
+    doc: The folder that the index is written into.
+    default: {class: Directory, basename: index, listing: []}
   reference:
     type: File
     inputBinding: {position: 1}

@@ -5,6 +5,7 @@ doc: |
   The same input gives the same bytes each time: --reorder keeps the order of the reads with any number of threads, and
   the files lie in the working directory, so that the command line that SAM's header repeats holds no temporary path.
 hints:
+  DockerRequirement: {dockerPull: "variant-calling:bookworm"}
   SoftwareRequirement:
     packages:
       bowtie2:

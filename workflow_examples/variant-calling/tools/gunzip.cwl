@@ -1,6 +1,8 @@
 cwlVersion: v1.2
 class: CommandLineTool
 label: Unpack a file compressed with gzip
+hints:
+  DockerRequirement: {dockerPull: "variant-calling:bookworm"}
 baseCommand: [gzip, --decompress, --stdout]
 inputs:
   packed:

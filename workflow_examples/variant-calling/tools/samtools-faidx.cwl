@@ -2,6 +2,7 @@ cwlVersion: v1.2
 class: CommandLineTool
 label: Index a FASTA file
 hints:
+  DockerRequirement: {dockerPull: "variant-calling:bookworm"}
   SoftwareRequirement:
     packages:
       samtools:

@@ -3,6 +3,7 @@ class: CommandLineTool
 label: Sort and index alignments
 doc: Without --no-PG the header would hold this command line too, with its temporary path.
 hints:
+  DockerRequirement: {dockerPull: "variant-calling:bookworm"}
   SoftwareRequirement:
     packages:
       samtools:
