@@ -38,7 +38,9 @@ settings.load_profile("ci" if IN_CI else "anywhere")
 
 
 def _commands(*names: str) -> str | None:
-    missing = [name for name in names if shutil.which(name) is None]
+    # Daemons are where an ordinary user's PATH does not lead.
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"
+    missing = [name for name in names if shutil.which(name, path=path) is None]
     return f"not on PATH: {', '.join(missing)}" if missing else None
 
 
@@ -57,6 +59,12 @@ def _variants() -> str | None:
     )
 
 
+def _static() -> str | None:
+    """What the images of the tests are made of."""
+    missing = [name for name in ("/bin/busybox", "/bin/bash-static") if not Path(name).exists()]
+    return f"not there: {', '.join(missing)}" if missing else _commands("zstd")
+
+
 def _root() -> str | None:
     return None if os.geteuid() == 0 else "needs root"
 
@@ -68,9 +76,9 @@ PARTS: Mapping[str, Callable[[], str | None]] = {
     "git": lambda: _commands("git"),
     "variants": _variants,
     "oracle": lambda: None if ORACLE.exists() else 'no .venv-oracle; "make test" makes it',
-    "docker": lambda: _commands("dockerd", "docker", "setpriv"),
-    "podman": lambda: _commands("podman", "runc", "conmon"),
-    "registry": lambda: _commands("docker-registry", "skopeo"),
+    "docker": lambda: _commands("dockerd", "docker", "setpriv") or _static(),
+    "podman": lambda: _commands("podman", "runc", "conmon") or _static(),
+    "registry": lambda: _commands("docker-registry", "skopeo", "setpriv", "openssl") or _static(),
     "root": _root,
     "netns": lambda: _commands("unshare") or _answers("unshare", "--map-root-user", "--net", "true"),
     "tmpfs": lambda: (

@@ -1,11 +1,13 @@
 """Real container daemons, each with a folder of its own: nothing of the machine's own is touched.
 
 Leaving a ``with`` block ends the daemon, unmounts what it mounted and removes its folder. A daemon ends too when the
-process that started it does. Needs root. Sockets lie below ``/tmp``, since their paths may not be long.
+process that started it does; what is left of one that was killed is cleared away by the next that makes a folder here.
+Needs root. Sockets lie below ``/tmp``, since their paths may not be long.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -13,11 +15,13 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 PATIENCE = 30.0
+PLACE = Path("/tmp")
+HELD = "held"
 
 
 @dataclass
@@ -121,7 +125,6 @@ def dockerd(*more: str) -> Generator[DockerDaemon, None, None]:
         finally:
             daemon.run("kill", *daemon.run("ps", "-q", check=False).split(), check=False)
             daemon.stop()
-            _end_strays(folder)
 
 
 @contextmanager
@@ -149,19 +152,39 @@ def podman() -> Generator[Containing, None, None]:
             yield runtime
         finally:
             runtime.run("rm", "-f", "-a", "-t", "0", check=False)
-            _end_strays(folder)
 
 
 @contextmanager
 def _folder(prefix: str) -> Generator[Path, None, None]:
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir="/tmp"))
-    try:
-        yield folder
-    finally:
-        for _ in range(3):
-            for place in _mounted_below(folder):
-                subprocess.run(["umount", "-l", place], capture_output=True, check=False)
-        shutil.rmtree(folder, ignore_errors=True)
+    """A folder that is ours as long as this process lives: it holds a lock in it."""
+    _clear_dead_folders()
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=PLACE))
+    with (folder / "new").open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (folder / "new").rename(folder / HELD)
+        try:
+            yield folder
+        finally:
+            _clear(folder)
+
+
+def _clear_dead_folders() -> None:
+    """Those whose owner was killed. A folder without a lock file is being made."""
+    for lock in PLACE.glob(f"wfx[dp]-*/{HELD}"):
+        try:
+            with lock.open("rb") as free:
+                fcntl.flock(free, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _clear(lock.parent)
+        except (BlockingIOError, FileNotFoundError, PermissionError):
+            continue
+
+
+def _clear(folder: Path) -> None:
+    _end_strays(folder)
+    for _ in range(3):
+        for place in _mounted_below(folder):
+            subprocess.run(["umount", "-l", place], capture_output=True, check=False)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _mounted_below(folder: Path) -> list[str]:
@@ -171,13 +194,29 @@ def _mounted_below(folder: Path) -> list[str]:
 
 
 def _end_strays(folder: Path) -> None:
-    """End what still runs and names the folder in its command line: containerd and its shims, conmon."""
+    """End what names the folder in its command line (containerd and its shims, conmon), and the containers below."""
     named = os.fsencode(f"{folder}/")
+    strays, parents = set(), {}
     for process in Path("/proc").iterdir():
         if not process.name.isdecimal() or int(process.name) == os.getpid():
             continue
         try:
+            parents[int(process.name)] = int((process / "stat").read_text().rpartition(")")[2].split()[1])
             if named in (process / "cmdline").read_bytes():
-                os.kill(int(process.name), signal.SIGKILL)
-        except (OSError, ProcessLookupError):
+                strays.add(int(process.name))
+        except OSError:
             continue
+    shims = {one for one in strays if _is_shim(one)}
+    while below := {one for one, parent in parents.items() if parent in shims} - shims:
+        shims |= below
+    for one in strays | shims:
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+
+
+def _is_shim(pid: int) -> bool:
+    """Whether its children are containers'. Others that name the folder may be a test's own, with all it started."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().startswith(("conmon", "containerd-shim"))
+    except OSError:
+        return False

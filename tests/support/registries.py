@@ -189,7 +189,9 @@ class Registry:
         path = self.folder / "config.yml"
         path.write_text(json.dumps(config))
         self._process = subprocess.Popen(
-            ["docker-registry", "serve", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            ["setpriv", "--pdeathsig", "KILL", "docker-registry", "serve", path],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         for _ in range(400):
             assert self._process.poll() is None, "the registry did not start"
