@@ -77,11 +77,15 @@ class RuntimeUsed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageUsed:
-    """An image that a run had: as the workflow calls it, its manifest's digest, its id (the config's digest), hex."""
+    """An image that a run had: as the workflow calls it, its manifest's digest, its id (the config's digest), hex.
+
+    ``started``: a container of it was.
+    """
 
     name: str
     digest: str
     id: str
+    started: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,6 +37,12 @@ both of these, if there is something to say
     ``attempt`` (from 1), ``cached``, ``after`` (``retry``, ``ignore``, ``finish``, ``terminate``), ``script``, ``tag``,
     ``environment``, ``trace``, and ``started`` and ``ended``: times that the engine told, which count more than the
     line's own ``time``. What the line of the end says counts more than what that of the start says.
+``container-started``
+    ``container`` (its name), ``image`` (as the workflow calls it), ``digest`` and ``id`` (``sha256:<hex>``, of the
+    manifest and of the config), ``argv`` (without the values of variables).
+``container-ended``
+    ``container``, ``exit_code`` (``null`` when it could not be started); ``cpu_seconds`` and ``max_rss_bytes``, where
+    the host tells them.
 ``run-ended``
     ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``error_kind`` (``policy`` when an
     output led out of the run; else absent), ``outputs`` (with ``sha256`` and
@@ -234,7 +240,12 @@ def _replay(path: Path, *, brief: bool) -> Execution:
         platform={str(name): str(one) for name, one in engine.get("platform", {}).items()},
         runtime=_runtime(first.get("runtime")),
         images=tuple(
-            ImageUsed(name=str(one["name"]), digest=str(one["digest"]), id=str(one["id"]))
+            ImageUsed(
+                name=str(one["name"]),
+                digest=str(one["digest"]),
+                id=str(one["id"]),
+                started=f"sha256:{one['digest']}" in told.images,
+            )
             for one in first.get("images", ())
         ),
     )
@@ -259,6 +270,7 @@ class _Told:
         self.steps: dict[str, dict[str, Any]] = {}
         self.attempts: dict[int, dict[str, Any]] = {}
         self.unlisted = 0
+        self.images: set[str] = set()
         self.watched = False
         self.containers_watched: bool | None = None
         self.unwatched_because: str | None = None
@@ -277,18 +289,23 @@ class _Told:
         elif event == "run-ended":
             self.last = line
         elif event == "network-watched":
-            if line.get("of") == "containers":
-                self.containers_watched = line["watched"] is True
-            else:
-                self.watched = line["watched"] is True
-            if line["watched"] is not True:
-                self.unwatched_because = str(line.get("reason") or "")
+            self._hear_watched(line)
         elif event == "attempt":
             self.attempts[int(line["number"])] = line
+        elif event == "container-started":
+            self.images.add(str(line["digest"]))
         elif event == "attempts-unlisted":
             self.unlisted = int(line["count"])
         elif event == "run-refused":
             self.refused = self.refused or line
+
+    def _hear_watched(self, line: dict[str, Any]) -> None:
+        if line.get("of") == "containers":
+            self.containers_watched = line["watched"] is True
+        else:
+            self.watched = line["watched"] is True
+        if line["watched"] is not True:
+            self.unwatched_because = str(line.get("reason") or "")
 
     def _hear_step(self, line: dict[str, Any]) -> None:
         name = line["name"]

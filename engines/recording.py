@@ -7,7 +7,6 @@ that could still change it. The record gets an end whatever happens.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,23 +14,21 @@ from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
-from engines import expectations
 from engines.base import Listener, RunRequest
-from engines.containers.base import Containers, Dark
+from engines.containers.base import Dark
 from engines.containers.door import Door
 from engines.daemons import hidden
 from engines.execution import Execution
-from engines.host import facts
 from engines.isolation import Isolation
-from engines.journal import JOURNAL, JOURNAL_SCHEMA, Journal, replay, timestamp
+from engines.journal import JOURNAL, Journal, replay, timestamp
 from engines.launcher import Ending, Errand, Outcome, Started, last_words, run_errand
-from engines.naming import give_names
 from engines.network.holder import ContainerNetwork
 from engines.network.owners import Owner
 from engines.network.watch import Watch
-from engines.outputs import Outputs
-from engines.own_folders import OwnFolders, numbers, words
-from engines.processes import identity
+from engines.opening import first_line
+from engines.own_folders import OwnFolders, words
+from engines.phrasing import died, sentence
+from engines.relative import Relative
 from engines.stopping import CANCEL, clear
 from engines.summary import keep_summary
 from staging.errors import EngineError, PolicyError, WfexsError, from_os_error
@@ -39,11 +36,6 @@ from staging.errors import EngineError, PolicyError, WfexsError, from_os_error
 FOLDERS = ("outputs", "logs", "logs/steps", "tmp", "tmp/home", "engine")
 """What a run's folder holds before its engine starts."""
 
-UNTOLD = "it failed"
-"""The sentence where nothing was said."""
-
-_TELLING = re.compile(r"\b[A-Z]\w*(Error|Exception)\b")
-_LONGEST_SENTENCE = 400
 _OUR_CODE = ("engines", "staging", "wfexs_like")
 
 
@@ -79,49 +71,11 @@ def record(
     return execution
 
 
-def first_line(request: RunRequest) -> dict[str, Any]:
-    """The event that begins a journal."""
-    engine: dict[str, Any] = {
-        "name": request.engine.name,
-        "version": request.engine.version,
-        "sha256": request.engine.fingerprint,
-    }
-    if request.engine.platform:
-        engine["platform"] = dict(request.engine.platform)
-    first = {
-        "event": "run-started",
-        "time": timestamp(),
-        "schema": JOURNAL_SCHEMA,
-        "run": request.run,
-        "uuid": request.uuid,
-        "owner": identity(os.getpid()),
-        "engine": engine,
-        "plan_digest": str(request.plan.digest),
-        "parameters": Relative(request.content).tree(request.parameters),
-        "overrides": request.overrides,
-        "environment": request.environment,
-        "host": facts(),
-        "folders": numbers(request.folder),
-    }
-    if request.resume is not None:
-        first["resumed"] = request.resume.run
-    if request.containers is not None:
-        first |= _told_containers(request.containers)
-    return first
-
-
-def _told_containers(containers: Containers) -> dict[str, Any]:
-    """What the record says of the runtime and the images."""
-    images = {(one.name, one.digest): one for one in containers.images.values()}
-    runtime = {"name": containers.runtime.name, "version": containers.facts.version}
-    return {
-        "runtime": {**runtime, "notes": dict(containers.facts.notes)},
-        "images": [{"name": one.name, "digest": one.digest, "id": one.config} for one in images.values()],
-    }
-
-
 class RecordedRun(ABC):
     """One run while it lasts. An engine says how its child is called, what it is told, and what its words mean."""
+
+    step_word = "step"
+    """What the engine calls a step."""
 
     def __init__(self, request: RunRequest, journal: Journal, listener: Listener) -> None:
         self.request = request
@@ -203,6 +157,7 @@ class RecordedRun(ABC):
             tell=self._tell_of_container,
             say=self._note,
             network=self.network,
+            step_at=lambda folder: self._step_at((folder,)),
         )
 
     def network(self) -> Dark:
@@ -329,7 +284,10 @@ class RecordedRun(ABC):
         reason = None if self.door is None else self.door.failure
         if reason is None or end["status"] != "failed" or end.get("error_kind"):
             return end
-        return {**end, "error": self.relative.text(reason.message), "error_kind": reason.kind}
+        words = self.relative.text(reason.message)
+        step = self.door.failed if self.door is not None else None
+        told = words if step is None else f"{self.step_word} {step!r} failed: {words}"
+        return {**end, "error": told, "error_kind": reason.kind}
 
     def _own_folders(self, owner: Owner) -> tuple[str, ...]:
         """The run's own folders among those that a process and its ancestors work in, relative to the content."""
@@ -378,51 +336,6 @@ class RecordedRun(ABC):
             end |= {"status": "killed", "exit_code": None, "error": "it was cancelled"}
         return end
 
-    def settle(
-        self,
-        exit_code: int,
-        values: Mapping[str, Any],
-        moved: Mapping[str, str],
-        failure: Mapping[str, Any] | None,
-        *,
-        claimed: bool = False,
-    ) -> dict[str, Any]:
-        """The end of a run that its engine brought to an end: its outputs, measured, and what may be wrong with them.
-
-        ``values`` have an absolute ``path`` in every File and Directory, and ``moved`` says where each of the steps'
-        products went (absolute path then -> now). ``failure`` is what the engine itself says went wrong (``error``, and
-        perhaps ``error_kind`` and ``tail``), or ``None``. Outputs that lead out of the run come before that.
-        ``claimed``: the values were found by the stage file's own patterns.
-        """
-        request = self.request
-        end: dict[str, Any] = {"status": "completed", "exit_code": exit_code, "error": None}
-        try:
-            outputs = Outputs(root=request.folder / "outputs", content=request.content)
-            outputs.admit(values)
-            named, renamed = give_names(values, request.plan.outputs)
-            end["outputs"] = outputs.settle(named)
-            places = {old: renamed.get(new, new) for old, new in moved.items()}
-            end["moved"] = {self.relative.path(old): self.relative.path(new) for old, new in places.items()}
-        except PolicyError as error:
-            return end | {"status": "failed", "error": error.message, "error_kind": error.kind, "outputs": {}}
-        except OSError as error:
-            return end | {
-                "status": "failed",
-                "error": from_os_error(error, "read the outputs").message,
-                "outputs": {},
-            }
-        if failure is not None:
-            return end | {"status": "failed", **failure}
-        if claimed:
-            for one in request.plan.outputs:
-                end["outputs"].setdefault(one.name, None if one.maximum == 1 else [])
-        folder = self.relative.path(f"{request.folder}/outputs/")
-        if miss := expectations.check(request.plan.outputs, end["outputs"], claimed=claimed, folder=folder):
-            return end | {"status": "failed", "error": miss}
-        for slot in request.interface.outputs:
-            end["outputs"].setdefault(slot.name, None)
-        return end
-
     def finish(self, end: Mapping[str, Any]) -> None:
         """Clear the scratch space and write the last line. What is not the run's own any more is left alone."""
         said = dict(end)
@@ -445,50 +358,3 @@ class RecordedRun(ABC):
         self.tell(
             {"event": "run-ended", "time": timestamp(), "logs": logs, "outputs": {}, "moved": {}, **said}, sync=True
         )
-
-
-def died(code: int | None) -> str:
-    """Why a child ended that never said so; ``code`` as ``subprocess`` has it."""
-    words = "the engine ended without a word"
-    if code is not None and (code < 0 or code > 128):  # noqa: PLR2004 - 128 + signal, as shells say it
-        words += f" (signal {-code if code < 0 else code - 128}; was there enough memory?)"
-    return words
-
-
-def sentence(text: str) -> str:
-    """What was said, in a line: of many lines the first, and the one that names an error. The log has them all."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
-        return UNTOLD
-    chosen = lines[:1]
-    if len(lines) > 1:
-        telling = [line for line in lines[1:] if _TELLING.search(line)]
-        chosen += telling[:1] or lines[1:2]
-    return " ".join(chosen)[:_LONGEST_SENTENCE].rstrip(".:")
-
-
-class Relative:
-    """Paths relative to the working directory's content."""
-
-    def __init__(self, content: Path) -> None:
-        self.prefix = f"{content}/"
-        self.uri = f"{content.as_uri()}/"
-
-    def path(self, path: str) -> str:
-        """One path."""
-        return path.removeprefix(self.prefix)
-
-    def text(self, text: str) -> str:
-        """A text that may hold such paths."""
-        return text.replace(self.uri, "").replace(self.prefix, "")
-
-    def tree(self, value: Any) -> Any:
-        """A JSON tree with Files in CWL form."""
-        if isinstance(value, Mapping):
-            made = {str(key): self.tree(one) for key, one in value.items()}
-            if made.get("class") in ("File", "Directory") and isinstance(made.get("path"), str):
-                made["path"] = self.path(made["path"])
-            return made
-        if isinstance(value, list | tuple):
-            return [self.tree(one) for one in value]
-        return value

@@ -80,7 +80,8 @@ class Door:
 
     ``content`` is the working directory's content, ``folder`` the run's in it. ``tell`` gets journal events, from
     several threads. ``network`` says what network a container gets, each time that one is started. ``say`` gets
-    sentences for the run's log. ``failure`` is the first thing that went wrong here, if any did.
+    sentences for the run's log. ``step_at`` names the step that works in a folder of the content (a path relative to
+    it). ``failure`` is the first thing that went wrong here, if any did, and ``failed`` the step that it happened to.
     """
 
     def __init__(
@@ -94,9 +95,11 @@ class Door:
         tell: Tell,
         network: Callable[[], Dark] = Dark,
         say: Callable[[str], None] = lambda _text: None,
+        step_at: Callable[[str], str | None] = lambda _folder: None,
     ) -> None:
         self.containers = containers
         self.failure: WfexsError | None = None
+        self.failed: str | None = None
         self._bounds = Bounds(
             content=content.resolve(),
             folder=content.resolve() / folder.relative_to(content),
@@ -113,6 +116,7 @@ class Door:
         self._tell = tell
         self._network = network
         self._say = say
+        self._step_at = step_at
         self._word = secrets.token_hex(16)
         self._numbers = itertools.count(1)
         self._running: dict[str, _Running] = {}
@@ -176,7 +180,7 @@ class Door:
             caller.answer(code)
 
     def _refuse(self, caller: Caller, error: WfexsError) -> int:
-        self._fail(error)
+        self._fail(error, self._step(caller))
         caller.say(f"wfexs-like: {error.message}")
         return REFUSED
 
@@ -186,10 +190,16 @@ class Door:
         except WfexsError as error:
             self._fail(error)
 
-    def _fail(self, error: WfexsError) -> None:
+    def _fail(self, error: WfexsError, step: str | None = None) -> None:
         with self._lock:
             if self.failure is None:
-                self.failure = error
+                self.failure, self.failed = error, step
+
+    def _step(self, caller: Caller) -> str | None:
+        """The step that a call is for: engines make it where the step works."""
+        prefix = f"{self._bounds.content}/"
+        place = as_outside(caller.cwd, self._bounds)
+        return self._step_at(place.removeprefix(prefix)) if place.startswith(prefix) else None
 
     def _serve(self, caller: Caller, afterwards: ExitStack) -> int:
         # Options before the verb are about which daemon and how: that is ours to say.
@@ -330,7 +340,7 @@ class Door:
         finally:
             self._tell({"event": "container-ended", "time": timestamp(), "container": order.name, "exit_code": code})
         if code:
-            self._ask_why(running, code)
+            self._ask_why(caller, running, code)
         return code
 
     def _wait(self, caller: Caller, running: _Running, child: Child, held: Held) -> int:
@@ -373,7 +383,7 @@ class Door:
             code = child.stop(0.0)
         return code if code >= 0 else 128 - code
 
-    def _ask_why(self, running: _Running, code: int) -> None:
+    def _ask_why(self, caller: Caller, running: _Running, code: int) -> None:
         """Whether it is the runtime that failed, and not what ran in the container.
 
         Raises:
@@ -393,5 +403,6 @@ class Door:
                 ContainerError(
                     f"{runtime.name} could not start a container of {running.order.image.name}",
                     hint="the step's log has its own words",
-                )
+                ),
+                self._step(caller),
             )

@@ -11,8 +11,10 @@ from engines.cwltool.child_process import child_argv, common_request
 from engines.execution import Execution
 from engines.isolation import Isolation
 from engines.journal import Journal
+from engines.phrasing import UNTOLD, sentence
 from engines.processes import MARKER
-from engines.recording import UNTOLD, RecordedRun, record, sentence
+from engines.recording import RecordedRun, record
+from engines.settling import settle
 from staging.errors import ContainerError, EngineError, PolicyError, UsageError
 from staging.process import base_environment, find_tool
 
@@ -118,7 +120,14 @@ class _Run(RecordedRun):
 
     def ended(self, last: Mapping[str, Any]) -> dict[str, Any]:
         """How the run ended, from the child's last word."""
-        return self.settle(last["exit_code"], last["outputs"] or {}, last["moved"], self._failure(last))
+        return settle(
+            self.request,
+            self.relative,
+            last["exit_code"],
+            last["outputs"] or {},
+            last["moved"],
+            failure=self._failure(last),
+        )
 
     def _failure(self, last: Mapping[str, Any]) -> dict[str, Any] | None:
         """What cwltool says went wrong."""

@@ -79,7 +79,7 @@ def subject_with_images(root: Path) -> tuple[CrateSubject, tuple[StagedImage, St
     workdir.executions[0] = replace(
         workdir.executions[0],
         runtime=RuntimeUsed(name="docker", version="20.10.24", notes={"storage": "overlay2"}),
-        images=tuple(ImageUsed(name=one.name, digest=one.digest, id=one.config) for one in images),
+        images=tuple(ImageUsed(name=one.name, digest=one.digest, id=one.config, started=True) for one in images),
     )
     subject = workdir.subject()
     return replace(subject, plan=replace(subject.plan, container="docker")), images
@@ -129,6 +129,23 @@ def test_each_image_is_told_by_registry_name_tag_digest_and_platform(tmp_path: P
     assert {one["@id"], other["@id"]} <= set(ids(main["softwareRequirements"]))
     runtime = next(one for one in found.values() if one["@id"] == "#software/docker/20.10.24")
     assert (runtime["@type"], runtime["softwareVersion"]) == ("SoftwareApplication", "20.10.24")
+
+
+def test_a_run_names_the_images_that_it_started_and_the_workflow_all(tmp_path: Path) -> None:
+    subject, (first, second) = subject_with_images(tmp_path)
+    (run,) = subject.executions
+    used = tuple(replace(one, started=one.digest == first.digest) for one in run.images)
+    crate = tmp_path / "a.crate"
+    export(replace(subject, executions=(replace(run, images=used),)), crate)
+    found = entities_of(crate)
+    images = {one["sha256"]: one["@id"] for one in found.values() if one["@type"] == "ContainerImage"}
+    (action,) = [one for one in found.values() if one["@type"] == "CreateAction"]
+    assert ids(action["containerImage"]) == [images[first.digest]]
+    main = next(one for one in found.values() if "ComputationalWorkflow" in many(one["@type"]))
+    assert {images[first.digest], images[second.digest]} <= set(ids(main["softwareRequirements"]))
+    assert "from the container images quay.io/biocontainers/samtools:1.17, by" in (
+        crate / "README.md"
+    ).read_text().replace("\\", "")
 
 
 def test_people_read_what_the_steps_ran_in_and_where_it_is_to_be_had(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_a_process_that_wants_more_than_a_container_may_have_is_refused(
 
     assert execution.status is Status.FAILED
     assert execution.error is not None
-    assert execution.error.startswith("a container was asked for ")
+    assert execution.error.startswith("task 'GREEDY' failed: a container was asked for ")
     assert named in execution.error
     assert journal(docked.bench.folder())[-1]["error_kind"] == "policy"
     assert docked.started() == []

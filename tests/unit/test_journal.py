@@ -68,6 +68,14 @@ def _write(path: Path, *events: dict[str, Any]) -> None:
             journal.append(event)
 
 
+def test_an_image_was_used_when_a_container_of_it_was_started(path: Path) -> None:
+    images = [{"name": name, "digest": name * 64, "id": "c" * 64} for name in "ab"]
+    begun = {"event": "container-started", "container": "w-1", "image": "a", "digest": f"sha256:{'a' * 64}"}
+    _write(path, {**FIRST, "images": images}, begun, END)
+
+    assert [(one.name, one.started) for one in replay(path, brief=True).images] == [("a", True), ("b", False)]
+
+
 def test_a_whole_record_is_told_as_it_was(path: Path) -> None:
     _write(path, FIRST, {"event": "engine-started", "network": "namespace", "argv": ["p"]}, STEP, STEP_END, END)
 

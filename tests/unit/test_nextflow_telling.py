@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engines.nextflow.running.belonging import Belonging
 from engines.nextflow.running.telling import Teller, iso, resources
-from engines.recording import Relative
+from engines.relative import Relative
 
 CONTENT = "/home/somebody/work"
 WORK = f"{CONTENT}/runs/1/engine/work"

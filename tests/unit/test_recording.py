@@ -18,7 +18,9 @@ from engines.base import FormalParameter, InstalledEngine, Placement, ResumeFrom
 from engines.execution import Execution, Status
 from engines.isolation import Isolation
 from engines.journal import JOURNAL
-from engines.recording import RecordedRun, record, sentence
+from engines.phrasing import sentence
+from engines.recording import RecordedRun, record
+from engines.settling import settle
 from engines.stopping import CANCEL
 from staging.errors import EngineError
 from staging.plan import Plan, WorkflowEntry
@@ -59,7 +61,7 @@ class SmallRun(RecordedRun):
 
     def ended(self, last: Mapping[str, Any]) -> dict[str, Any]:
         failure = {"error": "it said no", "tail": ["no"]} if last["exit_code"] else None
-        return self.settle(last["exit_code"], last["outputs"], {}, failure)
+        return settle(self.request, self.relative, last["exit_code"], last["outputs"], {}, failure=failure)
 
     def leave(self, end: dict[str, Any]) -> None:
         kept = self.tmp / "kept"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engines.base import Plugin
-from engines.nextflow.running.runner import PLUGINS as PLUGINS_OF_NEXTFLOW
+from engines.nextflow.running.laying_out import PLUGINS as PLUGINS_OF_NEXTFLOW
 from staging.errors import DigestError, FetchError, PolicyError
 from staging.fingerprints import Tree
 from staging.plan import Kind, Plan, Role

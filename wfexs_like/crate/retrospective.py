@@ -7,12 +7,12 @@ own; they are not told here yet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from engines.execution import Execution, RuntimeUsed, Status
+from engines.execution import Execution, ImageUsed, RuntimeUsed, Status
 from staging.errors import NotFoundError
 from staging.plan import Json
 from wfexs_like.crate.attempts import in_short, not_seen, tried
@@ -68,7 +68,7 @@ class Retrospective:
         action.add("environment", *variables)
         made, outputs = self._outputs(execution)
         action.add("result", *made)
-        action.add("containerImage", *self.ground.images.used(execution.images))
+        action.add("containerImage", *self.ground.images.used(_started(execution.images)))
         platform = self._platform(execution)
         error = self._status(action, execution)
         logs = self._logs(action, execution)
@@ -135,7 +135,9 @@ class Retrospective:
             runtime.name, version, None, None, "What the containers of the steps ran in."
         )
         self.ground.engine.add("softwareRequirements", needed)
-        images = sorted({self.discretion.text(one.name) for one in execution.images})
+        images = sorted({self.discretion.text(one.name) for one in _started(execution.images)})
+        if not images:
+            return f"none: no container was started, though there was {runtime.name} {version}"
         return f"from the container images {', '.join(images)}, by {runtime.name} {version}"
 
     def _parameters(self, execution: Execution) -> Mapping[str, Json]:
@@ -282,6 +284,11 @@ class Retrospective:
         folder = self.subject.content / "runs" / str(execution.run) / "logs"
         files = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
         return [PurePosixPath(path.relative_to(self.subject.content)) for path in files]
+
+
+def _started(images: Iterable[ImageUsed]) -> list[ImageUsed]:
+    """Those that a container was made of: a run may have more than its steps come to need."""
+    return [one for one in images if one.started]
 
 
 def _time(text: str | None) -> str | None:

@@ -1,37 +1,23 @@
-"""Inspection: what a workflow says of itself, read by the engine's own parsers in one JVM, without running it.
-
-Configuration and scripts are programs, so they are read where a run would be: with no network, and with nothing but a
-scratch folder to write to.
-"""
+"""Inspection: what a workflow says of itself, read by the engine's own parsers in one JVM, without running it."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import stat
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from engines.base import FormalParameter, InstalledEngine, Tool, Wish, WorkflowInterface
-from engines.containers.policy import sure_refusal
-from engines.isolation import Isolation
-from engines.launcher import Ending, Errand, last_words, run_errand
-from engines.nextflow.child_process import child_argv, offline_environment
+from engines.base import FormalParameter, InstalledEngine, Wish, WorkflowInterface
 from engines.nextflow.reading import parameters_schema
+from engines.nextflow.reading.asking import ask, base_folder
 from engines.nextflow.reading.engine_words import invalid, sentence, told_place
 from engines.nextflow.reading.manifest import find_script
+from engines.nextflow.reading.processes import refused_options, tool_of, unnamed_secrets, without_image
 from engines.nextflow.reading.references import included_plugins, own_files
-from engines.nextflow.secrets import hidden, secrets_environment, write_secrets
-from engines.nextflow.setup.launching import java_command
 from engines.nextflow.setup.versions import RESOURCE_LIMITS, Version
-from staging.errors import DefinitionError, EngineError, Fault
+from staging.errors import DefinitionError, Fault
 
-_TIME_LIMIT = 180.0
-_LONGEST_ANSWER = 1 << 26
 _UNKNOWN_PROFILE = re.compile(r"Unknown configuration profile: '([^']*)'(.*)", re.DOTALL)
 _NEAR_PROFILE = re.compile(r"^\s+(\S+)\s*$", re.MULTILINE)
 _LONGEST_SCRIPT = 1 << 22
@@ -39,8 +25,6 @@ _MENTION = re.compile(r"\bparams\.([A-Za-z_]\w*)")
 # What every map can be asked, so that it names no parameter.
 _OF_MAPS = frozenset({"each", "containsKey", "findAll", "collect", "keySet", "size", "get", "put", "any", "every"})
 _MOST_NAMES = 10
-_PROBE = "wfexslike.Probe"
-_PATH_KINDS = {"file": "File", "path": "File", "env": "string", "stdout": "string", "stdin": "string"}
 
 
 def inspect(
@@ -57,7 +41,7 @@ def inspect(
     folder = root if root.is_dir() else root.parent
     folder = folder.absolute()
     script = find_script(root, entry)
-    told = _ask(folder, script, engine, wish, plugins)
+    told = ask(folder, script, engine, wish, plugins)
     _check_profiles(wish.settings.profiles, told)
     if told.get("fault"):
         raise invalid(str(told["fault"]), folder, script, engine.version, told.get("place"))
@@ -73,97 +57,6 @@ def _check_version(version: str, wish: Wish) -> None:
     where = "workflow_config.nextflow.maxCPUsPerProcess"
     hint = "that needs Nextflow 24.04 or newer; maxCPUs, for all tasks together, works with any"
     raise DefinitionError((Fault(file="", where=where, message=message, hint=hint),), message=message, hint=hint)
-
-
-def _ask(
-    folder: Path, script: PurePosixPath, engine: InstalledEngine, wish: Wish, plugins: Path | None
-) -> dict[str, Any]:
-    """The probe's answer."""
-    with tempfile.TemporaryDirectory(prefix="wfexs-like-") as place:
-        scratch = Path(place).resolve()
-        answer = scratch / "answer.json"
-        (scratch / "home").mkdir()
-        (scratch / "launch").mkdir()
-        question = {
-            "script": str(folder / script),
-            "base": str(_base(folder, script)),
-            "profiles": ",".join(wish.settings.profiles) or None,
-            "params": wish.parameters,
-            "containers": wish.containers,
-            "plugins": None if plugins is None else str(plugins),
-            "answer": str(answer),
-        }
-        java_home = engine.program.resolve().parents[1]
-        # Configuration may speak of secrets; what they are is nothing to read it by.
-        secrets = write_secrets({one: hidden(one) for one in wish.settings.secrets}, scratch / "secrets.json")
-
-        def request(isolation: Isolation) -> Mapping[str, object]:
-            return {
-                "content": str(folder),
-                "read_only": [str(folder), str(engine.home), str(java_home)] if isolation.mounts else [],
-                "writable": [str(scratch)],
-                "all": True,
-                "sealed": [],
-                "network": "namespace" if isolation.network else "none",
-                "command": list(
-                    java_command(engine, tmp=scratch, main=_PROBE, properties={"user.home": str(scratch / "home")})
-                ),
-                "environment": {
-                    **offline_environment(
-                        nxf_home=scratch / "nxf",
-                        tmp=scratch,
-                        java_home=java_home,
-                        plugins=plugins or scratch / "none",
-                    ),
-                    **secrets_environment(secrets),
-                    "PWD": str(scratch / "launch"),
-                },
-                "cwd": str(scratch / "launch"),
-                "input": json.dumps(question),
-            }
-
-        log = scratch / "log"
-        outcome = run_errand(
-            Errand(
-                argv=child_argv(),
-                request=request,
-                log=log,
-                mark=os.urandom(16).hex(),
-                environment={"HOME": str(scratch / "home"), "TMPDIR": str(scratch)},
-                cwd=scratch,
-                time_limit=_TIME_LIMIT,
-            ),
-            started=lambda _: None,
-            heard=lambda _: None,
-        )
-        words = last_words(log)
-        if outcome.ending is Ending.CANCELLED:
-            raise KeyboardInterrupt
-        if outcome.ending is Ending.TIMEOUT:
-            raise _too_slow(str(script))
-        try:
-            told = json.loads(_read_answer(answer))
-        except (OSError, ValueError, RecursionError) as error:
-            reason = sentence("\n".join(words[-3:]), folder) if words else "it said nothing"
-            raise EngineError(f"Nextflow could not read the workflow: {reason}", where=str(script)) from error
-    return told if isinstance(told, dict) else {}
-
-
-def _read_answer(path: Path) -> bytes:
-    """The answer's bytes. The workflow's own code could have put anything there: only a plain file is one.
-
-    Raises:
-        OSError: there is none.
-        ValueError: it is something else, or longer than any answer.
-    """
-    number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(number, "rb") as stream:
-        if not stat.S_ISREG(os.fstat(number).st_mode):
-            raise ValueError("it is no file")
-        told = stream.read(_LONGEST_ANSWER + 1)
-    if len(told) > _LONGEST_ANSWER:
-        raise ValueError("it is too long")
-    return told
 
 
 def _check_plugins(told: Mapping[str, Any], folder: Path) -> None:
@@ -192,12 +85,6 @@ def _check_plugins(told: Mapping[str, Any], folder: Path) -> None:
         raise DefinitionError(tuple(faults), message=str(faults[0]) if len(faults) == 1 else None)
 
 
-def _base(folder: Path, script: PurePosixPath) -> Path:
-    """The folder that ``nextflow.config`` is taken from: the script's own, or the project's."""
-    beside = folder / script.parent
-    return beside if (beside / "nextflow.config").is_file() else folder
-
-
 def _check_profiles(asked: Sequence[str], told: Mapping[str, Any]) -> None:
     """Say in our words that there is no such profile: the engine's, or a workflow that has no configuration at all."""
     unknown = _UNKNOWN_PROFILE.search(str(told.get("fault") or ""))
@@ -217,7 +104,7 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
     documents = {str(script)}
     documents |= {name for path in told.get("scripts") or () if (name := _inside(path, folder))}
     documents |= {name for path in told.get("configs") or () if (name := _inside(path, folder))}
-    base = _base(folder, script)
+    base = base_folder(folder, script)
     schema = base / parameters_schema.NAME
     stated: tuple[FormalParameter, ...] = ()
     constraints: Mapping[str, Any] | None = None
@@ -238,11 +125,11 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
         constraints=constraints,
         notes=(
             *_notes(told, folder),
-            *_unnamed_secrets(told, wish),
+            *unnamed_secrets(told, wish),
             *_left_unchecked(constraints),
-            *((*_without_image(told), *_refused_options(told)) if wish.containers else ()),
+            *((*without_image(told), *refused_options(told)) if wish.containers else ()),
         ),
-        tools=tuple(_tool(one) for one in told.get("processes") or ()),
+        tools=tuple(tool_of(one) for one in told.get("processes") or ()),
         documents=tuple(sorted(documents)),
         label=_text(manifest.get("name")),
         doc=_text(manifest.get("description")),
@@ -286,20 +173,6 @@ def _notes(told: Mapping[str, Any], folder: Path) -> list[str]:
     ]
 
 
-def _unnamed_secrets(told: Mapping[str, Any], wish: Wish) -> list[str]:
-    """The secrets that some process can't do without and that no run would have; it may be one that never runs."""
-    wanted: dict[str, str] = {}
-    for process in told.get("processes") or ():
-        for secret in _names(process.get("secret")):
-            wanted.setdefault(str(secret), str(process["name"]))
-    where = "workflow_config.nextflow.secrets"
-    return [
-        f"the process {process} needs the secret {secret}: to run it, list {secret} under {where}"
-        for secret, process in wanted.items()
-        if secret not in wish.settings.secrets
-    ]
-
-
 def _left_unchecked(constraints: Mapping[str, Any] | None) -> list[str]:
     """What of the schema is not held against the parameters here, said once."""
     if constraints is None or not (names := parameters_schema.unchecked_patterns(constraints)):
@@ -338,81 +211,6 @@ def _shown(value: Any, folder: Path) -> Any:
     return [_shown(one, folder) for one in value] if isinstance(value, list) else value
 
 
-def _tool(process: Mapping[str, Any]) -> Tool:
-    container = process.get("container")
-    return Tool(
-        id=str(process["name"]),
-        kind="process",
-        container=str(container) if container else None,
-        container_recipe=_recipe(process),
-        secrets=_names(process.get("secret")),
-        inputs=tuple(_slots(process.get("inputs") or ())),
-        outputs=tuple(_slots(process.get("outputs") or ())),
-    )
-
-
-def _recipe(process: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What else there is to say of its image: other ones that it may run in, or why they are not known before."""
-    recipe: dict[str, Any] = {}
-    if process.get("unknown"):
-        recipe["unknown"] = str(process["unknown"])
-    if len(process.get("containers") or ()) > 1:
-        recipe["also"] = [str(one) for one in process["containers"][1:]]
-    return recipe or None
-
-
-def _without_image(told: Mapping[str, Any]) -> list[str]:
-    """Those that stay outside of all containers are named aloud."""
-    names = [
-        str(one["name"])
-        for one in told.get("processes") or ()
-        if not one.get("container") and not one.get("unknown") and not one.get("unread")
-    ]
-    if not names:
-        return []
-    shown = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
-    one, its = ("process names", "its tasks run") if len(names) == 1 else ("processes name", "their tasks run")
-    return [f"{len(names)} {one} no container, so {its} on this machine itself: {shown}"]
-
-
-def _refused_options(told: Mapping[str, Any]) -> list[str]:
-    """Processes whose tasks no run is going to start, for what they ask of their containers."""
-    notes = []
-    for one in told.get("processes") or ():
-        options = one.get("containerOptions")
-        reason = sure_refusal(options) if isinstance(options, str) and one.get("container") else None
-        if reason:
-            notes.append(f"every run will refuse the tasks of {one['name']}: {reason}")
-    more = len(notes) - _MOST_NAMES
-    return notes[:_MOST_NAMES] + ([f"... and {more} more such processes"] if more > 0 else [])
-
-
-def _names(value: Any) -> tuple[str, ...]:
-    """The names in a directive that takes one or several."""
-    several = value if isinstance(value, list) else [value]
-    return tuple(dict.fromkeys(one for one in several if isinstance(one, str) and one))
-
-
-def _slots(declared: Sequence[Mapping[str, Any]]) -> list[FormalParameter]:
-    slots: list[FormalParameter] = []
-    for index, one in enumerate(declared):
-        kind = str(one.get("kind"))
-        if kind == "tuple" and not one.get("channelEmitName"):
-            slots += _slots(one.get("inner") or ())
-            continue
-        name = one.get("channelEmitName") or one.get("name") or one.get("filePattern") or f"{kind}{index}"
-        if name == "$":
-            continue
-        slots.append(
-            FormalParameter(
-                name=str(name),
-                type=_PATH_KINDS.get(kind, "Any"),
-                required=not one.get("optional"),
-            )
-        )
-    return slots
-
-
 def _authors(manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
     """The manifest's authors: one text with commas, or (24.10 and later) a list of contributors."""
     contributors = manifest.get("contributors")
@@ -430,8 +228,3 @@ def _version(value: Any) -> str | None:
 
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value.strip() else None
-
-
-def _too_slow(script: str) -> DefinitionError:
-    message = f"Nextflow did not understand {script} within {_TIME_LIMIT:.0f} seconds"
-    return DefinitionError((Fault(file=script, where="", message=message),), message=message)

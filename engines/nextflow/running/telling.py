@@ -14,7 +14,8 @@ from typing import Any
 
 from engines.journal import timestamp
 from engines.nextflow.running.belonging import Belonging
-from engines.recording import UNTOLD, Relative, sentence
+from engines.phrasing import UNTOLD, sentence
+from engines.relative import Relative
 
 _NEVER = (None, 0)
 # Nextflow tells an exit code that it does not know as the largest int.

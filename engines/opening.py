@@ -1,0 +1,55 @@
+"""Opening: the event that begins a run's journal, with all that is known before anything of it is started."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from engines.base import RunRequest
+from engines.containers.base import Containers
+from engines.host import facts
+from engines.journal import JOURNAL_SCHEMA, timestamp
+from engines.own_folders import numbers
+from engines.processes import identity
+from engines.relative import Relative
+
+
+def first_line(request: RunRequest) -> dict[str, Any]:
+    """The event that begins a journal."""
+    engine: dict[str, Any] = {
+        "name": request.engine.name,
+        "version": request.engine.version,
+        "sha256": request.engine.fingerprint,
+    }
+    if request.engine.platform:
+        engine["platform"] = dict(request.engine.platform)
+    first = {
+        "event": "run-started",
+        "time": timestamp(),
+        "schema": JOURNAL_SCHEMA,
+        "run": request.run,
+        "uuid": request.uuid,
+        "owner": identity(os.getpid()),
+        "engine": engine,
+        "plan_digest": str(request.plan.digest),
+        "parameters": Relative(request.content).tree(request.parameters),
+        "overrides": request.overrides,
+        "environment": request.environment,
+        "host": facts(),
+        "folders": numbers(request.folder),
+    }
+    if request.resume is not None:
+        first["resumed"] = request.resume.run
+    if request.containers is not None:
+        first |= _told_containers(request.containers)
+    return first
+
+
+def _told_containers(containers: Containers) -> dict[str, Any]:
+    """What the record says of the runtime and the images."""
+    images = {(one.name, one.digest): one for one in containers.images.values()}
+    runtime = {"name": containers.runtime.name, "version": containers.facts.version}
+    return {
+        "runtime": {**runtime, "notes": dict(containers.facts.notes)},
+        "images": [{"name": one.name, "digest": one.digest, "id": one.config} for one in images.values()],
+    }
