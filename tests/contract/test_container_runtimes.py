@@ -350,7 +350,7 @@ def test_stop_ends_a_container_that_ignores_signals_at_once(case: Case, tools_im
         started = time.monotonic()
         case.runtime.stop(stubborn.name)
         child.communicate(timeout=10)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 8, "a runtime's own grace is 10 s"
     assert child.returncode not in (0, None)
     until(lambda: stubborn.name not in case.home.containers())
     case.runtime.stop(stubborn.name)

@@ -9,10 +9,10 @@ import pytest
 
 from engines.execution import Status
 from engines.journal import JOURNAL, events
-from tests.support.cwl_containers import TOOLS, ContainerBench, boxes, cwl_images, in_image, loaded
+from tests.support.cwl_containers import TOOLS, ContainerBench, boxed, boxes, cwl_images, in_image, loaded
 from tests.support.runs import bench, installed, tool
 
-__all__ = ["bench", "boxes", "cwl_images", "installed", "loaded"]
+__all__ = ["bench", "boxed", "boxes", "cwl_images", "installed", "loaded"]
 
 pytestmark = [pytest.mark.cwltool, pytest.mark.netns]
 
@@ -42,7 +42,7 @@ def test_a_container_that_tries_is_refused_soon_and_its_step_named(boxes: Contai
     assert execution.status is Status.COMPLETED, (execution.error, boxes.log())
     said = boxes.text(execution.outputs["said"]).split()
     assert "tried" in said
-    assert int(said[-1]) <= 2
+    assert int(said[-1]) < 5, "an attempt that is not answered takes 5 s, and there are two"
     assert execution.containers_watched is True, execution.unwatched_because
     told = {(one.protocol, one.address or one.name, one.step) for one in execution.attempts}
     assert ("tcp", "192.0.2.7", "inside") in told

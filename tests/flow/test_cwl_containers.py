@@ -17,10 +17,21 @@ from engines.execution import Status
 from engines.journal import JOURNAL
 from engines.stopping import stop
 from staging.errors import ContainerError
-from tests.support.cwl_containers import OTHER, TOOLS, ContainerBench, boxes, cwl_images, in_image, loaded, owners
+from tests.support.cwl_containers import (
+    OTHER,
+    TOOLS,
+    ContainerBench,
+    boxed,
+    boxes,
+    cwl_images,
+    docked,
+    in_image,
+    loaded,
+    owners,
+)
 from tests.support.runs import bench, installed, step, tool
 
-__all__ = ["bench", "boxes", "cwl_images", "installed", "loaded"]
+__all__ = ["bench", "boxed", "boxes", "cwl_images", "docked", "installed", "loaded"]
 
 pytestmark = pytest.mark.cwltool
 
@@ -79,35 +90,39 @@ def test_each_step_runs_in_its_own_image_and_the_record_tells(boxes: ContainerBe
     assert set(before) <= set(boxes.host.images())
 
 
-def test_a_hint_is_followed_where_its_image_is_staged_and_else_said_not_to_be(boxes: ContainerBench) -> None:
-    boxes.write(main=in_image(TOOLS, "cat /etc/which || echo this machine", section="hints"))
+@pytest.mark.docker
+def test_a_hint_is_followed_where_its_image_is_staged_and_else_said_not_to_be(docked: ContainerBench) -> None:
+    docked.write(main=in_image(TOOLS, "cat /etc/which || echo this machine", section="hints"))
 
-    inside = boxes.run()
-    outside = boxes.run(images=(), run=2)
+    inside = docked.run()
+    outside = docked.run(images=(), run=2)
 
-    assert boxes.text(inside.outputs["out"]) == "tools\n"
+    assert docked.text(inside.outputs["out"]) == "tools\n"
     assert inside.steps[0].container == TOOLS
-    assert boxes.text(outside.outputs["out"]) == "this machine\n", boxes.log()
+    assert docked.text(outside.outputs["out"]) == "this machine\n", docked.log()
     assert outside.steps[0].container is None
-    assert f"step 'main' runs on this machine, because its image '{TOOLS}', a hint, is not staged" in boxes.bench.log(2)
+    said = f"step 'main' runs on this machine, because its image '{TOOLS}', a hint, is not staged"
+    assert said in docked.bench.log(2)
 
 
-def test_an_image_that_the_job_chooses_is_taken(boxes: ContainerBench) -> None:
-    boxes.write(main=tool("cat /etc/which"))
+@pytest.mark.docker
+def test_an_image_that_the_job_chooses_is_taken(docked: ContainerBench) -> None:
+    docked.write(main=tool("cat /etc/which"))
 
-    execution = boxes.run(requirements=({"class": "DockerRequirement", "dockerPull": OTHER},))
+    execution = docked.run(requirements=({"class": "DockerRequirement", "dockerPull": OTHER},))
 
-    assert boxes.text(execution.outputs["out"]) == "other\n", execution.error
+    assert docked.text(execution.outputs["out"]) == "other\n", execution.error
     assert execution.steps[0].container == OTHER
 
 
-def test_a_required_image_that_is_not_staged_is_named_before_anything_runs(boxes: ContainerBench) -> None:
-    boxes.write(main=STEPS, which=in_image(TOOLS, "cat $0", inputs=FILE), plain=in_image(TOOLS, "cat $0", inputs=FILE))
+@pytest.mark.docker
+def test_a_required_image_that_is_not_staged_is_named_before_anything_runs(docked: ContainerBench) -> None:
+    docked.write(main=STEPS, which=in_image(TOOLS, "cat $0", inputs=FILE), plain=in_image(TOOLS, "cat $0", inputs=FILE))
 
     with pytest.raises(ContainerError, match=f"step 'first' .* '{TOOLS}'"):
-        boxes.run({"text": boxes.bench.file("a")}, images=(OTHER,))
+        docked.run({"text": docked.bench.file("a")}, images=(OTHER,))
 
-    assert not (boxes.bench.content / "runs" / "1" / JOURNAL).exists()
+    assert not (docked.bench.content / "runs" / "1" / JOURNAL).exists()
 
 
 MANY = """
@@ -208,16 +223,17 @@ def test_a_scatter_of_five_runs_in_one_image(boxes: ContainerBench) -> None:
     assert [one.container for one in execution.steps if one.status is not Status.SKIPPED] == [TOOLS] * 4
 
 
-def test_a_command_that_fails_is_told_with_its_step_and_its_own_words(boxes: ContainerBench) -> None:
-    boxes.write(main=in_image(TOOLS, "echo went wrong >&2; exit 7"))
+@pytest.mark.docker
+def test_a_command_that_fails_is_told_with_its_step_and_its_own_words(docked: ContainerBench) -> None:
+    docked.write(main=in_image(TOOLS, "echo went wrong >&2; exit 7"))
 
-    execution = boxes.run()
+    execution = docked.run()
 
     assert execution.status is Status.FAILED
     assert execution.error == "step 'main' failed with exit code 7"
     assert execution.tail == ("went wrong",)
     assert (execution.steps[0].exit_code, execution.steps[0].container) == (7, TOOLS)
-    assert boxes.host.containers() == ()
+    assert docked.host.containers() == ()
 
 
 def test_a_command_that_the_image_lacks_is_named_with_the_image(boxes: ContainerBench) -> None:
@@ -230,10 +246,11 @@ def test_a_command_that_the_image_lacks_is_named_with_the_image(boxes: Container
     assert execution.steps[0].command == ("not-to-be-had", "--now")
 
 
-def test_a_shell_that_lacks_a_command_speaks_for_itself(boxes: ContainerBench) -> None:
-    boxes.write(main=in_image(TOOLS, "not-to-be-had"))
+@pytest.mark.docker
+def test_a_shell_that_lacks_a_command_speaks_for_itself(docked: ContainerBench) -> None:
+    docked.write(main=in_image(TOOLS, "not-to-be-had"))
 
-    execution = boxes.run()
+    execution = docked.run()
 
     assert execution.error == "step 'main' failed with exit code 127"
     assert "not-to-be-had" in execution.tail[-1]
@@ -262,13 +279,15 @@ def test_a_container_that_takes_too_long_is_ended(boxes: ContainerBench) -> None
     assert boxes.host.containers() == ()
 
 
-def test_what_no_container_may_have_is_told_with_its_step_and_image(boxes: ContainerBench) -> None:
+@pytest.mark.docker
+def test_what_no_container_may_have_is_told_with_its_step_and_image(docked: ContainerBench) -> None:
     image = f"{{dockerPull: '{TOOLS}'"
-    boxes.write(main=in_image(TOOLS, "true").replace(image, f"{image}, dockerOutputDirectory: /proc/made"))
+    docked.write(main=in_image(TOOLS, "true").replace(image, f"{image}, dockerOutputDirectory: /proc/made"))
 
-    execution = boxes.run()
+    execution = docked.run()
 
     assert execution.status is Status.FAILED
+    assert str(execution.error).startswith("step 'main' failed: a container was asked for with")
     assert "/proc/made" in str(execution.error)
     (main,) = execution.steps
     assert (main.name, main.container, main.exit_code) == ("main", TOOLS, 125)

@@ -205,7 +205,8 @@ def test_what_a_process_may_ask_for_works_in_a_container(boxes: ContainerBench, 
     assert holders(boxes.bench.content, "v3ry-s3cret") == []
 
 
-def test_a_failed_run_is_gone_on_from_with_what_its_containers_made(boxes: ContainerBench) -> None:
+@pytest.mark.docker
+def test_a_failed_run_is_gone_on_from_with_what_its_containers_made(docked: ContainerBench) -> None:
     main = (
         FIRST
         + f"""
@@ -220,18 +221,18 @@ def test_a_failed_run_is_gone_on_from_with_what_its_containers_made(boxes: Conta
         workflow {{ FIRST(file(params.x)); FALLS(FIRST.out, params.broken) }}
         """
     )
-    _write(boxes, main)
-    x = boxes.bench.file("x.txt", "data\n")
+    _write(docked, main)
+    x = docked.bench.file("x.txt", "data\n")
 
-    broken = boxes.run({"x": x["path"], "broken": True})
-    execution = boxes.run({"x": x["path"], "broken": False}, run=2, resume=1)
+    broken = docked.run({"x": x["path"], "broken": True})
+    execution = docked.run({"x": x["path"], "broken": False}, run=2, resume=1)
 
     assert broken.status is Status.FAILED
     assert broken.error == "task 'FALLS' failed: exit code 3"
     assert execution.status is Status.COMPLETED, execution.error
     assert step(execution, "FIRST").cached
-    assert boxes.bench.read("b.txt", 2) == boxes.bench.read("first.txt", 2)
-    assert [one["image"] for one in boxes.started(2)] == [OTHER]
+    assert docked.bench.read("b.txt", 2) == docked.bench.read("first.txt", 2)
+    assert [one["image"] for one in docked.started(2)] == [OTHER]
 
 
 def test_a_cancelled_run_leaves_no_container(boxes: ContainerBench) -> None:

@@ -389,7 +389,6 @@ def test_containers_of_a_run_that_was_killed_are_removed_when_somebody_next_look
     running.kill()
     running.communicate()
     if host.command == "podman":
-        time.sleep(1)
         assert host.containers(), "nobody ends it but us"
     verb = ["cancel"] if host.command == "podman" else ["rm", "--yes"]
     done = on(project, host).run(*verb, staged["id"])

@@ -10,10 +10,20 @@ import pytest
 from engines.execution import Status
 from engines.journal import JOURNAL
 from staging.errors import ContainerError
-from tests.support.cwl_containers import OTHER, TOOLS, ContainerBench, boxes, cwl_images, in_image, loaded
+from tests.support.cwl_containers import (
+    OTHER,
+    TOOLS,
+    ContainerBench,
+    boxed,
+    boxes,
+    cwl_images,
+    docked,
+    in_image,
+    loaded,
+)
 from tests.support.runs import bench, installed, tool
 
-__all__ = ["bench", "boxes", "cwl_images", "installed", "loaded"]
+__all__ = ["bench", "boxed", "boxes", "cwl_images", "docked", "installed", "loaded"]
 
 pytestmark = pytest.mark.cwltool
 
@@ -44,8 +54,9 @@ def test_a_tool_in_a_container_changes_nothing_but_its_own_folders_and_sees_noth
     assert Path(staged["path"]).read_text() == "b\na\n"
 
 
-def test_a_link_to_a_file_of_this_machine_is_no_output(boxes: ContainerBench) -> None:
-    boxes.write(
+@pytest.mark.docker
+def test_a_link_to_a_file_of_this_machine_is_no_output(docked: ContainerBench) -> None:
+    docked.write(
         main=in_image(
             TOOLS,
             "ln -s /etc/hostname out.txt; ln -s /etc/passwd /tmp/p; true",
@@ -54,7 +65,7 @@ def test_a_link_to_a_file_of_this_machine_is_no_output(boxes: ContainerBench) ->
         )
     )
 
-    execution = boxes.run()
+    execution = docked.run()
 
     assert execution.status is Status.FAILED
     assert execution.outputs == {}
@@ -80,16 +91,18 @@ def test_a_step_on_this_machine_cannot_have_a_container_of_its_own(boxes: Contai
     assert started(boxes) == 0
 
 
-def test_an_image_s_name_is_no_option(boxes: ContainerBench) -> None:
-    boxes.write(main=in_image("--privileged", "true"))
+@pytest.mark.docker
+def test_an_image_s_name_is_no_option(docked: ContainerBench) -> None:
+    docked.write(main=in_image("--privileged", "true"))
 
     with pytest.raises(ContainerError, match="--privileged"):
-        boxes.run()
+        docked.run()
 
 
-def test_a_tool_cannot_name_another_s_outputs_as_its_own(boxes: ContainerBench) -> None:
+@pytest.mark.docker
+def test_a_tool_cannot_name_another_s_outputs_as_its_own(docked: ContainerBench) -> None:
     """What two steps make lies apart: the second sees of the first only what it is given."""
-    boxes.write(
+    docked.write(
         main="""
         cwlVersion: v1.2
         class: Workflow
@@ -103,7 +116,7 @@ def test_a_tool_cannot_name_another_s_outputs_as_its_own(boxes: ContainerBench) 
         second=in_image(OTHER, 'ls "$(dirname "$0")"; find / -name private.txt 2>/dev/null; true', inputs=FILE),
     )
 
-    execution = boxes.run()
+    execution = docked.run()
 
-    assert execution.status is Status.COMPLETED, (execution.error, boxes.log())
-    assert boxes.text(execution.outputs["out"]) == "out.txt\n"
+    assert execution.status is Status.COMPLETED, (execution.error, docked.log())
+    assert docked.text(execution.outputs["out"]) == "out.txt\n"

@@ -101,26 +101,37 @@ def loaded() -> Callable[[Containing, Mapping[str, StagedImage]], ContainerRunti
     return load
 
 
+@pytest.fixture
+def boxed(
+    bench: Bench,
+    cwl_images: Mapping[str, StagedImage],
+    loaded: Callable[[Containing, Mapping[str, StagedImage]], ContainerRuntime],
+) -> Callable[[Containing], ContainerBench]:
+    """Makes a workbench for a runtime's host."""
+
+    def make(host: Containing) -> ContainerBench:
+        runtime = loaded(host, cwl_images)
+        containers = Containers(runtime=runtime, facts=runtime.about(), images=cwl_images)
+        return ContainerBench(bench=bench, host=host, containers=containers)
+
+    return make
+
+
 @pytest.fixture(
     params=[
         pytest.param("docker_daemon", marks=pytest.mark.docker, id="docker"),
         pytest.param("podman_home", marks=pytest.mark.podman, id="podman"),
     ]
 )
-def boxes(
-    request: pytest.FixtureRequest,
-    bench: Bench,
-    cwl_images: Mapping[str, StagedImage],
-    loaded: Callable[[Containing, Mapping[str, StagedImage]], ContainerRuntime],
-) -> ContainerBench:
+def boxes(request: pytest.FixtureRequest, boxed: Callable[[Containing], ContainerBench]) -> ContainerBench:
     """A workbench with docker, and one with podman."""
-    host: Containing = request.getfixturevalue(request.param)
-    runtime = loaded(host, cwl_images)
-    return ContainerBench(
-        bench=bench,
-        host=host,
-        containers=Containers(runtime=runtime, facts=runtime.about(), images=cwl_images),
-    )
+    return boxed(request.getfixturevalue(request.param))
+
+
+@pytest.fixture
+def docked(request: pytest.FixtureRequest, boxed: Callable[[Containing], ContainerBench]) -> ContainerBench:
+    """A workbench with docker, for what does not depend on the runtime. Marked tests only (``docker``)."""
+    return boxed(request.getfixturevalue("docker_daemon"))
 
 
 def owners(folder: Path) -> set[int]:
