@@ -49,7 +49,7 @@ FORMS: tuple[tuple[str, str | None, dict[str, str] | None], ...] = (
     ),
     ("dockerFile: FROM scratch, dockerImageId: mine", "mine", {"dockerFile": "FROM scratch"}),
     ("dockerFile: FROM scratch", None, {"dockerFile": "FROM scratch"}),
-    ("dockerPull: $(inputs.image)", "$(inputs.image)", {"unknown": "$(inputs.image)"}),
+    ("dockerPull: $(inputs.image)", "$(inputs.image)", {"expression": "$(inputs.image)"}),
     ("dockerPull: a/b, dockerOutputDirectory: /made", "a/b", None),
 )
 

@@ -161,6 +161,12 @@ def test_an_image_that_can_not_be_known_is_an_error_that_names_the_step_and_the_
     assert remedy in str(refused.value.hint)
 
 
+def test_an_expression_that_nobody_evaluates_is_an_error_whatever_is_listed() -> None:
+    wanting = askers(interface(step("sort", "$(inputs.i)", recipe={"expression": "$(inputs.i)"})))
+    with pytest.raises(ContainerError, match=r"the step sort names its .* \$\(inputs.i\), which nobody evaluates"):
+        images_of(definition(ImageWish(name="tools:1")), wanting)
+
+
 def test_what_is_known_only_at_run_time_is_any_of_the_listed_ones() -> None:
     wanting = askers(
         interface(

@@ -15,6 +15,7 @@ from staging.images.reference import ImageReference
 from staging.plan import Json
 
 ARCHIVES = ("dockerLoad", "dockerImport")
+_NEVER = ("dockerFile", "expression")
 _ANY = "any"
 _NONE = "none"
 _SHOWN = 5
@@ -145,7 +146,7 @@ def images_of(definition: StageDefinition, wanting: Sequence[Asker]) -> WantedIm
     for one in wanting:
         name = None if one.container is None or one.way == "unknown" else same_name(one.container)
         known = None if name is None else listed.get(name)
-        if one.container is None or name is None or (known is None and one.way == "dockerFile"):
+        if one.container is None or name is None or (known is None and one.way in _NEVER):
             _check_listed(one, definition)
         elif known is None and one.way in ARCHIVES:
             archives.setdefault(name, one)
@@ -183,6 +184,12 @@ def _check_listed(one: Asker, definition: StageDefinition) -> None:
         raise ContainerError(
             f"{one.what} finds out only when it runs which container image it wants: {one.told[:200]}",
             hint="list every image that may come of it in the stage file: containers: [quay.io/...:1.0, ...]",
+            where=one.what,
+        )
+    if one.way == "expression":
+        raise ContainerError(
+            f"{one.what} names its container image by an expression, {one.told[:200]}, which nobody evaluates",
+            hint="name the image itself in the workflow (dockerPull)",
             where=one.what,
         )
     named = f"list it: containers: [{{image: {one.container}, source: HOST/NAME:TAG}}]"

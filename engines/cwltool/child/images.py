@@ -46,7 +46,8 @@ def name_of(requirement: Data, root: str) -> str | None:
 def _recipe(requirement: Data, root: str) -> Data | None:
     name = name_of(requirement, root)
     if name is not None and any(one in name for one in _EXPRESSIONS):
-        return {"unknown": name}
+        # cwltool evaluates none there, and CWL knows none: no run could come to have that image.
+        return {"expression": name}
     pulled = requirement.get("dockerPull")
     if pulled:
         return {"dockerPull": str(pulled)} if pulled != name else None
