@@ -49,7 +49,7 @@ demo: install ## take a real variant calling from stage file to two runs and a v
 
 .PHONY: test
 test: check .venv-oracle/.installed ## run all checks and tests (installs what they need)
-	@scripts/system-packages demo nextflow containers test
+	@scripts/system-packages demo nextflow containers images test
 	@$(BIN)/python -m pytest -n $(JOBS)
 
 .PHONY: check

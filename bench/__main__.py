@@ -62,7 +62,7 @@ class Bench:
         return document
 
     def cwltool(self, *words: str | Path, timeout: float | None = None) -> Sample | None:
-        argv = [BIN / "cwltool", "--quiet", "--outdir", self.fresh("bare"), *words]
+        argv = [BIN / "cwltool", "--quiet", "--no-container", "--outdir", self.fresh("bare"), *words]
         return measure.command(argv, cwd=self.folder, environment=self.environment, timeout=timeout)
 
     def bare(self, *words: str | Path) -> float:

@@ -41,6 +41,9 @@ _LEFT_OUT = (
     "path-exclude=/usr/share/info/*",
     "path-exclude=/usr/share/locale/*",
 )
+_OPTIONS = ("--variant=essential",)
+"""Options of mmdebstrap where a recipe states no ``options``."""
+
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CHUNK = 1 << 20
 
@@ -158,7 +161,7 @@ def _bootstrap(recipe: dict[str, Any], tar: Path) -> str:
     query = r"pkg:deb/debian/${Package}@${Version}?arch=${Architecture}\n"
     hook = f"dpkg-query --admindir=\"$1\"/var/lib/dpkg --show --showformat='{query}' > {listing}"
     argv = [
-        "mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(recipe['packages'])}",
+        "mmdebstrap", "--quiet", *recipe.get("options", _OPTIONS), f"--include={','.join(recipe['packages'])}",
         *(f"--dpkgopt={one}" for one in _LEFT_OUT), f"--customize-hook={hook}", "--", recipe["suite"], str(tar),
     ]  # fmt: skip
     subprocess.run(argv, check=True, env={**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "LC_ALL": "C"})

@@ -32,7 +32,7 @@ def bare_cwltool(workflow: Path, outdir: Path, *arguments: str | Path) -> dict[s
     """What the CWL twin gives with cwltool's own command line."""
     command = Path(sys.executable).with_name("cwltool")
     done = subprocess.run(
-        [str(command), "--quiet", "--outdir", str(outdir), str(workflow), *map(str, arguments)],
+        [str(command), "--quiet", "--no-container", "--outdir", str(outdir), str(workflow), *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
