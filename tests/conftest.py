@@ -79,6 +79,7 @@ PARTS: Mapping[str, Callable[[], str | None]] = {
     "docker": lambda: _commands("dockerd", "docker", "setpriv") or _static(),
     "podman": lambda: _commands("podman", "runc", "conmon") or _static(),
     "registry": lambda: _commands("docker-registry", "skopeo", "setpriv", "openssl") or _static(),
+    "images": lambda: _commands("mmdebstrap", "skopeo"),
     "root": _root,
     "netns": lambda: _commands("unshare") or _answers("unshare", "--map-root-user", "--net", "true"),
     "tmpfs": lambda: (
