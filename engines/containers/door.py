@@ -66,13 +66,21 @@ class _Running:
         os.eventfd_write(self.over, 1)
 
 
-def _command() -> str:
-    """The text of the ``docker`` that an engine finds."""
-    first = f"#!{sys.executable} -IS\n"
-    if len(first.encode()) <= _SHORT_ENOUGH and " " not in sys.executable:
-        return first + Path(container_shim.__file__).read_text(encoding="utf-8")
-    words = (sys.executable, "-I", "-S", container_shim.__file__)
-    return f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n'
+def _lay_command(place: Path) -> None:
+    """Write the ``docker`` that an engine finds.
+
+    It needs the interpreter alone, and that by its real path: where the run finds only what is staged, a virtual
+    environment and our own code may be nowhere to be found.
+    """
+    text = Path(container_shim.__file__).read_text(encoding="utf-8")
+    interpreter = os.path.realpath(sys.executable)
+    first = f"#!{interpreter} -IS\n"
+    if len(first.encode()) > _SHORT_ENOUGH or " " in interpreter:
+        script = place.with_name("shim.py")
+        script.write_text(text, encoding="utf-8")
+        first, text = "#!/bin/sh\n", f'exec {shlex.join((interpreter, "-I", "-S", str(script)))} "$@"\n'
+    place.write_text(first + text, encoding="utf-8")
+    place.chmod(0o755)
 
 
 class Door:
@@ -140,9 +148,7 @@ class Door:
         try:
             self.commands.mkdir(parents=True)
             self._scratch.mkdir(parents=True, exist_ok=True)
-            command = self.commands / "docker"
-            command.write_text(_command(), encoding="utf-8")
-            command.chmod(0o755)
+            _lay_command(self.commands / "docker")
             self._hearing = Hearing(self.folder, self._word, self._called)
         except OSError as error:
             raise from_os_error(error, "make the door to the container runtime") from error

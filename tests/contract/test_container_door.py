@@ -298,3 +298,12 @@ def test_no_user_of_the_machine_sees_the_values_of_variables(house: House) -> No
     (argv,) = [one["argv"] for one in house.events if one["event"] == "container-started"]
     assert "--env=TOKEN" in argv
     assert not [word for word in argv if "t0k3n" in word]
+
+
+def test_an_interpreter_whose_path_is_too_long_for_a_first_line_is_called_by_a_shell(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engines.containers.door._SHORT_ENOUGH", 0)
+    with house.open() as door:
+        assert (door.commands / "docker").read_text().startswith("#!/bin/sh\n")
+        assert house.call("run", "IMAGE", "sh", "-c", 'echo "$0 $1"', "a  b", "c")[:2] == (0, "a  b c\n")
