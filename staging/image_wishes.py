@@ -8,7 +8,7 @@ from collections.abc import Callable
 from staging.definition import ImageWish
 from staging.errors import DefinitionError
 from staging.grammar import GIVEN, KEY, Cursor, as_choice, as_list, as_text, read_fields
-from staging.images.local import is_layout, reference_to
+from staging.images.local import archive_of, is_layout, reference_to
 from staging.images.reference import ImageReference
 from staging.nodes import ScalarNode, shown
 from staging.sources import read_digest
@@ -77,9 +77,9 @@ def _wish(
 
 
 def _read_source(cursor: Cursor) -> str | None:
-    """Where an image is to be had: a reference, or ``oci:PATH[:NAME]``, a local layout."""
+    """Where an image is to be had: at a registry, or in a layout or archive of this machine."""
     text = _read_name(cursor)
-    return text if text is None else _checked(cursor, text, lambda: reference_to(text, text))
+    return text if text is None else _checked(cursor, text, lambda: archive_of(text) or reference_to(text, text))
 
 
 def _read_reference(cursor: Cursor) -> str | None:

@@ -47,10 +47,13 @@ class _Unpacked:
     files: Mapping[str, Path]
 
 
-def unpack_image(archive: StagedItem, name: str, *, content: Path, platform: str) -> tuple[StagedItem, ...]:
+def unpack_image(
+    archive: StagedItem, name: str, *, content: Path, platform: str, stored: str | None = None
+) -> tuple[StagedItem, ...]:
     """Bring the image in an archive that lies below ``content`` into its layout: the image's item, and its blobs'.
 
-    ``name`` is what the workflow calls the image; it also chooses from an archive of several. The layout's index is
+    ``name`` is what the workflow calls the image; it also chooses from an archive of several, unless it is ``stored``
+    there under another name. The layout's index is
     still to be written (``write_layout``), with all images that are in it.
 
     Raises:
@@ -70,9 +73,9 @@ def unpack_image(archive: StagedItem, name: str, *, content: Path, platform: str
             ) from error
         wanted = Platform.parse(platform)
         if (folder / "index.json").is_file():
-            image = _from_layout(folder, name, wanted)
+            image = _from_layout(folder, stored or name, wanted)
         else:
-            image = _from_docker(folder, name, wanted)
+            image = _from_docker(folder, stored or name, wanted)
         placed = _place(image, content)
     finally:
         remove_path(folder)

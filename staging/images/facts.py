@@ -9,7 +9,7 @@ import json
 import re
 from typing import Final
 
-from staging.errors import ContainerError
+from staging.errors import ContainerError, DigestError
 from staging.images.manifest import MAX_CONFIG, Manifest, texts_of
 from staging.images.platforms import Platform
 from staging.plan import ImageFacts
@@ -50,6 +50,27 @@ def read_facts(config: bytes, manifest: Manifest, platform: Platform, name: str)
         platform=str(found),
         size=manifest.total,
         labels={key: stated[key] for key in sorted(stated) if _is_told(key, stated[key])},
+    )
+
+
+def check_facts(facts: ImageFacts, manifest: Manifest, name: str) -> None:
+    """Hold what a lock says of an image against the manifest that it names.
+
+    Raises:
+        DigestError: it says another config, which is the image's id, or other layers.
+    """
+    actual = (manifest.config.digest, *(one.digest for one in manifest.layers))
+    stated = (facts.config, *facts.layers)
+    if actual == stated:
+        return
+    what = "config" if facts.config != manifest.config.digest else "layers"
+    raise DigestError(
+        f"the lock says another {what} of the image {name} than its manifest: somebody changed the lock",
+        hint="don't use this lock; stage without --locked to make a new one",
+        where=name,
+        image=name,
+        expected=", ".join(f"sha256:{one}" for one in actual),
+        actual=", ".join(f"sha256:{one}" for one in stated),
     )
 
 

@@ -1,8 +1,10 @@
-"""Images in a local OCI layout, as a stage file names them: ``oci:PATH[:NAME]``, as skopeo writes it.
+"""Images that lie on this machine, as a stage file names them: ``oci:PATH[:NAME]`` is one in an OCI layout.
 
 ``PATH`` is read from the stage file's folder, ``NAME`` is the image's in the layout's index; it may be left out where
-there is only one. No registry is asked. The parts of an image become local files, each with the digest of its name.
-Source: containers-transports(5), "oci:path[:reference]".
+there is only one. The parts of the image become local files, each with the digest of its name.
+``docker-archive:PATH[:NAME]`` and ``oci-archive:PATH[:NAME]`` are one in a file, as ``docker save`` and ``skopeo copy``
+write it. No registry is asked.
+Source: containers-transports(5), "oci:path[:reference]", "docker-archive:path[:docker-reference]".
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from staging.images.platforms import Platform
 from staging.images.reference import ImageReference, plain_name
 
 SCHEME: Final = "oci"
+ARCHIVES: Final = ("docker-archive", "oci-archive")
 _SAFE: Final = "/!$&'()*+,;=:@~-._"
 _SHOWN: Final = 200
 
@@ -112,6 +115,36 @@ class LayoutReference:
 def is_layout(source: str | None) -> bool:
     """Whether a ``source`` names a local layout."""
     return source is not None and source.strip().startswith(f"{SCHEME}:")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArchiveReference:
+    """An image in an archive: ``path`` as it was written, ``image`` its name there."""
+
+    path: str
+    image: str | None
+
+    @property
+    def identifier(self) -> Identifier:
+        """The archive itself, a local file."""
+        return Identifier.parse(self.path)
+
+
+def archive_of(source: str | None) -> ArchiveReference | None:
+    """The archive that a ``source`` names, ``None`` where it names another thing.
+
+    Raises:
+        DefinitionError: there is no path in it.
+    """
+    kind, _, rest = (source or "").strip().partition(":")
+    if kind not in ARCHIVES:
+        return None
+    path, _, image = rest.partition(":")
+    if not path.strip("/") or "\x00" in rest:
+        message = f"{(source or '')[:_SHOWN]!r} names no archive"
+        hint = f"as in {kind}:../images/tools.tar"
+        raise DefinitionError((Fault(file="", where="", message=message, hint=hint),), message=message, hint=hint)
+    return ArchiveReference(path=path, image=image or None)
 
 
 def reference_to(name: str, source: str | None, digest: str | None = None) -> ImageReference | LayoutReference:

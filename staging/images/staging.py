@@ -17,7 +17,7 @@ from staging.definition import ImageWish, Source
 from staging.errors import ContainerError, DefinitionError, DigestError, Fault, FetchError, WfexsError, from_os_error
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
-from staging.images.facts import licences_of, read_facts
+from staging.images.facts import check_facts, licences_of, read_facts
 from staging.images.layout import LAYOUT, blob_path, write_layout
 from staging.images.local import LayoutReference, reference_to
 from staging.images.manifest import MAX_CONFIG, MAX_MANIFEST, Descriptor, Manifest, read_manifest
@@ -250,6 +250,9 @@ def _fetch_manifests(images: Sequence[_Image], fetch: Fetch, content: Path) -> N
         manifest = read_manifest(_read(content / LAYOUT / blob_path(str(image.digest))), image.name)
         if not isinstance(manifest, Manifest):
             raise ContainerError(f"{image.name} is a list of images, not one", where=image.name, image=image.name)
+        if image.locked is not None and image.locked.image is not None:
+            # Before any blob is fetched that somebody may have put there.
+            check_facts(image.locked.image, manifest, image.wish.name)
         image.staged, image.manifest = staged, manifest
 
 

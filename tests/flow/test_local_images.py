@@ -176,3 +176,19 @@ def test_what_would_be_staged_is_told_of_a_layout(tmp_path: Path, wfexs: Command
     (one,) = containers_of(told)
     assert (one["sha256"], one["size"], one["source"]) == (image.digest, image.size, "layout")
     assert one["risks"] == ["no digest stated: trusted on first use"]
+
+
+@pytest.mark.parametrize("kind", ["docker-archive", "oci-archive"])
+def test_an_image_is_taken_out_of_an_archive(tmp_path: Path, wfexs: Command, kind: str) -> None:
+    image = image_saying(tmp_path / "images", "one\n")
+    target = f"{kind}:{tmp_path}/tools.tar:example.org/saved:2"
+    subprocess.run(["skopeo", "copy", "--quiet", f"oci:{tmp_path}/images:tools:1", target], check=True)
+    asked = stage_file(tmp_path / "project", "tools:1", f"{kind}:../tools.tar:example.org/saved:2")
+
+    staged = wfexs.ok("stage", asked)
+
+    (one,) = containers_of(staged)
+    assert (one["name"], one["image"]["config"]) == ("tools:1", image.config)
+    assert str(tmp_path) not in Path(staged["lock"]["path"]).read_text()
+    asked.write_text(asked.read_text().replace('saved:2"', f'saved:2", sha256: {"a" * 64}'))
+    assert wfexs("stage", asked).code == 5

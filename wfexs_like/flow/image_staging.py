@@ -11,6 +11,7 @@ from staging.definition import Source
 from staging.errors import ContainerError, DefinitionError, DigestError, FetchError, PolicyError, WfexsError
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
+from staging.images.local import archive_of
 from staging.paths import safe_join
 from staging.plan import Kind, Role, Trust
 from staging.wanted import StagedItem, Wanted
@@ -66,16 +67,24 @@ def _unpacked(work: StageWork, images: WantedImages, workflow: tuple[StagedItem,
 
     for one in images.archives:
         assert one.container is not None, "archives without a name are none of these"
-        archive = _beside(work, one.told, workflow)
+        listed = archive_of(one.wish.source) if one.wish is not None else None
+        archive = None if listed is not None else _beside(work, one.told, workflow)
         if archive is None:
             (archive,) = work.fetch([_archive_wanted(one)])
             yield archive
         try:
-            found = unpack_image(archive, one.container, content=work.content, platform=machine_platform())
+            found = unpack_image(
+                archive,
+                one.container,
+                stored=listed.image if listed is not None else None,
+                content=work.content,
+                platform=(one.wish.platform if one.wish is not None else None) or machine_platform(),
+            )
         except ContainerError as error:
             raise ContainerError(
                 f"{error.message} (wanted by {one.what})", hint=error.hint, where=one.what, **error.fields
             ) from error
+        _check_stated(found[0], one)
         for staged in found:
             _check_locked(staged, work)
             yield staged
@@ -109,7 +118,8 @@ def _beside(work: StageWork, told: str, workflow: tuple[StagedItem, ...]) -> Sta
 
 def _archive_wanted(one: Asker) -> Wanted:
     """An archive that lies elsewhere."""
-    identifier = Identifier.parse(one.told)
+    listed = archive_of(one.told)
+    identifier = Identifier.parse(one.told) if listed is None else listed.identifier
     return Wanted(
         role=Role.BLOB,
         name=f"archive of {one.container}",
@@ -117,6 +127,24 @@ def _archive_wanted(one: Asker) -> Wanted:
         source=Source(mirrors=(identifier,), where=one.what),
         kind=Kind.FILE,
     )
+
+
+def _check_stated(staged: StagedItem, one: Asker) -> None:
+    """An image out of an archive is the one whose digest the stage file states, if it does.
+
+    Raises:
+        DigestError: it is another one.
+    """
+    stated = one.wish.digest if one.wish is not None else None
+    if stated not in (None, staged.item.fingerprint.digest):
+        raise DigestError(
+            f"the image {one.container} in its archive has the sha256 {staged.item.fingerprint.digest}, the stage file "
+            f"says {stated}",
+            hint="what is stated is the digest of the image's manifest, not the archive's",
+            where=one.what,
+            expected=stated,
+            actual=staged.item.fingerprint.digest,
+        )
 
 
 def _check_locked(staged: StagedItem, work: StageWork) -> None:

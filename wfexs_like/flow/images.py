@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from engines.base import WorkflowInterface
 from staging.definition import ImageWish, StageDefinition
 from staging.errors import ContainerError, DefinitionError
+from staging.images.local import archive_of
 from staging.images.reference import ImageReference
 from staging.plan import Json
 
@@ -23,12 +24,16 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """A step or a tool that wants an image: ``what`` names it in a sentence, the rest is as in ``Step``."""
+    """A step or a tool that wants an image: ``what`` names it in a sentence, the rest is as in ``Step``.
+
+    ``wish`` is what the stage file lists where it names an archive for the image.
+    """
 
     what: str
     container: str | None
     required: bool = False
     recipe: Mapping[str, Json] | None = None
+    wish: ImageWish | None = None
 
     @property
     def way(self) -> str | None:
@@ -157,6 +162,12 @@ def images_of(definition: StageDefinition, wanting: Sequence[Asker]) -> WantedIm
             _check_same(wishes.setdefault(name, wish), wish, one)
     for name, said in listed.items():
         wishes.setdefault(name, said)
+    for name, one_wish in list(wishes.items()):
+        if archive_of(one_wish.source) is not None:
+            archives[name] = Asker(
+                what=one_wish.where, container=one_wish.name, recipe={"dockerLoad": one_wish.source}, wish=one_wish
+            )
+            del wishes[name]
     return WantedImages(wishes=tuple(wishes.values()), archives=tuple(archives.values()))
 
 
