@@ -55,7 +55,7 @@ def host(request: pytest.FixtureRequest) -> Containing:
     return found
 
 
-def prove(wfexs: Command, folder: Path, host: Containing, image: str, command: str, code: int) -> dict[str, Any]:
+def prove(wfexs: Command, folder: Path, host: Containing, image: str, command: str, *, code: int) -> dict[str, Any]:
     folder.mkdir(exist_ok=True)
     (folder / "main.cwl").write_text(TOOL.format(command=command, image=image))
     (folder / "data.txt").write_text("staged\n")
@@ -70,7 +70,7 @@ def prove(wfexs: Command, folder: Path, host: Containing, image: str, command: s
 def test_steps_in_containers_are_proven_to_need_nothing_else(
     wfexs: Command, tmp_path: Path, host: Containing, image: str
 ) -> None:
-    proof = prove(wfexs, tmp_path / "good", host, image, "grep -q image /etc/which && cat $0", 0)
+    proof = prove(wfexs, tmp_path / "good", host, image, "grep -q image /etc/which && cat $0", code=0)
     assert (proof["proven"], proof["outcome"], proof["error"]) == (True, "completed", None)
     assert proof["offline"]["attempts"] == []
     assert host.containers() == ()
@@ -79,7 +79,7 @@ def test_steps_in_containers_are_proven_to_need_nothing_else(
 def test_what_a_container_tries_to_reach_is_no_proof(
     wfexs: Command, tmp_path: Path, host: Containing, image: str
 ) -> None:
-    proof = prove(wfexs, tmp_path / "bad", host, image, "nc -w 1 192.0.2.7 80 </dev/null; cat $0", 14)
+    proof = prove(wfexs, tmp_path / "bad", host, image, "nc -w 1 192.0.2.7 80 </dev/null; cat $0", code=14)
     assert proof["proven"] is False
     assert [(one["address"], one["port"]) for one in proof["offline"]["attempts"]] == [("192.0.2.7", 80)]
     assert host.containers() == ()
