@@ -30,7 +30,8 @@ class Asking:
 
     def __init__(self, plan: Plan, content: Path, *, environment: Mapping[str, str], preferred: str | None) -> None:
         self.plan = plan
-        self.images = staged_images(plan, content)
+        self.images: Mapping[str, StagedImage] = {}
+        self._content = content
         wanted = preferred if plan.container == "any" and preferred not in (None, "none") else plan.container
         self._wanted = str(wanted)
         self._environment = environment
@@ -38,12 +39,13 @@ class Asking:
         self._lacking: dict[str, StagedImage] = {}
         self._failure: BaseException | None = None
         self._thread: threading.Thread | None = None
-        if plan.container != "none" and self.images:
+        if plan.container != "none" and any(one.image is not None for one in plan.of_role(Role.CONTAINER)):
             self._thread = threading.Thread(target=self._ask, name="container runtime", daemon=True)
             self._thread.start()
 
     def _ask(self) -> None:
         try:
+            self.images = staged_images(self.plan, self._content)
             runtime, facts = choose(self._wanted, self._environment)
             once = {one.config: one for one in self.images.values()}
             self._lacking = {key: one for key, one in once.items() if not runtime.has(one)}

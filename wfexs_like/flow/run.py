@@ -95,32 +95,26 @@ def make_ready(
 ) -> Ready:
     """Verify what is staged, set the engine up and load the images; see ``run`` for what is raised."""
     plan = workdir.plan()
+    asking = None
+    if plan.container != "none":
+        from wfexs_like.flow.containers import Asking
+
+        host = host or Host()
+        environment = {**host.environment, "WFEXS_LIKE_CACHE": str(cache)}
+        asking = Asking(plan, workdir.content, environment=environment, preferred=host.container)
     workdir.verify(plan, store)
     engine = load_engine(plan.engine)
     installed = engine.install(plan.engine_version, cache, progress.say, plan.engine_fingerprint)
     _check_engine(plan, installed)
     interface = read_interface(workdir)
     overrides = _overrides(engine.bind_override, interface, params)
-    host = host or Host()
-    containers = None
-    if plan.container != "none":
-        from wfexs_like.flow.containers import containers_for
-
-        containers = containers_for(
-            plan,
-            interface,
-            workdir.content,
-            environment={**host.environment, "WFEXS_LIKE_CACHE": str(cache)},
-            preferred=host.container,
-            progress=progress,
-        )
     return Ready(
         plan=plan,
         engine=engine,
         installed=installed,
         interface=interface,
         overrides=overrides,
-        containers=containers,
+        containers=asking.containers(interface, progress) if asking is not None else None,
     )
 
 
