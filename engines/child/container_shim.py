@@ -16,7 +16,7 @@ import socket
 import sys
 
 VARIABLE = b"WFEXS_LIKE_DOOR"
-_PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
+PASSED_ON = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)
 _REFUSED = 125
 # Of the fields after the program's name; see proc(5), arg_end.
 _END_OF_WORDS = 46
@@ -38,7 +38,7 @@ def main() -> int:
         said = b"".join(b"%s\0" % one for one in words)
         door.sendmsg([b"%020d" % len(said)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", _streams()))])
         door.sendall(said)
-        for number in _PASSED_ON:
+        for number in PASSED_ON:
             signal.signal(number, lambda number, _frame: door.sendall(b"%c" % number))
         return _answer(door)
     except OSError as error:

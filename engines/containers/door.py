@@ -353,18 +353,31 @@ class Door:
         """Wait for the container's end, or make it: when its caller is gone, or told to, or the run is over."""
         watch = Watch(child, caller.connection, running.over)
         looks = iter(_LOOKS)
+        signalled = False
         try:
             while (code := child.poll()) is None:
                 found = watch.wait(next(looks, None))
                 if found.over or found.gone or found.overdue:
                     return self._end(running, child)
                 for number in found.signals:
+                    signalled = True
                     child.signal(number)
                 self._look(held, running, child)
             self._look(held, running, child)
+            if code < 0 or code == REFUSED or signalled:
+                self._make_sure(caller, running, code)
             return code if code >= 0 else 128 - code
         finally:
             watch.close()
+
+    def _make_sure(self, caller: Caller, running: _Running, code: int) -> None:
+        """End the container of a command that ended otherwise than with it: by a signal, or a pipe nobody reads."""
+        self._sweep = True
+        try:
+            self.containers.runtime.stop(running.order.name)
+        except ContainerError:
+            self._ask_why(caller, running, code)
+            raise
 
     def _look(self, held: Held, running: _Running, child: Child) -> None:
         """Whether what was mounted is what was decided on: something else may have been put in its place meanwhile."""

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import NamedTuple
 
+from engines.child.container_shim import PASSED_ON
 from staging.process import Child
 
 PATIENCE = 10.0
@@ -60,7 +61,8 @@ class Watch:
             if not said:
                 return Found(gone=True)
             self._deadline = self._deadline or time.monotonic() + PATIENCE
-            return Found(signals=tuple(one for one in said if 0 < one < 32))  # noqa: PLR2004 - the usual signals
+            # One that a command can't catch would end it and leave its container.
+            return Found(signals=tuple(one for one in said if one in PASSED_ON))
         return Found(overdue=self._deadline is not None and time.monotonic() >= self._deadline)
 
     def close(self) -> None:

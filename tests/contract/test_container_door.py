@@ -6,6 +6,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -307,3 +308,34 @@ def test_an_interpreter_whose_path_is_too_long_for_a_first_line_is_called_by_a_s
     with house.open() as door:
         assert (door.commands / "docker").read_text().startswith("#!/bin/sh\n")
         assert house.call("run", "IMAGE", "sh", "-c", 'echo "$0 $1"', "a  b", "c")[:2] == (0, "a  b c\n")
+
+
+def test_a_container_does_not_outlive_its_command(house: House) -> None:
+    """Whose output nobody reads any more is ended by that, and the container by nobody, if not by us."""
+    script = "trap '' PIPE; n=0; while [ $n -lt 600 ]; do echo line; n=$((n+1)); sleep 0.05; done"
+    with house.open() as door:
+        environment = {"PATH": f"{door.commands}:{os.environ['PATH']}", **door.environment}
+        line = f'docker run {house.image.name} sh -c "{script}" | head -1'
+        subprocess.run(["sh", "-c", line], env=environment, check=True, capture_output=True, timeout=30)
+        assert [one["event"] for one in house.events] == ["container-started", "container-ended"]
+        assert house.running(0) == ()
+    assert house.daemon.containers() == ()
+
+
+def test_a_signal_that_can_not_be_caught_is_not_passed_on(house: House) -> None:
+    """The ``docker`` that engines find sends none; somebody else who knows the word might."""
+    said = "import sys; sys.path[:0] = sys.argv[1:2]; from engines.child import container_shim as shim; shim.PASSED_ON"
+    said += " = (10,); import signal; real = signal.signal; signal.signal = lambda number, then: real(number,"
+    said += " lambda *_: then(9, None)); sys.argv[1:2] = []; sys.exit(shim.main())"
+    with house.open() as door:
+        words = ["run", house.image.name, "sh", "-c", "echo ready; sleep 60"]
+        argv = [sys.executable, "-c", said, str(Path(__file__).parents[2]), *words]
+        with subprocess.Popen(argv, env=dict(door.environment), stdout=subprocess.PIPE) as caller:
+            assert caller.stdout is not None
+            caller.stdout.readline()
+            caller.send_signal(signal.SIGUSR1)
+            time.sleep(0.3)
+            assert house.running(1) == ("wfexs-01234567-1",)
+            assert [one["event"] for one in house.events] == ["container-started"]
+            caller.kill()
+    assert house.daemon.containers() == ()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from engines.containers.choosing import choose
+from engines.containers.door import REFUSED
 from engines.containers.policy import LABEL
 from engines.journal import JOURNAL, events, is_live
 from staging.errors import WfexsError
@@ -32,7 +34,7 @@ def sweep_dead(folders: Iterable[Path], environment: Mapping[str, str], progress
 
 
 def _left_by(journal: Path) -> tuple[str, str] | None:
-    """The runtime and the uuid of a run that broke off while it had containers."""
+    """The runtime and the uuid of a run that broke off while it had containers, or can't be sure that all are gone."""
     try:
         if is_live(journal):
             return None
@@ -41,6 +43,21 @@ def _left_by(journal: Path) -> tuple[str, str] | None:
         return None
     first = next((one for one in lines if one["event"] == "run-started"), {})
     runtime = first.get("runtime")
-    if not isinstance(runtime, dict) or any(one["event"] == "run-ended" for one in lines):
+    if not isinstance(runtime, dict):
+        return None
+    if any(one["event"] == "run-ended" for one in lines) and not _in_doubt(lines):
         return None
     return str(runtime.get("name")), str(first.get("uuid"))
+
+
+def _in_doubt(lines: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a run that ended may have left a container: one whose end isn't told, or was not its own."""
+    left: set[str] = set()
+    for one in lines:
+        if one["event"] == "container-started":
+            left.add(str(one.get("container")))
+        elif one["event"] == "container-ended":
+            code = one.get("exit_code")
+            if isinstance(code, int) and code < REFUSED:
+                left.discard(str(one.get("container")))
+    return bool(left)
