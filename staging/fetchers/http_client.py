@@ -7,7 +7,6 @@ Proxies and certificates come from the environment, as for any program, unless t
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import re
 import socket
 import threading
@@ -28,6 +27,7 @@ from urllib3.response import HTTPResponse
 
 from staging.errors import FetchError, PolicyError
 from staging.fetchers.base import FetchContext
+from staging.fetchers.hosts import is_inside, is_link_local
 from staging.fetchers.http_answers import Answer
 from staging.identifiers import Identifier, IdentifierError
 from staging.retries import Patience
@@ -162,8 +162,8 @@ def redirect_target(asked: Identifier, url: str, location: str) -> str:
     """Where a redirect from ``url`` leads.
 
     Raises:
-        PolicyError: to another kind of address, from https to http, to an address with credentials in it, or from the
-            world into this machine's own network.
+        PolicyError: to another kind of address, from https to http, to an address with credentials in it, from the
+            world into this machine's own network, or to a link-local address.
     """
     target = urljoin(url, location)
     shown, where = without_secrets(target), str(asked)
@@ -174,10 +174,11 @@ def redirect_target(asked: Identifier, url: str, location: str) -> str:
         raise PolicyError(f"{asked} is redirected from https to http: {shown}", where=where)
     try:
         Identifier.parse(target)
-        inside = _is_inside(urlsplit(target).hostname or "")
+        host, before = urlsplit(target).hostname or "", urlsplit(url).hostname or ""
     except (IdentifierError, ValueError) as error:
         raise PolicyError(f"{asked} is redirected to an address that can't be used", where=where) from error
-    if inside and not _is_inside(urlsplit(url).hostname or ""):
+    # Link-local addresses are where clouds tell any program of a machine its credentials.
+    if (is_inside(host) and not is_inside(before)) or (is_link_local(host) and host != before):
         raise PolicyError(f"{asked} is redirected into this machine's own network: {shown}", where=where)
     return urlunsplit(urlsplit(target)._replace(fragment=""))
 
@@ -189,15 +190,6 @@ def without_secrets(url: str) -> str:
     secret = any(_SECRET_KEY.search(key) for key in keys)
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(query="" if secret else parts.query, fragment="", netloc=host))
-
-
-def _is_inside(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False
 
 
 def _answer(response: requests.Response, url: str, hops: tuple[Identifier, ...]) -> Answer:

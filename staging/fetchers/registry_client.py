@@ -18,12 +18,13 @@ from urllib.parse import urlencode, urlsplit
 
 from staging.errors import DigestError, FetchError, PolicyError
 from staging.fetchers.base import FetchContext
+from staging.fetchers.hosts import is_inside, is_this_machine
 from staging.fetchers.http_answers import Answer, Body, failed
 from staging.fetchers.http_client import Belief, Client
 from staging.identifiers import Identifier, IdentifierError
 from staging.images.credentials import Credential, find_credential
 from staging.images.reference import DEFAULT_HOST, ImageReference
-from staging.images.registries import Endpoint, Registries, is_loopback
+from staging.images.registries import Endpoint, Registries
 from staging.retries import Patience
 
 OK: Final = 200
@@ -35,6 +36,7 @@ TOO_MANY: Final = 429
 GIVING: Final = (OK, 206, 304, 416)
 """Statuses that a download makes sense of."""
 
+_WITH_CONTENT: Final = (OK, 206)
 _MAX_SMALL: Final = 1 << 20
 _CHALLENGE: Final = re.compile(r"(?:^|,)\s*(Bearer|Basic)(?:\s+|$)", re.IGNORECASE)
 _PARAMETER: Final = re.compile(r'([A-Za-z]+)\s*=\s*(?:"([^"]*)"|([^",\s]+))')
@@ -102,7 +104,8 @@ class RegistryClient:
         """Ask that place, signing in where it wants that; the body can be read within the ``with`` block.
 
         Raises:
-            FetchError: no answer, or no access. PolicyError: the registry leads to a less safe place.
+            FetchError: no answer, no access, or content that is encoded.
+        PolicyError: the registry leads to a less safe place.
         """
         key = (place.endpoint.host, place.repository)
         with ExitStack() as stack:
@@ -130,6 +133,13 @@ class RegistryClient:
                     stack.close()
                     self._authorised[key] = signed
                     answer = send(signed)
+            if answer.encoding and answer.status in _WITH_CONTENT:
+                raise FetchError(
+                    f"the registry {place.endpoint.host} sends {place.reference} encoded as {answer.encoding!r}, "
+                    "though asked not to",
+                    hint="its digest is that of other bytes: the registry, or a proxy before it, has to be mended",
+                    where=str(place.reference),
+                )
             yield answer
 
     def refused(self, answer: Answer, place: Place) -> FetchError:
@@ -306,9 +316,9 @@ def bounded(answer: Answer, size: int, what: str) -> Answer:
             raise fail("more")
         return piece
 
-    if answer.status == OK and not answer.encoding and answer.length not in (None, size):
+    if answer.status == OK and answer.length not in (None, size):
         raise fail(answer.length)
-    return answer if answer.encoding else replace(answer, read=read)
+    return replace(answer, read=read)
 
 
 def _challenges(text: str) -> dict[str, dict[str, str]]:
@@ -340,13 +350,16 @@ def _token_service(challenge: Mapping[str, str], place: Place) -> Identifier:
         identifier = Identifier.parse(address)
     except (IdentifierError, ValueError) as error:
         raise FetchError(f"the registry {host} names no token service that can be asked", where=host) from error
-    same = name == (urlsplit(f"//{host}").hostname or "")
-    safe = parts.scheme == "https" and (same or is_loopback(host) or not is_loopback(name))
-    if not safe and not (parts.scheme == "http" and same and place.endpoint.plain):
+    own = urlsplit(f"//{host}").hostname or ""
+    same = name == own
+    # A registry must not have us ask what only this machine, or its own network, can reach.
+    strange = not same and is_inside(name) and not (is_this_machine(name) and is_this_machine(own))
+    safe = parts.scheme == "https" or (parts.scheme == "http" and same and place.endpoint.plain)
+    if strange or not safe:
         raise PolicyError(
             f"the registry {host} sends us for a token to {parts.scheme}://{name}, which is not safe",
-            hint="its token service has to be on https, or be the same machine for a registry that is insecure by "
-            "configuration",
+            hint="its token service has to be on https (or be the same machine, for a registry that is insecure by "
+            "configuration), and not within this machine's own network unless it is the registry's machine",
             where=host,
         )
     return identifier

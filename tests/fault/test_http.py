@@ -640,11 +640,33 @@ def test_a_redirect_from_https_to_http_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["http://127.0.0.1/", "http://169.254.169.254/latest", "http://[::1]/", "http://localhost/", "http://10.0.0.1/"],
+    [
+        *("http://127.0.0.1/", "http://169.254.169.254/latest", "http://[::1]/", "http://localhost/"),
+        *(
+            "http://10.0.0.1/",
+            "http://localhost./",
+            "http://2852039166/",
+            "http://0x7f.1/",
+            "http://[::ffff:10.0.0.1]/",
+        ),
+    ],
 )
 def test_a_redirect_from_the_world_into_this_network_is_refused(target: str) -> None:
     with pytest.raises(PolicyError, match="own network"):
         redirect_target(Identifier.parse("http://a.example/x"), "http://a.example/x", target)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("http://169.254.169.254/latest", "http://[fe80::1]/", "http://[fe80::1%25eth0]/"),
+        *("http://[::ffff:169.254.169.254]/", "http://2852039166/", "http://169.254.43518/"),
+    ],
+)
+@pytest.mark.parametrize("asked", ["http://10.0.0.1/x", "http://127.0.0.1:5000/x", "http://a.example/x"])
+def test_a_redirect_to_a_link_local_address_is_refused(asked: str, target: str) -> None:
+    with pytest.raises(PolicyError, match=r"own network|can't be used"):
+        redirect_target(Identifier.parse(asked), asked, target)
 
 
 def test_ordinary_redirects_between_hosts_are_allowed() -> None:

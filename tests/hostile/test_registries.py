@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -167,6 +168,19 @@ def test_a_password_is_not_taken_to_an_unsafe_place(bench: Bench, realm: str) ->
     error = bench.refused("docker://HOST/tools:1", WfexsError)
 
     assert isinstance(error, PolicyError | FetchError)
+
+
+@pytest.mark.parametrize(
+    "realm",
+    ["https://169.254.169.254/token", "https://10.0.0.7/token", "https://[fe80::1]/token", "https://2852039166/token"],
+)
+def test_a_token_is_not_asked_for_in_the_network_of_this_machine(bench: Bench, realm: str) -> None:
+    bench.serve(IMAGE)
+    _guarded(bench, "/v2/tools/manifests/1", realm)
+
+    error = bench.refused("docker://HOST/tools:1", WfexsError)
+
+    assert "not safe" in error.message and error.hint
 
 
 def test_a_password_goes_to_its_own_host_alone(bench: Bench) -> None:
@@ -362,6 +376,43 @@ def test_a_blob_that_is_longer_than_its_image_says_is_not_taken(
     assert str(len(LAYER)) in error.message
     left = [one.stat().st_size for one in (bench.folder / "partial").glob("*")]
     assert sum(left) <= 2 * len(LAYER), "the disk is not filled"
+
+
+def _in_gzip(exchange: Exchange) -> None:
+    content = gzip.compress(LAYER)
+    exchange.answer(content, headers={"Content-Encoding": "gzip"})
+
+
+def _in_gzip_without_end(exchange: Exchange) -> None:
+    exchange.head(200, {"Transfer-Encoding": "chunked", "Content-Encoding": "gzip"})
+    content = gzip.compress(b"z" * (1 << 22))
+    for _ in range(200):
+        exchange.send(f"{len(content):x}\r\n".encode() + content + b"\r\n")
+
+
+@pytest.mark.parametrize("size", [None, len(LAYER)])
+@pytest.mark.parametrize("script", [_in_gzip, _in_gzip_without_end])
+def test_an_encoded_blob_is_refused_unread(bench: Bench, script: Callable[[Exchange], None], size: int | None) -> None:
+    bench.expected_size = size
+    bench.web.scripts[BLOB] = script
+
+    error = bench.refused(f"oci-blob://HOST/tools@sha256:{sha256(LAYER)}", FetchError)
+
+    assert "gzip" in error.message and error.hint
+    assert sum(one.stat().st_size for one in (bench.folder / "partial").glob("*")) == 0
+
+
+def test_an_encoded_manifest_is_refused(bench: Bench) -> None:
+    bench.serve(IMAGE)
+    content = gzip.compress(IMAGE.manifest)
+    headers = {"Content-Encoding": "gzip", "Content-Type": OCI_MANIFEST}
+    bench.web.scripts[f"/v2/tools/manifests/sha256:{IMAGE.digest}"] = lambda exchange: exchange.answer(
+        content, headers=headers
+    )
+
+    error = bench.refused(f"docker://HOST/tools@sha256:{IMAGE.digest}", FetchError)
+
+    assert "gzip" in error.message
 
 
 def test_a_missing_blob_says_that_the_image_is_damaged(bench: Bench) -> None:
