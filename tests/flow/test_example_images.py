@@ -126,7 +126,8 @@ def test_variant_calling_in_containers_gives_what_it_gives_without(
 
     (one,) = [one for one in staged["items"] if one["role"] == "container"]
     assert one["identifier"] == f"oci:../../images:{VARIANTS}#linux/amd64"
-    assert (run["container"]["name"], without.get("container")) == ("podman", None)
+    assert run["container"]["runtime"].startswith("podman ")
+    assert "container" not in without
     assert digests(run) == digests(without)
     rows = [line for line in Path(run["outputs"]["variants"]["path"]).read_text().splitlines() if line[:1] != "#"]
     assert len(rows) == 88
