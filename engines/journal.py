@@ -41,8 +41,7 @@ both of these, if there is something to say
     ``container`` (its name), ``image`` (as the workflow calls it), ``digest`` and ``id`` (``sha256:<hex>``, of the
     manifest and of the config), ``argv`` (without the values of variables).
 ``container-ended``
-    ``container``, ``exit_code`` (``null`` when it could not be started); ``cpu_seconds`` and ``max_rss_bytes``, where
-    the host tells them.
+    ``container``, ``exit_code`` (``null`` when it could not be started).
 ``run-ended``
     ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``error_kind`` (``policy`` when an
     output led out of the run; else absent), ``outputs`` (with ``sha256`` and
