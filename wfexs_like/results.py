@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,22 +54,39 @@ class StageReport:
     changes: tuple[str, ...] = ()
 
 
+class Verdict(StrEnum):
+    """What a trial run showed.
+
+    ``PROVEN``: it came to a good end, cut off from the network, was watched, and tried to reach nobody. ``ISOLATED``:
+    the same, but what it (or its containers) tried could not be seen; nothing got out. ``NOT_PROVEN``: it failed, or
+    tried to reach somebody.
+    """
+
+    PROVEN = "proven"
+    ISOLATED = "isolated"
+    NOT_PROVEN = "not-proven"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
     """How the trial run with nothing but the staged files went; ``form`` is the file at ``path``.
 
-    ``proven``: it came to a good end, cut off from the network, and tried to reach nobody. ``outcome`` is its status,
-    ``watched`` whether attempts were seen.
+    ``outcome`` is its status, ``unwatched_because`` why attempts could not be seen, where that is known.
     """
 
     path: Path
-    proven: bool
+    verdict: Verdict
     outcome: str
     error: str | None
-    watched: bool
+    unwatched_because: str | None
     attempts: tuple[Attempt, ...]
     tail: tuple[str, ...]
     form: Mapping[str, Json]
+
+    @property
+    def proven(self) -> bool:
+        """Whether it showed that what is staged is enough."""
+        return self.verdict is Verdict.PROVEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,12 @@ import jsonschema
 import pytest
 
 import engines.isolation
-from engines.isolation import Isolation
+import engines.launcher
+from engines.isolation import Isolation, choices
 from staging.errors import PolicyError
 from tests.conftest import Command
+from wfexs_like.cli.running import proof_exit_code
+from wfexs_like.cli.views import proof_words
 from wfexs_like.schemas import schema_of
 from wfexs_like.session import Session
 from wfexs_like.settings import Settings
@@ -167,3 +170,23 @@ def test_a_run_that_has_to_be_offline_is_refused_where_it_cannot_be(
         Session(settings).prove(staged)
 
     assert Session(settings).show(staged).runs == ()
+
+
+def test_a_trial_that_nobody_could_watch_is_isolated_and_not_proven(
+    wfexs: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = wfexs.ok("stage", stage_file(tmp_path / "asks", 'cat "$0"; echo >/dev/tcp/192.0.2.9/443; true'))
+    settings = Settings.load({**os.environ, **wfexs.environment})
+    way = next(one for one in choices(root=os.geteuid() == 0, network=True) if one.mounts)
+    cover = ("sh", "-c", 'mount --bind /proc/version /dev/net/tun && exec "$@"', "sh")
+    blind = Isolation(prefix=(*way.prefix, *cover), network=True, processes=True, user=way.user, mounts=True)
+    monkeypatch.setattr(engines.launcher, "choices", lambda **_wish: (blind,))
+
+    proof = Session(settings).prove(document["id"])
+
+    written = json.loads(proof.path.read_text())
+    assert (written["proven"], written["verdict"], written["outcome"]) == (False, "isolated", "completed")
+    jsonschema.Draft202012Validator(schema_of("stage-result")).validate({**document, "proof": {**written, "path": "x"}})
+    words = proof_words(proof)
+    assert words[0].startswith("isolated, not proven") and "/dev/net/tun" in words[0]
+    assert proof_exit_code(proof) == 14

@@ -158,7 +158,8 @@ def proof_option(function: F) -> F:
         "prove",
         is_flag=True,
         help="Then run once with nothing but the staged files to be found and no network; what it makes is thrown "
-        "away. Exit code 8 when it fails, 14 when it tries to reach somebody; what is staged stays either way.",
+        "away. Exit code 8 when it fails, 14 when it tries to reach somebody or nobody could see whether it does; what "
+        "is staged stays either way.",
     )(function)
 
 

@@ -108,7 +108,7 @@ def prove(app: App, workdir: str, stage_file: Path) -> Proof:
 
 
 def proof_exit_code(proof: Proof | None) -> int:
-    """0 when nothing was asked for or all is well, 8 when the trial failed, 14 when it tried to reach somebody."""
+    """0 when nothing was asked for or it is proven, 8 when the trial failed, else 14: it tried, or nobody could see."""
     if proof is None or proof.proven:
         return 0
     return NOT_OFFLINE if proof.outcome == "completed" else FAILED

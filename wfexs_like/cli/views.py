@@ -147,8 +147,13 @@ def _attempt_words(one: Attempt) -> str:
 def proof_words(proof: Proof) -> list[str]:
     """What is said after a trial run, a sentence a line."""
     if proof.proven:
-        seen = "it tried to reach nobody" if proof.watched else "what it tried to reach could not be watched"
-        words = [f"proven: the workflow ran with nothing but what is staged, without a network; {seen}"]
+        words = [
+            "proven: the workflow ran with nothing but what is staged, without a network; it tried to reach nobody"
+        ]
+    elif proof.verdict.value == "isolated":
+        why = f" ({one_line(proof.unwatched_because)})" if proof.unwatched_because else ""
+        words = ["isolated, not proven: the workflow ran with nothing but what is staged, and nothing could get out;"]
+        words[0] += f" whether it tried could not be seen{why}"
     elif proof.outcome == "completed":
         words = ["not proven: the workflow ran without a network, but tried to reach somebody"]
     else:

@@ -24,7 +24,7 @@ from staging.progress import Progress
 from staging.store import ContentStore
 from staging.workdir import StagedWorkdir
 from wfexs_like.flow.run import Host, check_offline, make_ready, make_request
-from wfexs_like.results import Proof
+from wfexs_like.results import Proof, Verdict
 
 PROOF: Final = "proof.json"
 PROOF_SCHEMA: Final = "wfexs-like/proof/1"
@@ -98,7 +98,8 @@ def _form(execution: Execution) -> dict[str, Json]:
         "lock_digest": execution.plan_digest,
         "engine": f"{execution.engine}@{execution.engine_version}",
         "host": execution.host,
-        "proven": is_proven(execution),
+        "proven": verdict_of(execution) is Verdict.PROVEN,
+        "verdict": verdict_of(execution).value,
         "outcome": execution.status.value,
         "error": execution.error,
         "started": execution.started,
@@ -107,23 +108,23 @@ def _form(execution: Execution) -> dict[str, Json]:
     }
 
 
-def is_proven(execution: Execution) -> bool:
-    """Whether a trial shows that what is staged is enough: it was cut off, came to a good end, and tried nothing."""
-    return (
-        execution.status is Status.COMPLETED
-        and execution.network == "namespace"
-        and not execution.attempts
-        and not execution.attempts_unlisted
-    )
+def verdict_of(execution: Execution) -> Verdict:
+    """What a trial shows."""
+    cut_off = execution.status is Status.COMPLETED and execution.network == "namespace"
+    if not cut_off or execution.attempts or execution.attempts_unlisted:
+        return Verdict.NOT_PROVEN
+    contained = any(one.started for one in execution.images)
+    watched = execution.watched and (execution.containers_watched is True or not contained)
+    return Verdict.PROVEN if watched else Verdict.ISOLATED
 
 
 def _proof(execution: Execution, path: Path) -> Proof:
     return Proof(
         path=path,
-        proven=is_proven(execution),
+        verdict=verdict_of(execution),
         outcome=execution.status.value,
         error=execution.error,
-        watched=execution.watched,
+        unwatched_because=execution.unwatched_because,
         attempts=execution.attempts,
         tail=execution.tail,
         form=_form(execution),

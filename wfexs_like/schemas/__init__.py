@@ -130,6 +130,7 @@ _DEFS: Final[dict[str, Schema]] = {
             "time": _TIME,
             "lock_digest": _TEXT,
             "proven": _FLAG,
+            "verdict": _one_of("proven", "isolated", "not-proven"),
             "outcome": _one_of("completed", "failed", "killed"),
             "error": _or_null(_TEXT),
             "offline": _ref("offline"),
