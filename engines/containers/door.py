@@ -107,7 +107,7 @@ class Door:
     ) -> None:
         self.containers = containers
         self.failure: WfexsError | None = None
-        self.failed: str | None = None
+        self._failed_for: Caller | None = None
         self._bounds = Bounds(
             content=content.resolve(),
             folder=content.resolve() / folder.relative_to(content),
@@ -185,8 +185,13 @@ class Door:
                 code = self._refuse(caller, from_os_error(error, "start a container"))
             caller.answer(code)
 
+    @property
+    def failed(self) -> str | None:
+        """The step that ``failure`` happened to. A call may be heard before its step is, so ask when all was heard."""
+        return None if self._failed_for is None else self._step(self._failed_for)
+
     def _refuse(self, caller: Caller, error: WfexsError) -> int:
-        self._fail(error, self._step(caller))
+        self._fail(error, caller)
         caller.say(f"wfexs-like: {error.message}")
         return REFUSED
 
@@ -196,10 +201,10 @@ class Door:
         except WfexsError as error:
             self._fail(error)
 
-    def _fail(self, error: WfexsError, step: str | None = None) -> None:
+    def _fail(self, error: WfexsError, caller: Caller | None = None) -> None:
         with self._lock:
             if self.failure is None:
-                self.failure, self.failed = error, step
+                self.failure, self._failed_for = error, caller
 
     def _step(self, caller: Caller) -> str | None:
         """The step that a call is for: engines make it where the step works."""
@@ -423,5 +428,5 @@ class Door:
                     f"{runtime.name} could not start a container of {running.order.image.name}",
                     hint="the step's log has its own words",
                 ),
-                self._step(caller),
+                caller,
             )

@@ -148,5 +148,5 @@ def test_a_process_that_asks_for_privileges_is_named_at_its_stage_and_refused_at
     refused = "a container was asked for with '--privileged', which no container of a run may have"
     assert f"every run will refuse the tasks of SECOND: {refused}" in staged.stderr
     assert answer.code == 8
-    assert answer.object["error"] == refused
+    assert answer.object["error"] == f"task 'SECOND' failed: {refused}"
     assert docker.containers() == ()
