@@ -282,6 +282,8 @@ class RecordedRun(ABC):
     def _with_reason(self, end: dict[str, Any]) -> dict[str, Any]:
         """The end of a run that failed because a container was refused, or could not be had, says that."""
         reason = None if self.door is None else self.door.failure
+        if self.door is not None and self.door.exchanged and end["status"] == "completed":
+            end = {**end, "status": "failed"}
         if reason is None or end["status"] != "failed" or end.get("error_kind"):
             return end
         words = self.relative.text(reason.message)

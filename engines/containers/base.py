@@ -71,7 +71,8 @@ class Order:
     most; ``read_only`` is about its root file system; ``temporary`` are paths in it that get an empty file system in
     memory; ``shared_memory`` bytes of ``/dev/shm``; ``gpus`` what of them is passed through (``all``, or a count).
     ``labels`` mark it as ours. ``variables`` is where the command reads ``Handed.lines``; ``None`` where no container
-    is started, but told of.
+    is started, but told of. ``hooks`` is a folder of an OCI hook that looks at the mounts before the container begins,
+    for a runtime that knows hooks.
     """
 
     image: StagedImage
@@ -91,6 +92,7 @@ class Order:
     network: Dark = field(default_factory=Dark)
     labels: Mapping[str, str] = field(default_factory=dict)
     variables: str | None = None
+    hooks: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

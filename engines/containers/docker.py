@@ -129,8 +129,9 @@ def _held_option(mount: Mount) -> str:
 
     The container's own mounts are made in another, where a descriptor's folder can't be mounted from.
     """
-    fields = ["type=volume", f"target={mount.target}", "volume-nocopy=true", *(() if mount.writable else ("readonly",))]
-    options = ("type=none", "o=bind", f"device={mount.held}")
+    fields = ["type=volume", f"target={mount.target}", "volume-nocopy=true"]
+    # A volume without a name can't be asked for read-only; what it is of can.
+    options = ("type=none", "o=bind" if mount.writable else "o=bind,ro", f"device={mount.held}")
     return csv_line([*fields, *(f"volume-opt={one}" for one in options)])
 
 

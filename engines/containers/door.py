@@ -28,9 +28,10 @@ from engines.containers.base import Containers, Dark, Order
 from engines.containers.calls import read_run
 from engines.containers.hearing import Caller, Hearing
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
-from engines.containers.sources import Held
+from engines.containers.sources import ExchangedError, Held
 from engines.containers.variables import command_of
 from engines.containers.watching import Watch
+from engines.containers.witness import Witness
 from engines.journal import timestamp
 from engines.stopping import DOOR, clear
 from staging.errors import ContainerError, PolicyError, WfexsError, from_os_error
@@ -43,6 +44,8 @@ AT_ONCE = 128
 """Containers that a run may have at the same time."""
 
 _GRACE = 2.0
+# What a runtime ends with when a container's command could not be begun; its command too, when a signal ended it.
+_NOT_BEGUN = (REFUSED, 126, 127, *range(129, 160))
 # Of a script's first line, as every Linux reads it.
 _SHORT_ENOUGH = 127
 _LOOKS = (0.05, 0.2, 1.0)
@@ -90,6 +93,8 @@ class Door:
     several threads. ``network`` says what network a container gets, each time that one is started. ``say`` gets
     sentences for the run's log. ``step_at`` names the step that works in a folder of the content (a path relative to
     it). ``failure`` is the first thing that went wrong here, if any did, and ``failed`` the step that it happened to.
+    ``exchanged``: it is that something else was put in the place of what a container was to see, and the run failed
+    whatever its engine says.
     """
 
     def __init__(
@@ -108,6 +113,7 @@ class Door:
         self.containers = containers
         self.failure: WfexsError | None = None
         self._failed_for: Caller | None = None
+        self.exchanged = False
         self._bounds = Bounds(
             content=content.resolve(),
             folder=content.resolve() / folder.relative_to(content),
@@ -203,8 +209,9 @@ class Door:
 
     def _fail(self, error: WfexsError, caller: Caller | None = None) -> None:
         with self._lock:
-            if self.failure is None:
+            if self.failure is None or (isinstance(error, ExchangedError) and not self.exchanged):
                 self.failure, self._failed_for = error, caller
+            self.exchanged = self.exchanged or isinstance(error, ExchangedError)
 
     def _step(self, caller: Caller) -> str | None:
         """The step that a call is for: engines make it where the step works."""
@@ -261,13 +268,15 @@ class Door:
             if scratch in mount.source.parents:
                 mount.source.mkdir(parents=True)
                 mount.source.chmod(0o1777)
-        held = Held(self._bounds.content, order.mounts)
+        held = Held(self._bounds.content, self._bounds.folder, order.mounts)
         try:
-            order = replace(order, mounts=tuple(held.fixed(one, scratch / "files") for one in order.mounts))
+            witness = Witness(scratch / "witness", [(one.target, *held.numbers(one)) for one in order.mounts])
+            mounts = tuple(held.fixed(one, scratch / "files") for one in order.mounts)
+            order = replace(order, mounts=mounts, hooks=str(witness.hooks))
             running = self._admit(_Running(order=order, called=call.name))
             try:
                 self._leave_id(call.cidfile, caller.cwd, order.name)
-                return self._start(caller, running, held)
+                return self._start(caller, running, held, witness)
             finally:
                 with self._lock:
                     del self._running[order.name]
@@ -318,10 +327,10 @@ class Door:
         with open(file, "w") as stream:  # noqa: PTH123 - a descriptor
             stream.write(name)
 
-    def _start(self, caller: Caller, running: _Running, held: Held) -> int:
+    def _start(self, caller: Caller, running: _Running, held: Held, witness: Witness) -> int:
         order, runtime = running.order, self.containers.runtime
         stdin, stdout, stderr = caller.streams
-        told = replace(order, mounts=tuple(replace(one, held=None) for one in order.mounts))
+        told = replace(order, hooks=None, mounts=tuple(replace(one, held=None) for one in order.mounts))
         self._tell(
             {
                 "event": "container-started",
@@ -348,6 +357,8 @@ class Door:
                 ) as child,
             ):
                 code = self._wait(caller, running, child, held)
+            if str(witness.hooks) in command.argv:
+                self._hear(witness, order, code)
         finally:
             self._tell({"event": "container-ended", "time": timestamp(), "container": order.name, "exit_code": code})
         if code:
@@ -384,12 +395,26 @@ class Door:
             self._ask_why(caller, running, code)
             raise
 
+    def _hear(self, witness: Witness, order: Order, code: int) -> None:
+        """What the witness of a container tells; without any there may have been no container to look at.
+
+        Raises:
+            ExchangedError: something else was mounted, so the container wasn't begun.
+            PolicyError: nobody looked at the mounts of a container that ran.
+        """
+        target = witness.told()
+        if target:
+            source = next(one.source for one in order.mounts if one.target == target)
+            raise ExchangedError(f"{source} was exchanged while a container was given it to see, so it was not begun")
+        if target is None and code not in _NOT_BEGUN:
+            raise PolicyError(f"{self.containers.runtime.name} began a container without the look at what it is given")
+
     def _look(self, held: Held, running: _Running, child: Child) -> None:
         """Whether what was mounted is what was decided on: something else may have been put in its place meanwhile."""
         moved = held.moved()
         if moved is not None:
             self._end(running, child)
-            raise PolicyError(
+            raise ExchangedError(
                 f"{moved} was exchanged while a container was given it to see, so the container was ended"
             )
 

@@ -27,6 +27,7 @@ _TAKEN: Final = (
 )
 _OLDEST: Final = 4
 _NO_HOOKS: Final = "/nonexistent/hooks"
+_HOOKS: Final = ("/usr/share/containers/oci/hooks.d", "/etc/containers/oci/hooks.d")
 _LACKING: Final = "not to be had on this host: containers run without"
 _SUBORDINATES: Final = (
     "give yourself some (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER), "
@@ -114,8 +115,7 @@ def podman_argv(order: Order, host: Host) -> tuple[str, ...]:
     root = order.user is None or order.user[0] == 0
     return (
         "podman",
-        # A hook is a program of the host that sees every container; the GPUs' needs it.
-        *(() if order.gpus is not None else ("--hooks-dir", _NO_HOOKS)),
+        *(word for folder in _hooks(order) for word in ("--hooks-dir", folder)),
         *("run", "--rm", "--interactive", "--pull=never", "--log-driver=none", "--http-proxy=false"),
         *("--ipc=private", "--pid=private", "--uts=private", "--ulimit=host"),
         *name_options(order),
@@ -132,6 +132,14 @@ def podman_argv(order: Order, host: Host) -> tuple[str, ...]:
         f"sha256:{order.image.config}",
         *order.command,
     )
+
+
+def _hooks(order: Order) -> Iterator[str]:
+    """Where hooks are. One is a program of the host that sees every container: the GPUs' needs the host's."""
+    if order.hooks is not None:
+        yield from (*(() if order.gpus is None else _HOOKS), order.hooks)
+    elif order.gpus is None:
+        yield _NO_HOOKS
 
 
 def _entrypoint(program: str) -> str:

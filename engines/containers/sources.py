@@ -2,7 +2,8 @@
 
 A path is decided on first and mounted later, by somebody else. Meanwhile what runs in the run's folder may put a link
 in its place. A container runtime takes paths; it makes a container's mounts in a mount namespace of the container's
-own, where what we hold open can't be mounted from. So that is prevented where it can be, and looked for everywhere.
+own, where what we hold open can't be mounted from. So that is prevented where it can be, by what a runtime mounts
+before (``Mount.held``) or by a look at what was mounted (``engines.containers.witness``), and looked for everywhere.
 """
 
 from __future__ import annotations
@@ -19,15 +20,22 @@ from staging.errors import PolicyError
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
+class ExchangedError(PolicyError):
+    """Something else was put in the place of what a container was to see: the run can't be trusted any more."""
+
+
 class Held:
     """Sources of mounts, held open until ``close``. Those below the folders of ``root`` are looked at step by step.
+
+    ``own`` is the run's folder: what lies below it may be exchanged by what runs.
 
     Raises:
         PolicyError: one is not there, is reached by a link, or is neither a file nor a folder.
     """
 
-    def __init__(self, root: Path, mounts: Iterable[Mount]) -> None:
+    def __init__(self, root: Path, own: Path, mounts: Iterable[Mount]) -> None:
         self._root = root
+        self._own = own
         self._descriptors: dict[Path, int] = {}
         try:
             for one in mounts:
@@ -38,12 +46,12 @@ class Held:
             raise
 
     def fixed(self, mount: Mount, safe: Path) -> Mount:
-        """The mount, so that nothing else can be put in its place where something of the run could be written to.
+        """The mount, so that nothing else can be put in its place where something of the run could do that.
 
         A folder is named by our descriptor besides. A file gets another name in the new folder ``safe``, which nobody
         else writes to.
         """
-        if not mount.writable:
+        if not mount.writable and self._own not in mount.source.parents:
             return mount
         held = self._descriptors[mount.source]
         if stat.S_ISDIR(os.fstat(held).st_mode):
@@ -60,6 +68,11 @@ class Held:
         finally:
             os.close(folder)
         return replace(mount, source=safe / name)
+
+    def numbers(self, mount: Mount) -> tuple[int, int]:
+        """The device and the inode of what is to be mounted."""
+        found = os.fstat(self._descriptors[mount.source])
+        return found.st_dev, found.st_ino
 
     def moved(self) -> Path | None:
         """The first source that is no longer what it was."""

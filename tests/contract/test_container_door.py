@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from engines.base import Placement
+from engines.containers import door as door_module
 from engines.containers.base import Containers, StagedImage
 from engines.containers.docker import Docker
 from engines.containers.door import Door
@@ -338,4 +339,47 @@ def test_a_signal_that_can_not_be_caught_is_not_passed_on(house: House) -> None:
             assert house.running(1) == ("wfexs-01234567-1",)
             assert [one["event"] for one in house.events] == ["container-started"]
             caller.kill()
+    assert house.daemon.containers() == ()
+
+
+@pytest.mark.parametrize("how", ["ro", "rw"])
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_what_is_exchanged_before_it_is_mounted_is_not_seen(
+    house: House, how: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is quick enough to put it back before we look at the path has shown nothing to a container."""
+    own, secret = house.folder / "engine/work/ab/cd/x", tmp_path / "secret"
+    for place, text in ((own, "own"), (secret, "s3cret")):
+        place.mkdir()
+        (place / "key").write_text(text)
+    given = own if kind == "folder" else own / "key"
+    target = "/x" if kind == "folder" else "/x/key"
+    real = door_module.start
+
+    def exchange_and_start(*arguments: Any, **more: Any) -> Any:
+        given.rename(given.with_name("away"))
+        given.symlink_to(secret if kind == "folder" else secret / "key")
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(door_module, "start", exchange_and_start)
+    monkeypatch.setattr("engines.containers.sources.Held.moved", lambda _self: None)
+    with house.open() as door:
+        code, out, err = house.call(
+            *("run", "-v", f"{given}:{target}:{how}", "IMAGE", "sh", "-c", "cat /x/key; echo owned > /x/key")
+        )
+
+    assert "s3cret" not in out
+    assert (secret / "key").read_text() == "s3cret"
+    assert (code, out, door.exchanged) in ((125, "", True), (0 if how == "rw" else 1, "own", False)), err
+    assert door.exchanged == (house.runtime.name == "podman" and kind == "folder")
+
+
+def test_an_exchange_that_was_seen_is_why_the_run_fails(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    own = house.folder / "engine/work/ab/cd/x"
+    own.mkdir()
+    monkeypatch.setattr("engines.containers.sources.Held.moved", lambda _self: own)
+    with house.open() as door:
+        assert house.call("run", "-v", f"{own}:/x", "IMAGE", "sleep", "30")[0] == 125
+    assert door.exchanged
+    assert "was exchanged" in str(door.failure)
     assert house.daemon.containers() == ()

@@ -68,6 +68,9 @@ def test_podman_says_the_same_and_what_its_configuration_could_loosen() -> None:
 def test_no_hook_of_the_host_sees_a_container_unless_gpus_need_one() -> None:
     assert "--hooks-dir" in podman_argv(BARE, HOST)
     assert "--hooks-dir" not in podman_argv(replace(BARE, gpus="2"), HOST)
+    ours = replace(BARE, hooks="/run/hooks")
+    assert podman_argv(ours, HOST)[:4] == ("podman", "--hooks-dir", "/run/hooks", "run")
+    assert podman_argv(replace(ours, gpus="2"), HOST)[1:].count("--hooks-dir") == 3
     assert {"--device=nvidia.com/gpu=0", "--device=nvidia.com/gpu=1"} <= set(podman_argv(replace(BARE, gpus="2"), HOST))
 
 

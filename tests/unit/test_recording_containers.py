@@ -143,3 +143,15 @@ def test_containers_are_ended_before_a_run_is_judged(place: Place) -> None:
     assert runtime.stopped[-1] == execution.uuid, "one that was just coming to be is looked for by its label"
     order = [one["event"] for one in map(json.loads, (place.content / "runs/1" / JOURNAL).read_text().splitlines())]
     assert order.index("container-ended") < order.index("run-ended")
+
+
+def test_a_run_whose_folders_were_exchanged_fails_whatever_its_engine_says(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engines.containers.sources.Held.moved", lambda _self: place.content / "runs/1/tmp/x")
+    child = f"{CALL}\ndocker('run', 'a:1', 'true')\nend(out='done')"
+    execution = place.run(child, DoorRun, containers=containers(Shell(), place))
+
+    assert execution.status is Status.FAILED
+    assert "was exchanged" in str(execution.error)
+    assert place.last_event["error_kind"] == PolicyError.kind
