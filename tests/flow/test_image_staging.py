@@ -456,3 +456,20 @@ def test_the_roles_are_container_and_blob(registry: Registry, stages: ImageStage
     _tools(registry)
 
     assert {one.item.role for one in stages.stage(f"{registry.host}/{TOOLS}:1")} == {Role.CONTAINER, Role.BLOB}
+
+
+def test_a_lock_takes_the_same_image_from_another_place_and_no_other_one(
+    registry: Registry, stages: ImageStages
+) -> None:
+    image = _tools(registry)
+    name = f"{registry.host}/{TOOLS}:1"
+    items = stages.stage(name)
+    registry.push("mirror/tools", "latest", image)
+    moved = ImageWish(name=name, source=f"{registry.host}/mirror/tools")
+
+    again = stages.stage(moved, locked=locked(items))
+
+    assert [one.item for one in again] == [one.item for one in items]
+    registry.push("mirror/tools", "latest", make_image(BASE, tar_of({"bin/b": b"other"})))
+    with pytest.raises(DigestError, match="the lock has"):
+        stages.stage(moved, locked=locked(items))
