@@ -26,7 +26,7 @@ _ADDRESSES = ((bytes((169, 254, 77, 1)), 16), (b"\xfd" + bytes(14) + b"\x01", 64
 def hand_over() -> None:
     """Make the device and send its descriptor to whom the environment names; or, without it, why there is none.
 
-    The message is the inode of the network namespace, with the descriptor, or a sentence.
+    The message is the inode of the network namespace, with the device's descriptor and the namespace's, or a sentence.
     """
     number = os.environ.pop(_VARIABLE, "")
     if not number:
@@ -51,12 +51,17 @@ def send(line: Any, make_device: Any) -> None:
         words = f"{_DEVICE}: {os.strerror(error.errno) if error.errno else error}"
         line.sendmsg([words.encode()])
         return
+    namespace = -1
     try:
-        inode = str(os.stat("/proc/self/ns/net").st_ino)  # noqa: PTH116 - pathlib would be a large import here
-        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", descriptor))
+        # Who has it open needs no number of a process to name it by, which could be another's by then.
+        namespace = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        inode = str(os.fstat(namespace).st_ino)
+        rights = (_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("ii", descriptor, namespace))
         line.sendmsg([inode.encode()], [rights])
     finally:
         os.close(descriptor)
+        if namespace >= 0:
+            os.close(namespace)
 
 
 def make() -> int:

@@ -27,7 +27,7 @@ from engines.network.watch import Watch
 from staging.errors import ContainerError, WfexsError
 from staging.process import DEVNULL, PIPE, Child, base_environment, run, start
 
-_BY_PATH: Final = ("podman", "apptainer")
+_BY_PATH: Final = "podman"
 _BY_CONTAINER: Final = ("docker", "podman")
 _PATIENCE = 15.0
 _GRACE = 5.0
@@ -57,7 +57,7 @@ class ContainerNetwork:
 
     def _joins_engine(self) -> bool:
         """Whether containers join the engine's own: only root may take its processes into another's namespace."""
-        return self._runtime.name in _BY_PATH and os.geteuid() == 0
+        return self._runtime.name == _BY_PATH and os.geteuid() == 0
 
     def __call__(self) -> Dark:
         """The network; the first call makes it."""
@@ -88,12 +88,12 @@ class ContainerNetwork:
 
     def _make(self) -> Dark:
         if self._joins_engine():
-            pid = self._watch.inhabitant()
-            if pid is not None:
+            namespace = self._watch.namespace()
+            if namespace is not None:
                 self._watch.containers_told(None)
-                return Dark(namespace=f"/proc/{pid}/ns/net")
+                return Dark(namespace=namespace)
         if self._runtime.name not in _BY_CONTAINER:
-            self._watch.containers_told(f"only root can put containers of {self._runtime.name} into a network")
+            self._watch.containers_told(f"{self._runtime.name} gives each container an empty network of its own")
             return Dark()
         try:
             self._hold()

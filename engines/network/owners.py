@@ -55,10 +55,6 @@ class Owners:
                 return _owner(pid)
         return None
 
-    def eldest(self) -> int | None:
-        """The process of the namespace that was there first."""
-        return min(self._processes(), default=None)
-
     def _processes(self) -> Iterator[int]:
         """Those of the namespace, youngest first: who tries is seldom who was there from the start."""
         numbers = sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True)  # noqa: PTH208

@@ -25,7 +25,7 @@ def why_not(isolation: Isolation) -> str | None:
         with theirs, suppress(WfexsError):
             argv = (*isolation.prefix, sys.executable, "-I", "-S", joining.__file__, "0", str(theirs.fileno()))
             run(argv, env=base_environment(), timeout=_PATIENCE, check=False, pass_fds=(theirs.fileno(),))
-        message, descriptors, _, _ = socket.recv_fds(ours, 4096, 1)
+        message, descriptors, _, _ = socket.recv_fds(ours, 4096, 2)
     for one in descriptors:
         os.close(one)
     return None if descriptors else message.decode(errors="replace") or "the device could not be made"

@@ -25,6 +25,9 @@ _LARGEST = 1 << 16
 _LONGEST_MESSAGE = 4096
 _MOST_LEFT = 10_000
 _PATIENCE = 10.0
+# linux/nsfs.h, linux/sched.h
+_NS_GET_NSTYPE: Final = 0xB703
+_CLONE_NEWNET: Final = 0x40000000
 # linux/if_tun.h
 _TUNSETPERSIST: Final = 0x400454CB
 
@@ -55,6 +58,7 @@ class Watch:
         self._thread: threading.Thread | None = None
         self._waking, self._wake = -1, -1
         self._ending = False
+        self._namespace = -1
 
     def listen(self, line: socket.socket) -> None:
         """Take a device from the other end of a socket, as soon as it comes; its first word tells how that went."""
@@ -84,11 +88,16 @@ class Watch:
         event = {"event": "network-watched", "time": timestamp(), "of": "containers", "watched": reason is None}
         self._tell(event if reason is None else {**event, "reason": reason})
 
-    def inhabitant(self) -> int | None:
-        """A process of the engine's network namespace that lives as long as the run does, once it is watched."""
+    def namespace(self) -> str | None:
+        """A path of the engine's network namespace, once it is watched; it means nothing else until ``end``."""
         with self._lock:
-            devices = list(self._devices.values())
-        return devices[0].eldest() if devices else None
+            return None if self._namespace < 0 else f"/proc/{os.getpid()}/fd/{self._namespace}"
+
+    def _keep(self, namespace: int) -> None:
+        with self._lock:
+            namespace, self._namespace = self._namespace, namespace
+        if namespace >= 0:
+            os.close(namespace)
 
     def end(self) -> None:
         """Read what is left, and tell the final counts. Nothing of the run may live any more."""
@@ -99,6 +108,7 @@ class Watch:
         os.write(self._wake, b".")
         thread.join(_PATIENCE)
         self._thread = None
+        self._keep(-1)
         if thread.is_alive():
             return
         os.close(self._waking)
@@ -141,26 +151,37 @@ class Watch:
         """The child has a device for us, or says why not, or is gone."""
         with self._lock:
             line = self._lines.pop(descriptor)
-        said = self._receive(line)
+        said = self._receive(line, keep=True)
         if said is not None:
             watched = said is True
             event = {"event": "network-watched", "time": timestamp(), "of": "engine", "watched": watched}
             self._tell(event if watched else {**event, "reason": said})
 
-    def _receive(self, line: socket.socket) -> str | Literal[True] | None:
-        """Whether a device came, or why it did not; ``None`` when nothing did."""
+    def _receive(self, line: socket.socket, *, keep: bool = False) -> str | Literal[True] | None:
+        """Whether a device came, or why it did not; ``None`` when nothing did. ``keep`` its namespace open, too."""
         with line:
             try:
-                message, descriptors, _, _ = socket.recv_fds(line, _LONGEST_MESSAGE, 1)
+                message, descriptors, _, _ = socket.recv_fds(line, _LONGEST_MESSAGE, 2)
             except OSError:
                 return None
         said = message.decode(errors="replace")
         if not descriptors:
             return said or None
-        os.set_inheritable(descriptors[0], False)
-        os.set_blocking(descriptors[0], False)
+        for one in descriptors:
+            os.set_inheritable(one, False)
+        device, *rest = descriptors
+        fault = None if len(rest) == 1 else "its network namespace did not come with it"
+        if fault is not None or (fault := _not_dark(rest[0], said)) is not None:
+            for one in descriptors:
+                os.close(one)
+            return fault
+        if keep:
+            self._keep(rest[0])
+        else:
+            os.close(rest[0])
+        os.set_blocking(device, False)
         with self._lock:
-            self._devices[descriptors[0]] = Owners(int(said))
+            self._devices[device] = Owners(int(said))
         self._stir()
         return True
 
@@ -207,3 +228,17 @@ class Watch:
         with suppress(OSError):
             fcntl.ioctl(descriptor, _TUNSETPERSIST, 1)
         os.close(descriptor)
+
+
+def _not_dark(namespace: int, inode: str) -> str | None:
+    """Why a descriptor is not that of the network namespace with that inode, or is that of our own; else ``None``."""
+    try:
+        kind = fcntl.ioctl(namespace, _NS_GET_NSTYPE)
+        actual, ours = os.fstat(namespace), os.stat("/proc/self/ns/net")  # noqa: PTH116 - of a descriptor's kind
+    except OSError as error:
+        return f"its network namespace can't be seen: {error.strerror}"
+    if kind != _CLONE_NEWNET or str(actual.st_ino) != inode:
+        return "what came with it is not its network namespace"
+    if (actual.st_dev, actual.st_ino) == (ours.st_dev, ours.st_ino):
+        return "its network namespace is this machine's own"
+    return None
