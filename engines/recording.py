@@ -10,7 +10,7 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from engines.daemons import hidden
 from engines.execution import Execution
 from engines.isolation import Isolation
 from engines.journal import JOURNAL, Journal, replay, timestamp
-from engines.launcher import Ending, Errand, Outcome, Started, last_words, run_errand
+from engines.launcher import Ending, Errand, Outcome, Started, add_to_log, last_words, run_errand
 from engines.network.holder import ContainerNetwork
 from engines.network.owners import Owner
 from engines.network.watch import Watch
@@ -170,9 +170,9 @@ class RecordedRun(ABC):
         self.tell(event)
 
     def _note(self, text: str) -> None:
-        """Write a sentence to the run's log."""
-        with self.log.open("a", encoding="utf-8") as stream:
-            stream.write(f"{text}\n")
+        """Write a sentence to the run's log; what may have been put in its place gets none."""
+        with suppress(OSError):
+            add_to_log(self.folders.descriptor("logs"), self.log.name, f"{text}\n")
 
     def errand(self) -> Errand:
         """What the child is started for."""

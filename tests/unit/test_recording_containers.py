@@ -155,3 +155,25 @@ def test_a_run_whose_folders_were_exchanged_fails_whatever_its_engine_says(
     assert execution.status is Status.FAILED
     assert "was exchanged" in str(execution.error)
     assert place.last_event["error_kind"] == PolicyError.kind
+
+
+@pytest.mark.parametrize("put", ["os.symlink(request['mine'], log)", "os.mkfifo(log)", "os.link(request['mine'], log)"])
+def test_what_is_put_in_the_place_of_the_log_is_not_written_to(place: Place, put: str) -> None:
+    """A note of a run that is read in its log is written by us, whom no walls hold."""
+    (place.content / "runs/1/tmp").mkdir(parents=True)
+    mine = place.content / "runs/1/tmp/mine"
+    mine.write_text("mine")
+
+    class Telling(DoorRun):
+        def child_request(self, isolation: Isolation) -> Mapping[str, object]:
+            return {**super().child_request(isolation), "mine": str(mine), "log": str(self.log)}
+
+        def leave(self, end: dict[str, Any]) -> None:
+            end["kept"] = mine.read_text()
+
+    child = f"{CALL}\nimport os\nlog = request['log']\nos.unlink(log)\n{put}\n"
+    child += "docker('run', '--dns', '1.1.1.1', 'a:1', 'true')\nend(out='done')"
+    execution = place.run(child, Telling, containers=containers(Shell(), place))
+
+    assert execution.status is Status.COMPLETED
+    assert place.last_event["kept"] == "mine"
