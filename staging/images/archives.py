@@ -76,7 +76,7 @@ def unpack_image(
             image = _from_layout(folder, stored or name, wanted)
         else:
             image = _from_docker(folder, stored or name, wanted)
-        placed = _place(image, content)
+        placed = _place(image, content, name)
     finally:
         remove_path(folder)
     return _items(archive, name, image, placed)
@@ -207,17 +207,17 @@ def _descriptor(kind: str, digest: str, size: int) -> dict[str, str | int]:
 # -- the layout --------------------------------------------------------------------------------------------------------
 
 
-def _place(image: _Unpacked, content: Path) -> dict[str, PlacedFile]:
+def _place(image: _Unpacked, content: Path, name: str) -> dict[str, PlacedFile]:
     folder = content / LAYOUT / blob_path("x").parent
     try:
         make_folders(folder)
         for digest, source in image.files.items():
             target = folder / digest
-            if not target.exists():
+            if not _is_there(target, digest, name):
                 source.chmod(0o444)
                 os.replace(source, target)  # noqa: PTH105 - says what it does
         manifest = folder / image.digest
-        if not manifest.exists():
+        if not _is_there(manifest, image.digest, name):
             manifest.write_bytes(image.manifest)
             manifest.chmod(0o444)
         sync_many([folder, manifest, *(folder / digest for digest in image.files)])
@@ -229,6 +229,27 @@ def _place(image: _Unpacked, content: Path) -> dict[str, PlacedFile]:
         )
         for digest in (*image.files, image.digest)
     }
+
+
+def _is_there(path: Path, digest: str, name: str) -> bool:
+    """Whether a blob lies there already, of another image or archive: it has to be what it is called.
+
+    Raises:
+        DigestError: it has other bytes. OSError: it is no regular file.
+    """
+    if not os.path.lexists(path):
+        return False
+    with open_regular(path) as descriptor, open(descriptor, "rb", closefd=False) as stream:
+        actual = Fingerprint.of_stream(stream).digest
+    if actual != digest:
+        raise DigestError(
+            f"a blob of {name} lies in the working directory already, with the sha256 {actual} instead of {digest}",
+            hint="somebody changed it while it was staged: stage again",
+            where=str(path),
+            expected=digest,
+            actual=actual,
+        )
+    return True
 
 
 def _items(

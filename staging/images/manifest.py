@@ -35,9 +35,9 @@ MAX_MANIFEST: Final = 4 << 20
 MAX_CONFIG: Final = 8 << 20
 """Bytes of a config, which is read into memory."""
 
-MAX_LAYERS: Final = 512
+MAX_LAYERS: Final = 256
 MAX_ENTRIES: Final = 1000
-MAX_BLOB: Final = 1 << 42
+MAX_BLOB: Final = 64 << 30
 """Bytes; a size above it is a mistake or a trick."""
 
 _CONFIGS: Final = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")

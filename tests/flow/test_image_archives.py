@@ -180,3 +180,41 @@ def test_no_archive_or_another_platform_is_an_error(tmp_path: Path) -> None:
     _tar(tmp_path / "image.tar", _saved(["a", "b"], {"a": TARS[0], "b": TARS[1]}))
     with pytest.raises(ContainerError, match="not for linux/arm64"):
         _unpacked(tmp_path, platform="linux/arm64")
+
+
+@pytest.mark.parametrize("which", ["config", "layer", "manifest"])
+def test_a_blob_that_lies_there_already_is_looked_at(tmp_path: Path, which: str) -> None:
+    content = _archived(tmp_path)
+    digest = {"config": IMAGE.config, "layer": IMAGE.layers[0], "manifest": IMAGE.digest}[which]
+    there = content / "containers/blobs/sha256" / digest
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"something else")
+
+    with pytest.raises(DigestError, match="lies in the working directory already"):
+        _unpacked(content)
+
+
+@pytest.mark.parametrize("leads_to", ["a file of somebody", "nothing"])
+def test_a_link_that_lies_in_a_blobs_place_is_not_taken(tmp_path: Path, leads_to: str) -> None:
+    content = _archived(tmp_path)
+    target = tmp_path / "layout/blobs/sha256" / IMAGE.config if leads_to != "nothing" else tmp_path / "nothing"
+    there = content / "containers/blobs/sha256" / IMAGE.config
+    there.parent.mkdir(parents=True)
+    there.symlink_to(target)
+
+    with pytest.raises(WfexsError):
+        _unpacked(content)
+    assert not (tmp_path / "nothing").exists()
+
+
+def _archived(folder: Path) -> Path:
+    """A content folder with the layout of ``folder`` as an archive; made where it isn't there."""
+    layout = folder / "layout"
+    if not layout.exists():
+        _layout(layout, {NAME: IMAGE})
+    content = folder / "content"
+    content.mkdir()
+    with tarfile.open(content / "image.tar", "w") as archive:
+        for path in sorted(layout.rglob("*")):
+            archive.add(path, str(path.relative_to(layout)), recursive=False)
+    return content
