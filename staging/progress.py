@@ -15,7 +15,10 @@ class Progress(Protocol):
         """``done`` bytes of it are done, counted from its start; ``total`` when it became known."""
 
     def end(self, key: str, outcome: str) -> None:
-        """It ended: ``fetched``, ``cache``, ``failed``, or ``absent`` (it was not there, and need not be)."""
+        """It ended: ``fetched``, ``cache``, ``failed``, or ``absent`` (it was not there, and need not be).
+
+        Or ``part``: it is there, and more is told when all is there that it is a part of.
+        """
 
     def say(self, message: str) -> None:
         """One plain line that a person should read (trust on first use, a mirror that failed, a retry)."""

@@ -14,9 +14,10 @@ from staging.bulk import obtain_bulk
 from staging.definition import Source
 from staging.errors import WfexsError
 from staging.fingerprints import Fingerprint, StatSignature
+from staging.images.reference import SCHEME as IMAGES
 from staging.laying import Ground, LaidFile
 from staging.objects import MissingObjectError, User
-from staging.obtained import BY_COMMAND_LINE, Obtained, most_telling
+from staging.obtained import BY_COMMAND_LINE, Obtained, Request, most_telling
 from staging.obtaining import Obtainer, check_schemes
 from staging.paths import safe_join
 from staging.placing import write_atomically
@@ -109,14 +110,24 @@ class Stager:
             for index, one in enumerate(wanted)
         )
 
-    def add(self, sources: Sequence[Source], base: Path) -> tuple[Obtained, ...]:
-        """Have contents in the store, without a working directory.
+    def add(
+        self, sources: Sequence[Source], base: Path, *, labels: Sequence[str] | None = None
+    ) -> tuple[Obtained, ...]:
+        """Have contents in the store, without a working directory. ``labels``: each is a part of what is called so.
 
         Raises:
             DigestError, FetchError, DefinitionError, DiskError: as ``fetch_all``.
         """
         wanted = [
-            Wanted(role=Role.INPUT, name=str(one.mirrors[0]), path=PurePosixPath("x"), source=one) for one in sources
+            Wanted(
+                role=Role.INPUT,
+                name=str(one.mirrors[0]),
+                path=PurePosixPath("x"),
+                source=one,
+                label=label,
+                part=label is not None,
+            )
+            for one, label in zip(sources, labels or (None,) * len(sources), strict=True)
         ]
         jobs = jobs_of(wanted, base, {}, promise=BY_COMMAND_LINE)
         check_schemes([job.request for job in jobs])
@@ -154,7 +165,7 @@ class Stager:
             one = obtained.get(job.request.key)
             if one is not None:
                 self.progress.begin(job.request.key, job.request.label, one.stored.size)
-                self.progress.end(job.request.key, "cache" if one.cached else "fetched")
+                self.progress.end(job.request.key, _outcome(job, one))
         rest = [job for job in jobs if job.request.key not in obtained]
         if rest:
             obtained.update(self._obtain_rest(rest, obtainer, content, wanted))
@@ -178,7 +189,7 @@ class Stager:
                     target = Ground(content).path(wanted[job.wanted[0]].path)
                     partial = content / ".fetching" / os.urandom(8).hex()
                     obtained[request.key] = obtainer.fetch_into(request, target, partial)
-                outcome = "cache" if obtained[request.key].cached else "fetched"
+                outcome = _outcome(job, obtained[request.key])
             finally:
                 self.progress.end(request.key, outcome)
 
@@ -201,7 +212,7 @@ class Stager:
             one = obtained[job.request.key]
             if one.before is not None:
                 self.progress.say(
-                    f"{job.request.label}: {job.request.mirrors[0]} has changed since {one.before.fetched}: its sha256 "
+                    f"{_called(job.request)} has changed since {one.before.fetched}: its sha256 "
                     f"was {one.before.fingerprint.digest}, it is {one.stored.fingerprint.digest} now"
                 )
         first = [
@@ -217,8 +228,9 @@ class Stager:
             for request in first:
                 digest = obtained[request.key].stored.fingerprint.digest
                 self.progress.say(
-                    f"trust on first use: {request.label}: nobody stated a sha256 for {request.mirrors[0]}; "
-                    f"it is {digest} from now on"
+                    f"trust on first use: {request.label}: nobody stated a digest; it is sha256:{digest} from now on"
+                    if request.mirrors[0].scheme == IMAGES
+                    else f"trust on first use: {_called(request)}: nobody stated a sha256; it is {digest} from now on"
                 )
         else:
             names = ", ".join(request.label for request in first[:2])
@@ -288,6 +300,19 @@ class Stager:
         write_atomically(target, one.contents, mode=0o444)
         digest = Fingerprint.of_bytes(one.contents).digest
         return (PlacedFile(path=str(one.path), sha256=digest, signature=StatSignature.of(target)),)
+
+
+def _outcome(job: Job, obtained: Obtained) -> str:
+    """How a job ended well, as ``Progress`` hears it."""
+    if job.part:
+        return "part"
+    return "cache" if obtained.cached else "fetched"
+
+
+def _called(request: Request) -> str:
+    """What is fetched and from where, without saying the same twice."""
+    place = str(request.mirrors[0])
+    return place if request.label == place else f"{request.label}: {place}"
 
 
 def _raise_first(futures: Sequence[Future[None]]) -> None:

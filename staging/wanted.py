@@ -20,7 +20,8 @@ class Wanted:
 
     ``kind`` is what it has to be (``None``: either). ``asked`` is the identifier that the plan has for it, where that
     is not the first place to get it from. An item that is not ``cacheable`` is fetched past the store. That an
-    ``optional`` one is not there is no news to anybody.
+    ``optional`` one is not there is no news to anybody. ``label`` is what a person reads of it (by default its
+    name); of a ``part`` only while it comes, since whoever wants the whole tells of that.
     """
 
     role: Role
@@ -34,6 +35,8 @@ class Wanted:
     cacheable: bool = True
     clonable: bool = True
     optional: bool = False
+    label: str | None = None
+    part: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class Job:
 
     request: Request
     cacheable: bool
+    part: bool = False
     wanted: list[int] = field(default_factory=list)
 
 
@@ -136,7 +140,7 @@ def jobs_of(
             job = jobs[same] = Job(
                 request=Request(
                     key=f"{one.role}:{one.name}",
-                    label=one.name,
+                    label=one.label or one.name,
                     mirrors=mirrors,
                     sha256=sha256,
                     promise=BY_LOCK if locked is not None else promise,
@@ -146,6 +150,7 @@ def jobs_of(
                     where=source.where,
                 ),
                 cacheable=one.cacheable,
+                part=one.part,
             )
         job.wanted.append(index)
     return list(jobs.values())

@@ -9,95 +9,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from staging.definition import ImageWish, Source
 from staging.errors import ContainerError, DefinitionError, DigestError, Fault, FetchError, WfexsError, from_os_error
 from staging.fingerprints import Fingerprint
-from staging.identifiers import Identifier
 from staging.images.facts import check_facts, licences_of, read_facts
 from staging.images.layout import LAYOUT, blob_path, write_layout
 from staging.images.local import LayoutReference, reference_to
 from staging.images.manifest import MAX_CONFIG, MAX_MANIFEST, Descriptor, Manifest, read_manifest
 from staging.images.platforms import Platform
 from staging.images.reference import ImageReference
-from staging.obtained import Obtained
+from staging.images.telling import blobs_named, called, tell_image
+from staging.images.underway import BlobUnderway, ImageUnderway
 from staging.plan import Kind, Plan, PlanItem, Role, Trust
 from staging.stager import Stager
 from staging.wanted import StagedItem, Wanted
 
 Fetch = Callable[[Sequence[Wanted]], tuple[StagedItem, ...]]
 
-_NOT_TO_BE_HAD: Final = (401, 403, 404)
+_MISSING: Final = 404
+_NOT_TO_BE_HAD: Final = (401, 403, _MISSING)
 """Statuses with which a registry says that there is no such image, or not for us."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Image:
-    """One image on its way: ``identifier`` is what is asked for, ``digest`` its manifest's where it is known.
-
-    ``hops`` are the digests of the lists of manifests in a local layout that led to it.
-    """
-
-    wish: ImageWish
-    reference: ImageReference | LayoutReference
-    platform: Platform
-    identifier: Identifier
-    locked: PlanItem | None = None
-    digest: str | None = None
-    obtained: Obtained | None = None
-    staged: StagedItem | None = None
-    manifest: Manifest | None = None
-    hops: tuple[str, ...] = ()
-
-    @property
-    def is_other(self) -> bool:
-        """Whether the lock has it from another place, or for another platform."""
-        return self.locked is not None and self.locked.identifier != str(self.identifier)
-
-    @property
-    def place(self) -> Identifier:
-        """Where its manifest is to be had."""
-        assert self.digest is not None, "digests come first"
-        if isinstance(self.reference, LayoutReference):
-            return self.reference.blob(self.digest)
-        return self.reference.at(self.digest).identifier() if self.is_other else self.identifier
-
-    @property
-    def name(self) -> str:
-        """What messages call it."""
-        return str(self.reference)
-
-    @property
-    def wanted(self) -> Wanted:
-        """Its manifest, in its place."""
-        assert self.digest is not None, "digests come first"
-        return Wanted(
-            role=Role.CONTAINER,
-            name=self.wish.name,
-            path=LAYOUT / blob_path(self.digest),
-            source=Source(mirrors=(self.place,), sha256=Fingerprint(digest=self.digest), where=self.wish.where),
-            asked=self.locked.identifier if self.locked is not None else str(self.identifier),
-            kind=Kind.FILE,
-        )
-
-    @property
-    def parts(self) -> Manifest:
-        """Its manifest, once it is there."""
-        assert self.manifest is not None, "manifests come first"
-        return self.manifest
-
-
-@dataclass(slots=True, kw_only=True)
-class _Blob:
-    """A config or layer that one or more images have: ``asked`` is how the plan names the place of it."""
-
-    descriptor: Descriptor
-    identifiers: list[Identifier] = field(default_factory=list)
-    asked: str = ""
-    trust: Trust = Trust.FIRST_USE
 
 
 def stage_images(
@@ -139,7 +74,21 @@ def stage_images(
         staged += _fetch_blobs(layers, fetch)
     if items:
         write_layout(content / LAYOUT, [one.item for one in items])
+    items = _fetched_in_part(items, staged)
+    for one in items:
+        tell_image(stager.progress, one.item, one.source)
     return (*items, *staged)
+
+
+def _fetched_in_part(items: Sequence[StagedItem], blobs: Sequence[StagedItem]) -> list[StagedItem]:
+    """The images, each of them fetched where anything of it was."""
+    fetched = {one.item.fingerprint.digest for one in blobs if one.source == "fetched"}
+
+    def is_fetched(one: StagedItem) -> bool:
+        facts = one.item.image
+        return facts is not None and not fetched.isdisjoint((facts.config, *facts.layers))
+
+    return [replace(one, source="fetched") if is_fetched(one) else one for one in items]
 
 
 def _once(wishes: Sequence[ImageWish]) -> list[ImageWish]:
@@ -151,7 +100,7 @@ def _once(wishes: Sequence[ImageWish]) -> list[ImageWish]:
     return list(found.values())
 
 
-def _image(wish: ImageWish, platform: str, locked: Plan | None) -> _Image:
+def _image(wish: ImageWish, platform: str, locked: Plan | None) -> ImageUnderway:
     """What a wish asks for, exactly; what it leaves open is the lock's where there is one."""
     item = next((one for one in locked.of_role(Role.CONTAINER) if one.name == wish.name), None) if locked else None
     try:
@@ -159,7 +108,7 @@ def _image(wish: ImageWish, platform: str, locked: Plan | None) -> _Image:
         meant = Platform.parse(wish.platform or _locked_platform(item) or platform)
     except DefinitionError as error:
         raise _fault(wish, error.message, error.hint) from error
-    return _Image(
+    return ImageUnderway(
         wish=wish,
         reference=reference,
         platform=meant,
@@ -172,7 +121,7 @@ def _locked_platform(item: PlanItem | None) -> str | None:
     return item.identifier.partition("#")[2] or None if item is not None else None
 
 
-def _read_layouts(images: Sequence[_Image], base: Path) -> None:
+def _read_layouts(images: Sequence[ImageUnderway], base: Path) -> None:
     """Have the digests of those that lie in local layouts."""
     for image in images:
         if isinstance(image.reference, LayoutReference):
@@ -180,7 +129,7 @@ def _read_layouts(images: Sequence[_Image], base: Path) -> None:
             image.digest, image.hops = found.digest, found.hops
 
 
-def _check_locked(images: Sequence[_Image], stager: Stager, content: Path) -> None:
+def _check_locked(images: Sequence[ImageUnderway], stager: Stager, content: Path) -> None:
     """Have the lock's digests; who gives another place or another platform than the lock must mean the same image.
 
     Raises:
@@ -211,7 +160,7 @@ def _check_locked(images: Sequence[_Image], stager: Stager, content: Path) -> No
             )
 
 
-def _find_digests(images: Sequence[_Image], stager: Stager, content: Path) -> None:
+def _find_digests(images: Sequence[ImageUnderway], stager: Stager, content: Path) -> None:
     """Have every image's digest: stated and known to the store, or else as its registry says."""
     for image in images:
         if image.digest is None:
@@ -220,12 +169,46 @@ def _find_digests(images: Sequence[_Image], stager: Stager, content: Path) -> No
     if not unknown:
         return
     sources = [Source(mirrors=(image.identifier,), where=image.wish.where) for image in unknown]
-    for image, obtained in zip(unknown, stager.add(sources, content), strict=True):
+    try:
+        found = stager.add(sources, content, labels=[called(image.wish.name) for image in unknown])
+    except FetchError as error:
+        if error.fields.get("status") == _MISSING:
+            _check_stated(unknown, str(error.fields.get("image")), stager, content)
+        raise
+    for image, obtained in zip(unknown, found, strict=True):
         image.obtained = obtained
         image.digest = obtained.stored.fingerprint.digest
 
 
-def _known_digest(image: _Image, stager: Stager) -> str | None:
+def _check_stated(images: Sequence[ImageUnderway], missing: str, stager: Stager, content: Path) -> None:
+    """Of an image that is not there by its digest: see whether it is by its tag, which tells a digest mistyped.
+
+    Raises:
+        DigestError: it is, and has another digest.
+    """
+    image = next((one for one in images if one.name == missing), None)
+    reference = image.reference if image is not None else None
+    if image is None or not isinstance(reference, ImageReference) or None in (reference.tag, reference.digest):
+        return
+    tagged = replace(reference, digest=None)
+    try:
+        source = Source(mirrors=(tagged.identifier(str(image.platform)),), where=image.wish.where)
+        (obtained,) = Stager(stager.store, None, stager.environment).add([source], content)
+    except WfexsError:
+        return  # Nor is it there by its tag: that it is not there at all is what is told.
+    actual = obtained.stored.fingerprint.digest
+    raise DigestError(
+        f"the image {tagged} has the digest sha256:{actual}, stated is sha256:{reference.digest}, which the registry "
+        "does not have",
+        hint="correct the digest, or take another tag: the image may have been pushed anew",
+        where=image.wish.where or image.wish.name,
+        image=image.wish.name,
+        expected=reference.digest,
+        actual=actual,
+    )
+
+
+def _known_digest(image: ImageUnderway, stager: Stager) -> str | None:
     """The manifest's digest where a digest was stated and the store knows what it leads to."""
     stated = image.reference.digest
     if stated is None:
@@ -245,7 +228,7 @@ def _known_digest(image: _Image, stager: Stager) -> str | None:
     return stated if isinstance(manifest, Manifest) else None
 
 
-def _fetch_manifests(images: Sequence[_Image], fetch: Fetch, content: Path) -> None:
+def _fetch_manifests(images: Sequence[ImageUnderway], fetch: Fetch, content: Path) -> None:
     for image, staged in zip(images, fetch([one.wanted for one in images]) if images else (), strict=True):
         manifest = read_manifest(_read(content / LAYOUT / blob_path(str(image.digest))), image.name)
         if not isinstance(manifest, Manifest):
@@ -257,19 +240,19 @@ def _fetch_manifests(images: Sequence[_Image], fetch: Fetch, content: Path) -> N
 
 
 def _blobs(
-    images: Sequence[_Image],
-    named: Callable[[_Image], Sequence[Descriptor]],
+    images: Sequence[ImageUnderway],
+    named: Callable[[ImageUnderway], Sequence[Descriptor]],
     locked: Plan | None,
     *,
     skip: set[str],
-) -> list[_Blob]:
+) -> list[BlobUnderway]:
     """The blobs that are named, each once, with every place that has it; the lock's own comes first."""
-    found: dict[str, _Blob] = {}
+    found: dict[str, BlobUnderway] = {}
     for image in images:
         for descriptor in named(image):
             if descriptor.digest in skip:
                 continue
-            blob = found.setdefault(descriptor.digest, _Blob(descriptor=descriptor))
+            blob = found.setdefault(descriptor.digest, _blob(image, descriptor))
             if blob.descriptor.size != descriptor.size:
                 raise ContainerError(
                     f"the image {image.name} tells another size of the blob sha256:{descriptor.digest} than others do",
@@ -290,7 +273,13 @@ def _blobs(
     return list(found.values())
 
 
-def _fetch_blobs(blobs: Sequence[_Blob], fetch: Fetch) -> tuple[StagedItem, ...]:
+def _blob(image: ImageUnderway, descriptor: Descriptor) -> BlobUnderway:
+    layers = [one.digest for one in image.parts.layers]
+    part = f"layer {layers.index(descriptor.digest) + 1} of {len(layers)}" if descriptor.digest in layers else "config"
+    return BlobUnderway(descriptor=descriptor, image=image.wish.name, label=f"{called(image.wish.name)}: {part}")
+
+
+def _fetch_blobs(blobs: Sequence[BlobUnderway], fetch: Fetch) -> tuple[StagedItem, ...]:
     wanted = [
         Wanted(
             role=Role.BLOB,
@@ -303,10 +292,14 @@ def _fetch_blobs(blobs: Sequence[_Blob], fetch: Fetch) -> tuple[StagedItem, ...]
             ),
             asked=blob.asked,
             kind=Kind.FILE,
+            label=blob.label,
+            part=True,
         )
         for blob in blobs
     ]
-    fetched = fetch(wanted) if wanted else ()
+    labels = {blob.descriptor.digest: blob.label for blob in blobs}
+    with blobs_named(labels, {blob.descriptor.digest: blob.image for blob in blobs}):
+        fetched = fetch(wanted) if wanted else ()
     return tuple(
         staged
         if staged.trust is Trust.LOCKED
@@ -320,7 +313,7 @@ def _fetch_blobs(blobs: Sequence[_Blob], fetch: Fetch) -> tuple[StagedItem, ...]
     )
 
 
-def _told(image: _Image, content: Path) -> StagedItem:
+def _told(image: ImageUnderway, content: Path) -> StagedItem:
     """The image's item, with what its config says of it."""
     staged, manifest = image.staged, image.parts
     assert staged is not None, "manifests come first"
@@ -346,7 +339,7 @@ def _told(image: _Image, content: Path) -> StagedItem:
     )
 
 
-def _hops(image: _Image) -> tuple[str, ...]:
+def _hops(image: ImageUnderway) -> tuple[str, ...]:
     """The lists of manifests on the way, in the lock's spelling; not the pinned manifest itself."""
     staged = image.staged
     assert staged is not None, "manifests come first"
@@ -357,7 +350,7 @@ def _hops(image: _Image) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in hops if one not in (own, str(image.identifier))))
 
 
-def _trust(image: _Image) -> Trust:
+def _trust(image: ImageUnderway) -> Trust:
     return Trust.EXPECTED if image.reference.digest is not None else Trust.FIRST_USE
 
 

@@ -263,7 +263,7 @@ def test_a_digest_that_is_not_there_is_named(registry: Registry, stages: ImageSt
     _tools(registry)
 
     with pytest.raises(ContainerError, match=f"with the digest sha256:{'0' * 64}"):
-        stages.stage(ImageWish(name=f"{registry.host}/{TOOLS}:1", digest="0" * 64))
+        stages.stage(ImageWish(name=f"{registry.host}/{TOOLS}:gone", digest="0" * 64))
 
 
 def test_the_digest_of_another_platform_names_both(registry: Registry, stages: ImageStages) -> None:

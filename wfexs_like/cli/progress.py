@@ -86,7 +86,7 @@ class Narrator:
                 self._write(f"fetching {work.label}: {size(done)} of {size(work.total)}")
 
     def end(self, key: str, outcome: str) -> None:
-        """It ended: ``fetched``, ``cache``, ``failed``, or ``absent``, which is not worth a line."""
+        """It ended: ``fetched``, ``cache``, ``failed``, or ``absent`` or ``part``, which are not worth a line."""
         with self._lock:
             work = self._works.pop(key, None)
             if work is None:
@@ -180,7 +180,7 @@ class Narrator:
             waiting = next((one for one in self._works.values() if one.bar is None), None)
             if waiting is not None:
                 self._show(waiting)
-        if outcome == "absent":
+        if outcome in ("absent", "part"):
             return
         self._ended[work.kind, outcome] += 1
         self._lines[work.kind] += 1

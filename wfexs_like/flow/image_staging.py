@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from staging.definition import Source
+from staging.definition import ImageWish, Source
 from staging.errors import ContainerError, DefinitionError, DigestError, FetchError, PolicyError, WfexsError
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
@@ -227,13 +227,24 @@ def _surveyed(work: StageWork, images: WantedImages) -> Iterator[ItemReport]:
 def _with_asker(error: WfexsError, work: StageWork, images: WantedImages) -> WfexsError:
     """The error with word of who wants the image that it is about: a step, or a line of the stage file."""
     told = str(error.fields.get("image") or error.where or "")
-    wish = next((one for one in images.wishes if told and same_name(one.source or one.name) == same_name(told)), None)
+    wishes = [one for one in images.wishes if told and same_name(told) in _names(one)]
+    wishes = wishes or [one for one in images.wishes if error.where and one.where == error.where]
+    wish = next(iter(wishes), None)
     if wish is None or wish.where in error.message:
         return error
     place = wish.where if wish.line is None else f"{work.definition.file}:{wish.line}: {wish.where}"
     return type(error)(
         f"{error.message} (wanted by {place})", hint=error.hint, where=wish.where, **{**error.fields, "image": told}
     )
+
+
+def _names(wish: ImageWish) -> set[str]:
+    """What errors may call the image: as the workflow does, by its place, or by that with the digest stated."""
+    place = wish.source or wish.name
+    names = {wish.name, same_name(wish.name), same_name(place)}
+    if wish.digest is not None:
+        names.add(same_name(f"{place.partition('@')[0]}@sha256:{wish.digest}"))
+    return names
 
 
 def _source_of(work: StageWork, manifest: Manifest, place: str) -> str:

@@ -490,8 +490,9 @@ def _remote(value: Json, where: str) -> FileValue | DirectoryValue | None:
 
 def differences(old: Plan, new: Plan) -> tuple[str, ...]:
     """What another stage of the same file found changed, one sentence each."""
-    before = {(item.role, item.name): item for item in old.items}
-    after = {(item.role, item.name): item for item in new.items}
+    # Of an image's blobs its own digest tells enough.
+    before = {(item.role, item.name): item for item in old.items if item.role is not Role.BLOB}
+    after = {(item.role, item.name): item for item in new.items if item.role is not Role.BLOB}
     lines = [f"{name} is no longer part of it" for role, name in before if (role, name) not in after]
     for key, item in after.items():
         known = before.get(key)
