@@ -282,6 +282,8 @@ class Workdirs:
         held = None
         try:
             held = LockFile(root / USE_LOCK).hold(workdir_id)
+            # What is staged and made may be for nobody else's eyes. Before anything is in it.
+            root.chmod(0o700)
             (root / "work").mkdir(mode=0o755)
         except (OSError, WfexsError) as error:
             with contextlib.suppress(WfexsError):

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+import stat
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,20 @@ def test_a_working_directory_that_is_not_finished_leaves_nothing(bench: Bench) -
         raise RuntimeError
 
     assert list(bench.workdirs.iterdir()) == []
+
+
+def test_nobody_else_sees_what_is_staged_or_made(bench: Bench) -> None:
+    before = os.umask(0)
+    try:
+        with Workdirs(bench.workdirs).create() as new:
+            (unfinished,) = bench.workdirs.iterdir()
+            assert stat.S_IMODE(unfinished.stat().st_mode) == 0o700
+            assert new.content.is_relative_to(unfinished)
+        staged = bench.stage(wanted("a"))[0]
+    finally:
+        os.umask(before)
+
+    assert stat.S_IMODE(staged.root.stat().st_mode) == 0o700
 
 
 def test_its_use_is_locked_beside_the_content_and_not_in_place_of_the_plan(staged: StagedWorkdir) -> None:
