@@ -259,6 +259,7 @@ class Door:
             scratch=scratch,
             network=self._network(),
             resolve=os.path.realpath,
+            there=Path.is_dir,
         )
         order = decision.order
         self._mention(decision.dropped)

@@ -1,4 +1,4 @@
-"""The policy: what a container of a run may be, whatever its engine asks. Pure, but for the ``resolve`` it is given.
+"""The policy: what a container of a run may be, whatever its engine asks. Pure, but for what it is given to ask.
 
 A container gets an image of the plan by its exact id, the folders of the working directory that it was told to see, and
 nothing else of this machine. What would only loosen that is refused by name; what means nothing here is left out.
@@ -7,6 +7,7 @@ nothing else of this machine. What would only loosen that is refused by name; wh
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +23,17 @@ LABEL = "wfexs-like.run"
 TEMPORARY = ("/tmp", "/var/tmp")  # noqa: S108 - names in a container, and what the engine's own walls cover
 """Where programs expect to write what nobody keeps."""
 
+STAGED = ("inputs", "workflow", "environment")
+"""The folders of the content that a container may see when it asks for all of it."""
+
+OWN = ("engine/work", "tmp", "outputs")
+"""The folders of its own run that a container may see."""
+
+MOST_GPUS = 64
+"""How many GPUs a container may be given; each is an option of its command."""
+
+_COUNT = re.compile(r"0*[1-9][0-9]{0,3}", re.ASCII)
+_RUNS = "runs"
 _KERNEL = ("proc", "sys", "dev")
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a name in a container
 _MINE = frozenset({"WFEXS_LIKE_DOOR", "WFEXS_LIKE_RUN", "WFEXS_LIKE_LOOPBACK"})
@@ -96,18 +108,19 @@ def decide(
     scratch: Path,
     network: Dark,
     resolve: Callable[[str], str],
+    there: Callable[[Path], bool],
 ) -> Decision:
     """What becomes of a call.
 
     ``name`` is the container's; ``scratch`` an own folder of it, with one for each of ``TEMPORARY`` by its last name;
-    ``resolve`` tells the real path of a path, links followed.
+    ``resolve`` tells the real path of a path, links followed; ``there`` whether a path is that of a folder.
 
     Raises:
         PolicyError: it may not be; the sentence names what.
     """
     image = _image(call, bounds)
     dropped = _look_at(call.options)
-    mounts = _mounts(call, bounds, resolve)
+    mounts = _mounts(call, bounds, resolve, there)
     taken = {one.target for one in mounts} | set(call.temporary)
     for place in TEMPORARY:
         if place not in taken:
@@ -208,7 +221,7 @@ def _gpus(call: ContainerCall, bounds: Bounds) -> str | None:
             "a step asks for GPUs in its container, and this run has none",
             hint="run where there are some that the container runtime can pass through",
         )
-    if call.gpus != "all" and not str(call.gpus).isdecimal():
+    if call.gpus != "all" and not (_COUNT.fullmatch(str(call.gpus)) and int(str(call.gpus)) <= MOST_GPUS):
         raise _refused("gpus", str(call.gpus))
     return call.gpus
 
@@ -216,14 +229,24 @@ def _gpus(call: ContainerCall, bounds: Bounds) -> str | None:
 # -- mounts ------------------------------------------------------------------------------------------------------------
 
 
-def _mounts(call: ContainerCall, bounds: Bounds, resolve: Callable[[str], str]) -> list[Mount]:
+def _mounts(
+    call: ContainerCall, bounds: Bounds, resolve: Callable[[str], str], there: Callable[[Path], bool]
+) -> list[Mount]:
     """Every mount of the call as it may be; the last of those with one target is meant."""
     found: dict[str, Mount] = {}
+    for target in (*(one.target for one in call.mounts), *call.temporary):
+        if target == "/" or (target.split("/")[1] in _KERNEL and target != _SHARED_MEMORY):
+            raise PolicyError(f"a container was asked for with something mounted at {target!r}, which may not be")
     for one in call.mounts:
-        if one.target == "/" or (one.target.split("/")[1] in _KERNEL and one.target != _SHARED_MEMORY):
-            raise PolicyError(f"a container was asked for with something mounted at {one.target!r}, which may not be")
         found[one.target] = _mount(one, bounds, resolve)
     _narrow(call, bounds, found, resolve)
+    for target, mount in tuple(found.items()):
+        if _holds_records(mount.source, bounds):
+            del found[target]
+            for part in _parts(mount.source, bounds):
+                if there(part):
+                    place = posixpath.join(target, str(part.relative_to(mount.source)))
+                    found.setdefault(place, Mount(source=part, target=place))
     return list(found.values())
 
 
@@ -235,7 +258,29 @@ def _mount(asked: MountCall, bounds: Bounds, resolve: Callable[[str], str]) -> M
             " directory can be seen",
             hint="stage it as an input",
         )
+    if _is_record(real, bounds):
+        raise PolicyError(
+            f"a container was asked for that sees {asked.source!r}: of the runs, only the folders for work, temporary"
+            " files and outputs of its own can be seen",
+        )
     return Mount(source=real, target=asked.target, writable=asked.writable and may_write(real, bounds.folder))
+
+
+def _holds_records(real: Path, bounds: Bounds) -> bool:
+    """Whether folders of the runs that no container sees are in it: then only parts of it are mounted."""
+    return _within(bounds.folder, real) or real == bounds.folder / "engine"
+
+
+def _is_record(real: Path, bounds: Bounds) -> bool:
+    """Whether it is of the runs, and neither a container's to see nor the parent of what is."""
+    own = any(_within(real, bounds.folder / name) for name in OWN)
+    return _within(real, bounds.content / _RUNS) and not own and not _holds_records(real, bounds)
+
+
+def _parts(real: Path, bounds: Bounds) -> list[Path]:
+    """What containers may see of a folder that holds more."""
+    parts = (*(bounds.content / name for name in STAGED), *(bounds.folder / name for name in OWN))
+    return [one for one in parts if real in one.parents]
 
 
 def as_outside(path: str, bounds: Bounds) -> str:

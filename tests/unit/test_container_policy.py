@@ -47,6 +47,7 @@ def decided(line: str, bounds: Bounds = BOUNDS) -> Decision:
         scratch=RUN / "door/containers/1",
         network=Dark(holder="watcher"),
         resolve=lambda path: LINKS.get(path, path),
+        there=lambda path: path.name != "environment",
     )
 
 
@@ -140,7 +141,7 @@ def test_what_means_nothing_in_a_run_is_left_out_and_named_once() -> None:
 
 
 def test_staged_files_are_only_read_whatever_is_asked() -> None:
-    made = order(f"-v {CONTENT}/inputs:/in -v {RUN}/tmp/to-input:/link:rw -v {CONTENT}:/all debian:12")
+    made = order(f"-v {CONTENT}/inputs:/in -v {RUN}/tmp/to-input:/link:rw -v {CONTENT}/containers:/all debian:12")
 
     assert {one.target: one.writable for one in made.mounts if one.target in ("/in", "/link", "/all")} == {
         "/in": False,
@@ -163,10 +164,44 @@ def test_nothing_of_the_machine_is_seen(path: str) -> None:
     assert refused.value.message.count("sees '") == 1
 
 
-@pytest.mark.parametrize("target", ["/", "/proc/sys", "/sys", "/dev/sda", "/x/../proc"])
-def test_nothing_is_put_over_what_the_kernel_tells(target: str) -> None:
+@pytest.mark.parametrize("path", ["2", "2/outputs", "1/door", "1/door/containers", "1/journal.jsonl", "1/logs", "10"])
+def test_no_container_sees_other_runs_or_the_record_of_its_own(path: str) -> None:
+    with pytest.raises(PolicyError, match="of the runs, only the folders for work"):
+        order(f"-v {CONTENT}/runs/{path}:/x:ro debian:12")
+
+
+@pytest.mark.parametrize(
+    ("path", "seen"),
+    [
+        ("", ["inputs", "workflow", "runs/1/engine/work", "runs/1/tmp", "runs/1/outputs"]),
+        ("runs", ["1/engine/work", "1/tmp", "1/outputs"]),
+        ("runs/1", ["engine/work", "tmp", "outputs"]),
+        ("runs/1/engine", ["work"]),
+    ],
+)
+def test_of_a_folder_that_holds_runs_what_may_be_seen_is_mounted_at_its_place(path: str, seen: list[str]) -> None:
+    folder = CONTENT / path
+    own = f"{RUN}/engine/work/ab/cd"
+    made = order(f"-v {folder}:{folder}:rw -v {own}:{own} -v {RUN}/tmp/x:{RUN}/tmp -w {own} debian:12").mounts
+
+    found = {one.target: one for one in made if one.target not in ("/tmp", "/var/tmp", own)}
+    assert set(found) == {str(folder / one) for one in seen} | {f"{RUN}/tmp"}
+    assert not [one for one in found.values() if one.writable and one.target != f"{RUN}/tmp"]
+    assert found[f"{RUN}/tmp"].source == RUN / "tmp/x", "what is asked for by name is meant"
+    assert Mount(source=Path(own), target=own, writable=True) in made
+
+
+@pytest.mark.parametrize("how", [f"-v {CONTENT}/inputs:", "--tmpfs "])
+@pytest.mark.parametrize("target", ["/", "/proc/sys", "/sys", "/sys/fs/cgroup", "/dev/sda", "/x/../proc"])
+def test_nothing_is_put_over_what_the_kernel_tells(target: str, how: str) -> None:
     with pytest.raises(PolicyError, match="which may not be"):
-        order(f"-v {CONTENT}/inputs:{target} debian:12")
+        order(f"{how}{target} debian:12")
+
+
+@pytest.mark.parametrize("count", ["65", "9999999999", "٣", "-1"])
+def test_no_container_gets_more_gpus_than_a_machine_has(count: str) -> None:
+    with pytest.raises(PolicyError, match="gpus"):
+        order(f"--gpus {count} debian:12", dataclasses.replace(BOUNDS, gpus=True))
 
 
 @pytest.mark.parametrize(
