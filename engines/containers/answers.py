@@ -15,16 +15,19 @@ from staging.errors import PolicyError
 ENDING = ("stop", "kill", "rm")
 """The verbs that end containers of the run."""
 
-_VALUED = ("-f", "--format", "-t", "--time", "-s", "--signal", "--filter", "-n", "--type")
+_VALUED = ("--format", "-t", "--time", "--timeout", "-s", "--signal", "--filter", "-n", "--type")
 
 
-def names(words: Sequence[str]) -> list[str]:
-    """The words that are no options; those that take a value take the next one."""
+def names(words: Sequence[str], *, force: bool = False) -> list[str]:
+    """The words that are no options; those that take a value take the next one.
+
+    ``force``: of a verb whose ``-f`` is that, and takes none as the ``-f`` that is a format does.
+    """
     found: list[str] = []
     left = list(words)
     while left:
         word = left.pop(0)
-        if word in _VALUED and left:
+        if (word in _VALUED or (word == "-f" and not force)) and left:
             left.pop(0)
         elif not word.startswith("-"):
             found.append(word)

@@ -45,6 +45,7 @@ _TRUE, _FALSE = ("1", "t", "T", "true", "TRUE", "True"), ("0", "f", "F", "false"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([bkmgtpBKMGTP])?(?:[iI]?[bB])?", re.ASCII)
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _POWERS = "bkmgtp"
+_LARGEST = 2**62
 _MOUNT_KEYS: Mapping[str, str] = {
     "source": "source", "src": "source", "target": "target", "dst": "target", "destination": "target", "type": "type",
     "readonly": "readonly", "ro": "readonly",
@@ -237,13 +238,18 @@ class _Reader:
             if found is None:
                 raise _wrong(name, value)
             power = _POWERS.index((found[2] or "b").lower())
+            size = float(found[1]) * 1024**power
+            if size > _LARGEST:
+                raise _wrong(name, value)
             # Docker's zero is "no limit of its own".
-            self.single[attribute] = int(float(found[1]) * 1024**power) or None
+            self.single[attribute] = int(size) or None
 
         return keep
 
     def _cores(self, name: str, value: str) -> None:
         if not _NUMBER.fullmatch(value):
+            raise _wrong(name, value)
+        if float(value) > _LARGEST:
             raise _wrong(name, value)
         self.single["cores"] = float(value) or None
 

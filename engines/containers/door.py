@@ -26,9 +26,9 @@ from engines.child import container_shim
 from engines.containers.answers import ENDING, answer, names
 from engines.containers.base import Containers, Dark, Order
 from engines.containers.calls import read_run
-from engines.containers.hearing import Caller, Hearing
+from engines.containers.hearing import REFUSED, Caller, Hearing
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
-from engines.containers.sources import ExchangedError, Held
+from engines.containers.sources import ExchangedError, Held, walk
 from engines.containers.variables import command_of
 from engines.containers.watching import Watch
 from engines.containers.witness import Witness
@@ -36,9 +36,6 @@ from engines.journal import timestamp
 from engines.stopping import DOOR, clear
 from staging.errors import ContainerError, PolicyError, WfexsError, from_os_error
 from staging.process import Child, start
-
-REFUSED = 125
-"""What docker ends with when a container could not be started."""
 
 AT_ONCE = 128
 """Containers that a run may have at the same time."""
@@ -228,7 +225,7 @@ class Door:
         if verb == "run":
             return self._run(caller, words, afterwards)
         if verb in ENDING:
-            return self._stop(caller, names(words))
+            return self._stop(caller, names(words, force=True))
         text, code = answer(verb, words, self._bounds.images, self.containers.facts.version)
         caller.show(text)
         return code
@@ -320,7 +317,7 @@ class Door:
             raise PolicyError(
                 f"a container's id was to be written to {cidfile!r}, which is not in the run's own folders"
             )
-        folder = os.open(parent, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        folder = walk(self._bounds.content, parent)
         try:
             file = os.open(path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=folder)
         finally:

@@ -30,6 +30,9 @@ PATIENCE = 10.0
 WAITING = 128
 """Callers that may be about to say something at the same time."""
 
+REFUSED = 125
+"""What docker ends with when a container could not be started."""
+
 _HEADER = 20
 _CREDENTIALS = struct.Struct("=3i")
 
@@ -80,8 +83,11 @@ class Caller:
 def _write(descriptor: int, data: bytes) -> None:
     """Write what can be written at once, so that nobody can make us wait."""
     with suppress(OSError):
-        while data and select.select([], [descriptor], [], 1.0)[1]:
-            data = data[os.write(descriptor, data[:4096]) :]
+        # Not select(2), which knows no descriptor from 1024 on.
+        poller = select.poll()
+        poller.register(descriptor, select.POLLOUT)
+        while data and poller.poll(1000):
+            data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -215,6 +221,9 @@ class Hearing:
     def _serve(self, caller: Caller) -> None:
         try:
             self._called(caller)
+        except Exception as error:  # noqa: BLE001 - one call must not be the end of the others, nor a traceback
+            caller.say(f"wfexs-like: this call could not be served: {type(error).__name__}")
+            caller.answer(REFUSED)
         finally:
             caller.close()
             self._callers.discard(threading.current_thread())

@@ -40,7 +40,7 @@ class Held:
         try:
             for one in mounts:
                 if one.source not in self._descriptors:
-                    self._descriptors[one.source] = _walk(root, one.source)
+                    self._descriptors[one.source] = walk(root, one.source)
         except BaseException:
             self.close()
             raise
@@ -78,7 +78,7 @@ class Held:
         """The first source that is no longer what it was."""
         for source, held in self._descriptors.items():
             try:
-                now = _walk(self._root, source)
+                now = walk(self._root, source)
             except PolicyError:
                 return source
             try:
@@ -94,7 +94,12 @@ class Held:
             os.close(self._descriptors.popitem()[1])
 
 
-def _walk(root: Path, source: Path) -> int:
+def walk(root: Path, source: Path) -> int:
+    """Open (``O_PATH``) what lies below ``root``, step by step and by no link.
+
+    Raises:
+        PolicyError: it is not there, is reached by a link, or is neither a file nor a folder.
+    """
     found = os.open(root, os.O_PATH | os.O_CLOEXEC)
     try:
         for name in source.relative_to(root).parts:

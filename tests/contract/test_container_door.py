@@ -189,11 +189,15 @@ def _stop_by_name(house: House, _process: subprocess.Popen[bytes]) -> None:
     assert house.call("stop", "theirs")[0] == 0
 
 
+def _force_by_name(house: House, _process: subprocess.Popen[bytes]) -> None:
+    assert house.call("rm", "-f", "theirs")[0] == 0
+
+
 def _nothing(_house: House, _process: subprocess.Popen[bytes]) -> None:
     """The run is over."""
 
 
-@pytest.mark.parametrize("how", [_kill_caller, _terminate_caller, _stop_by_name, _nothing])
+@pytest.mark.parametrize("how", [_kill_caller, _terminate_caller, _stop_by_name, _force_by_name, _nothing])
 def test_a_container_ends_with_its_caller_and_with_the_run(
     house: House, how: Callable[[House, subprocess.Popen[bytes]], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,7 +61,8 @@ def test_no_value_is_on_a_command_line(variables: dict[str, str], recorded: bool
     ["PATH", "HOME", "DOCKER_HOST", "LD_PRELOAD", "https_proxy", "HTTP_PROXY", "GODEBUG", "CONTAINERS_CONF", "TMPDIR",
      "XDG_RUNTIME_DIR", "STORAGE_OPTS", "_CONTAINERS_USERNS_CONFIGURED", "SSH_AUTH_SOCK", "A*", "A B",
      "G_DEBUG", "GIO_EXTRA_MODULES", "FUSE_X", "RESOLV_HOST_CONF", "BASH_FUNC_ls%%", "BASH_XTRACEFD", "GETCONF_DIR",
-     "NIS_PATH", "SUDO_UID", "INVOCATION_ID", "ROOTLESS_X", "IMAGE_X", "SHELLOPTS", "ZONEINFO", "CONMON_X", "PYTHONPATH"],
+     "NIS_PATH", "SUDO_UID", "INVOCATION_ID", "ROOTLESS_X", "IMAGE_X", "SHELLOPTS", "ZONEINFO", "CONMON_X",
+     "PYTHONPATH"],
 )  # fmt: skip
 def test_what_the_command_itself_reads_is_never_in_its_environment(name: str) -> None:
     with pytest.raises(ContainerError, match="can't be given the variable"):

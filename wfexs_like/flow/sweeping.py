@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from engines.containers.choosing import choose
-from engines.containers.door import REFUSED
+from engines.containers.hearing import REFUSED
 from engines.containers.policy import LABEL
 from engines.journal import JOURNAL, events, is_live
 from staging.errors import WfexsError
