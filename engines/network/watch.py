@@ -170,15 +170,16 @@ class Watch:
         for one in descriptors:
             os.set_inheritable(one, False)
         device, *rest = descriptors
-        fault = None if len(rest) == 1 else "its network namespace did not come with it"
-        if fault is not None or (fault := _not_dark(rest[0], said)) is not None:
+        if rest and (fault := _not_dark(rest[0], said)) is not None:
             for one in descriptors:
                 os.close(one)
             return fault
-        if keep:
+        # Without its namespace a device is watched all the same; containers can't join by a path then.
+        if rest and keep:
             self._keep(rest[0])
         else:
-            os.close(rest[0])
+            for one in rest:
+                os.close(one)
         os.set_blocking(device, False)
         with self._lock:
             self._devices[device] = Owners(int(said))
