@@ -47,7 +47,8 @@ class Tool:
     it when it runs the tool (where steps differ in that, as the first of them has it; ``Step`` has each);
     ``container_recipe`` tells how the image comes to be where it is not simply pulled by that name: CWL's
     ``dockerPull`` (another name, to pull it by), ``dockerLoad``, ``dockerImport`` or ``dockerFile``, or ``unknown``
-    with the expression that chooses it. ``also`` lists other images that it may choose.
+    with the expression that chooses it, or ``missing`` where nothing says which it is. ``also`` lists other images that
+    it may choose.
     """
 
     id: str

@@ -33,6 +33,7 @@ from wfexs_like.settings import Settings
 if TYPE_CHECKING:
     from staging.stager import Stager
     from staging.upkeep import Collected, Problem, StoreEntry
+    from wfexs_like.flow.run import Host
     from wfexs_like.flow.stage import StageWork
 
 __all__ = [
@@ -173,7 +174,7 @@ class Session:
             NotFoundError: there is no such working directory, or no such run to continue.
             UsageError: that run, or this engine, can't be continued.
         """
-        from wfexs_like.flow.run import Host, run
+        from wfexs_like.flow.run import run
 
         found = self._workdirs.find(workdir)
         self._sweep(found, found.runs())
@@ -182,7 +183,7 @@ class Session:
             self.store,
             cache=self.settings.cache,
             params=params or {},
-            host=Host(environment=self.settings.environment, container=self.settings.container),
+            host=_host(self.settings),
             resume=_last_unfinished(found) if resume == "last" else resume,
             require_offline=require_offline,
             listener=listener,
@@ -199,13 +200,12 @@ class Session:
             DigestError: a staged file or the engine is no longer what the lock says.
         """
         from wfexs_like.flow.prove import prove
-        from wfexs_like.flow.run import Host
 
         return prove(
             self._workdirs.find(workdir),
             self.store,
             cache=self.settings.cache,
-            host=Host(environment=self.settings.environment, container=self.settings.container),
+            host=_host(self.settings),
             beside=(self.settings.workdirs, *(() if beside is None else (beside,))),
             listener=listener,
             progress=self.progress,
@@ -434,6 +434,12 @@ class Session:
             container=plan.container,
             runs=executions_of(workdir),
         )
+
+
+def _host(settings: Settings) -> Host:
+    from wfexs_like.flow.run import Host
+
+    return Host(environment=settings.environment, container=settings.container, insists=settings.insists)
 
 
 def _last_unfinished(workdir: StagedWorkdir) -> int:

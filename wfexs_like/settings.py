@@ -46,8 +46,9 @@ class Settings:
     """Where things live, and a few numbers.
 
     ``jobs`` is how many transfers run at once. ``container`` is the container runtime of stage files that say none
-    (``None``: containers are used where a tool requires one, and then any runtime will do). ``registries`` says how to
-    reach registries of images, by host; ``staging.images.registries`` reads it.
+    (``None``: containers are used where a tool requires one, and then any runtime will do); ``insists`` is whether the
+    command line said so, and not only a default. ``registries`` says how to reach registries of images, by host;
+    ``staging.images.registries`` reads it.
     """
 
     config: Path
@@ -57,6 +58,7 @@ class Settings:
     keys: Path
     jobs: int = 8
     container: str | None = None
+    insists: bool = False
     person: Person | None = None
     registries: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, str]
@@ -100,6 +102,7 @@ class Settings:
             container=_container(
                 flags.get("container") or environment.get("WFEXS_LIKE_CONTAINER") or stated.get("container")
             ),
+            insists=bool(flags.get("container")),
             person=_person(stated.get("person"), config),
             registries=_registries(stated.get("registries"), config, home),
             environment=dict(environment),

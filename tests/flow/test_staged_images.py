@@ -187,6 +187,39 @@ def test_a_setting_says_what_the_stage_file_leaves_open(project: Project) -> Non
     assert "settings" in project.wfexs("stage", project.stage_file(None), "--container=rkt").object["error"]["message"]
 
 
+def test_a_flag_of_a_run_is_no_mere_default(project: Project) -> None:
+    staged = project.wfexs.ok("stage", project.stage_file("docker"))
+
+    answer = project.wfexs("run", staged["id"], "--container", "podman")
+
+    assert answer.code == 2
+    message, hint = answer.object["error"]["message"], answer.object["error"]["hint"]
+    assert "containers of docker" in message and "--container says podman" in message
+    assert "workflow_config.containerType: podman" in hint
+    assert not list((Path(staged["path"]) / "runs").glob("*"))
+
+
+def test_a_flag_of_a_run_is_no_default_where_tools_of_the_machine_were_meant(project: Project) -> None:
+    staged = project.wfexs.ok("stage", project.stage_file("none"))
+    answer = project.wfexs("run", staged["id"], "--container=docker")
+    assert answer.code == 2
+    assert "was staged for no containers" in answer.object["error"]["message"]
+    assert project.wfexs("run", staged["id"], WFEXS_LIKE_CONTAINER="docker").code != 2
+
+
+@pytest.mark.parametrize("said", ["{}", "{dockerPull: ''}"])
+@pytest.mark.parametrize("how", ["hints", "requirements"])
+def test_a_requirement_without_an_image_is_a_mistake_of_the_workflow(project: Project, said: str, how: str) -> None:
+    project.write(how=how)
+    tool = project.folder / "two.cwl"
+    tool.write_text(tool.read_text().replace(f'{{dockerPull: "{project.reference("two")}"}}', said))
+
+    answer = project.wfexs("stage", project.stage_file("docker"))
+
+    assert answer.code == 3
+    assert "the step two wants a container and does not say which image" in answer.object["error"]["message"]
+
+
 def test_one_image_is_staged_however_it_is_spelt(project: Project) -> None:
     digest = project.images["first image"].digest
     project.write(first=project.reference("one"), second=f"docker://{project.reference('one')}")

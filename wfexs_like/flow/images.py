@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from engines.base import WorkflowInterface
 from staging.definition import ImageWish, StageDefinition
-from staging.errors import ContainerError, DefinitionError
+from staging.errors import ContainerError, DefinitionError, Fault
 from staging.images.local import archive_of
 from staging.images.reference import ImageReference
 from staging.plan import Json
@@ -98,7 +98,11 @@ def runtime_of(definition: StageDefinition, wanting: Sequence[Asker], *, asked: 
 
     Raises:
         ContainerError: there is to be none, and a step can't do without its image.
+        DefinitionError: a step requires one and doesn't say which.
     """
+    for one in wanting:
+        if one.required:
+            _check_said(one)
     if asked is None:
         return _ANY if definition.images or any(one.required for one in wanting) else _NONE
     required = next((one for one in wanting if one.required), None)
@@ -144,11 +148,13 @@ def images_of(definition: StageDefinition, wanting: Sequence[Asker]) -> WantedIm
     Raises:
         ContainerError: an image is known only when the step runs, is made by a recipe, or two steps mean different
             images by one name, and the stage file doesn't list it.
+        DefinitionError: a step doesn't say which image it wants.
     """
     listed = {same_name(one.name): one for one in definition.images}
     wishes: dict[str, ImageWish] = {}
     archives: dict[str, Asker] = {}
     for one in wanting:
+        _check_said(one)
         name = None if one.container is None or one.way == "unknown" else same_name(one.container)
         known = None if name is None else listed.get(name)
         if one.container is None or name is None or (known is None and one.way in _NEVER):
@@ -185,6 +191,19 @@ def names_of(interface: WorkflowInterface, staged: Sequence[str]) -> dict[str, s
     known = {same_name(one): one for one in staged}
     said = [one.container for one in askers(interface) if one.container is not None]
     return {**{one: one for one in staged}, **{one: known[same_name(one)] for one in said if same_name(one) in known}}
+
+
+def _check_said(one: Asker) -> None:
+    """Refuse a wish for a container that says no image, neither in its name nor how to come by one.
+
+    Raises:
+        DefinitionError: it is one.
+    """
+    if one.way == "missing":
+        message = f"{one.what} wants a container and does not say which image: its DockerRequirement names none"
+        hint = "name it (dockerPull: quay.io/...:1.0), or take the DockerRequirement out"
+        fault = Fault(file="the workflow", where=one.what, message=message, hint=hint)
+        raise DefinitionError((fault,), message=message, hint=hint)
 
 
 def _check_listed(one: Asker, definition: StageDefinition) -> None:

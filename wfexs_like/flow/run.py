@@ -44,7 +44,7 @@ def run(
         DigestError: a staged file or the engine is no longer what the lock says.
         DefinitionError: an overridden parameter doesn't fit.
         NotFoundError: there is no run ``resume``.
-        UsageError: that run can't be continued.
+        UsageError: that run can't be continued, or another container runtime is insisted on than the lock has.
     """
     if require_offline:
         check_offline()
@@ -66,10 +66,14 @@ def run(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
-    """What a run takes of its user: the environment, which finds container runtimes, and the one that is preferred."""
+    """What a run takes of its user: the environment, which finds container runtimes, and the one that is preferred.
+
+    ``insists``: it was asked for at this run, and no other will do.
+    """
 
     environment: Mapping[str, str] = field(default_factory=dict)
     container: str | None = None
+    insists: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,8 @@ def make_ready(
 ) -> Ready:
     """Verify what is staged, set the engine up and load the images; see ``run`` for what is raised."""
     plan = workdir.plan()
+    if host is not None and host.insists:
+        _check_runtime(plan, workdir, str(host.container))
     asking = None
     if plan.container != "none":
         from wfexs_like.flow.containers import Asking
@@ -115,6 +121,25 @@ def make_ready(
         interface=interface,
         overrides=overrides,
         containers=asking.containers(interface, progress) if asking is not None else None,
+    )
+
+
+def _check_runtime(plan: Plan, workdir: StagedWorkdir, insisted: str) -> None:
+    """Refuse a container runtime that the lock doesn't have; one that has nothing to do may be any.
+
+    Raises:
+        UsageError: the lock has another one.
+    """
+    if plan.container in ("any", insisted) or (insisted == "any" and plan.container != "none"):
+        return
+    from wfexs_like.flow.images import askers
+
+    if plan.container == "none" and not askers(read_interface(workdir)):
+        return
+    locked = "no containers" if plan.container == "none" else f"containers of {plan.container}"
+    raise UsageError(
+        f"{workdir.nickname} was staged for {locked}, which the lock has; --container says {insisted}",
+        hint=f"stage it anew with workflow_config.containerType: {insisted}, or run it without --container",
     )
 
 

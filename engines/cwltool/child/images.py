@@ -26,7 +26,7 @@ def image_of(process: Any, root: str) -> Data:
     if process.tool["class"] != "CommandLineTool":
         return {"container": None, "container_required": False, "container_recipe": None}
     requirement, required = process.get_requirement(REQUIREMENT)
-    if not requirement:
+    if requirement is None:
         return {"container": None, "container_required": False, "container_recipe": None}
     return {
         "container": name_of(requirement, root),
@@ -54,7 +54,10 @@ def _recipe(requirement: Data, root: str) -> Data | None:
     for key in _ARCHIVES:
         if requirement.get(key):
             return {key: _place(requirement, key, root)}
-    return {"dockerFile": str(requirement["dockerFile"])} if requirement.get("dockerFile") else None
+    if requirement.get("dockerFile"):
+        return {"dockerFile": str(requirement["dockerFile"])}
+    # Whoever wants a container and says no image at all has made a mistake that is better told than passed over.
+    return {"missing": ""} if name is None else None
 
 
 def _place(requirement: Data, key: str, root: str) -> str:
