@@ -15,7 +15,8 @@ import os
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -171,6 +172,26 @@ class LockFile:
         except FileNotFoundError:
             return False
         return (mine.st_dev, mine.st_ino) == (now.st_dev, now.st_ino)
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """While it lasts, nobody else holds ``folder``, for a moment's work; no file is made for that.
+
+    Raises:
+        DiskError, WfexsError: it can't be opened.
+    """
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise from_os_error(error, f"open {folder}") from error
+    try:
+        # On a file system without such locks two may come at once, whose names may then be the same.
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _place(name: str) -> int:

@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import TypeAlias
 
 from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError, from_os_error
-from staging.locks import Held, LockFile
+from staging.locks import Held, LockFile, hold_folder
 from staging.nicknames import ID, RULE, is_nickname, numbered, pick
 from staging.placing import sync, sync_tree, write_atomically
 from staging.plan import Plan
@@ -46,6 +46,8 @@ ABOUT = "about.json"
 
 _PARTIAL = ".partial-"
 _DOOMED = ".doomed-"
+# What it will be called, while it is in the making.
+_NICKNAME = ".nickname"
 _PREFIX_LENGTH = 2
 
 # ``Workdirs.list`` hides the type of that name inside its class.
@@ -244,6 +246,8 @@ class NewWorkdir:
             sync_tree(self.root)
             self.root.rename(final)
             self._committed = True
+            with contextlib.suppress(OSError):  # nobody looks at it any more
+                (final / _NICKNAME).unlink()
             sync(self._home)
         except OSError as error:
             raise from_os_error(error, "finish the working directory") from error
@@ -270,20 +274,32 @@ class Workdirs:
                 hint=RULE,
             )
         randomness = randomness or random.SystemRandom()
-        taken = {one.nickname for one in self.list()}
-        chosen = numbered(nickname, taken) if nickname else pick(taken, randomness)
-        workdir_id = _new_id(randomness)
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
         except OSError as error:
             raise from_os_error(error, "make the folder of working directories") from error
         self.sweep()
+        with hold_folder(self.root):
+            # Those in the making first: one that is finished between the two looks is in the list.
+            taken = self._spoken_for() | {one.nickname for one in self.list()}
+            return self._begin(numbered(nickname, taken) if nickname else pick(taken, randomness), _new_id(randomness))
+
+    def _spoken_for(self) -> set[str]:
+        """The nicknames of those that are in the making."""
+        names = set()
+        for path in self.root.glob(f"{_PARTIAL}*/{_NICKNAME}"):
+            with contextlib.suppress(OSError, UnicodeDecodeError):  # finished or given up meanwhile
+                names.add(path.read_text(encoding="utf-8"))
+        return names
+
+    def _begin(self, nickname: str, workdir_id: str) -> NewWorkdir:
         root = self.root / f"{_PARTIAL}{workdir_id}"
         held = None
         try:
             held = LockFile(root / USE_LOCK).hold(workdir_id)
             # What is staged and made may be for nobody else's eyes. Before anything is in it.
             root.chmod(0o700)
+            (root / _NICKNAME).write_text(nickname, encoding="utf-8")
             (root / "work").mkdir(mode=0o755)
         except (OSError, WfexsError) as error:
             with contextlib.suppress(WfexsError):
@@ -293,7 +309,7 @@ class Workdirs:
             if isinstance(error, OSError):
                 raise from_os_error(error, "make a working directory") from error
             raise
-        return NewWorkdir(workdir_id=workdir_id, nickname=chosen, home=self.root, held=held, store=self._store)
+        return NewWorkdir(workdir_id=workdir_id, nickname=nickname, home=self.root, held=held, store=self._store)
 
     def sweep(self) -> int:
         """Remove what dead stagers and interrupted removals left; returns how many there were."""

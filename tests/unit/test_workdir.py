@@ -143,6 +143,23 @@ def test_a_nickname_that_is_taken_gets_a_number(bench: Bench) -> None:
     assert nicknames == ["mine", "mine-2", "mine-3"]
 
 
+def test_two_in_the_making_have_two_nicknames(bench: Bench) -> None:
+    workdirs = Workdirs(bench.workdirs)
+
+    with ThreadPoolExecutor(8) as pool:
+        begun = list(pool.map(lambda _: workdirs.create("mine"), range(8)))
+
+    assert sorted(one.nickname for one in begun) == ["mine", *(f"mine-{number}" for number in range(2, 9))]
+    for one in begun:
+        with one:
+            pass
+    with workdirs.create("mine") as again:
+        assert again.nickname == "mine"
+        (again.content / "stage.lock.json").write_text("{}")
+        finished = again.commit()
+    assert not (finished.root / ".nickname").exists()
+
+
 @pytest.mark.parametrize("nickname", ["", "last", "-x", "a/b", "..", "a\nb", "x" * 101])
 def test_a_nickname_that_could_be_something_else_is_refused(bench: Bench, nickname: str) -> None:
     with pytest.raises(UsageError):
