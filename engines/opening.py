@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 from engines.base import RunRequest
 from engines.containers.base import Containers
 from engines.host import facts
-from engines.journal import JOURNAL_SCHEMA, timestamp
+from engines.journal import JOURNAL, JOURNAL_SCHEMA, events, timestamp
 from engines.own_folders import numbers
 from engines.processes import identity
 from engines.relative import Relative
@@ -43,6 +44,18 @@ def first_line(request: RunRequest) -> dict[str, Any]:
     if request.containers is not None:
         first |= _told_containers(request.containers)
     return first
+
+
+def earlier_runs(request: RunRequest) -> tuple[Path, ...]:
+    """The folders of the run that this one goes on from, of that which it went on from, and so on."""
+    found: list[Path] = []
+    folder = None if request.resume is None else request.resume.folder
+    while folder is not None and folder not in found and (folder / JOURNAL).is_file():
+        found.append(folder)
+        first = next((one for one in events(folder / JOURNAL) if one["event"] == "run-started"), {})
+        number = first.get("resumed")
+        folder = folder.parent / str(number) if isinstance(number, int) else None
+    return tuple(found)
 
 
 def _told_containers(containers: Containers) -> dict[str, Any]:

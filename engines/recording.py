@@ -25,7 +25,7 @@ from engines.launcher import Ending, Errand, Outcome, Started, add_to_log, last_
 from engines.network.holder import ContainerNetwork
 from engines.network.owners import Owner
 from engines.network.watch import Watch
-from engines.opening import first_line
+from engines.opening import earlier_runs, first_line
 from engines.own_folders import OwnFolders, words
 from engines.phrasing import died, sentence
 from engines.relative import Relative
@@ -157,6 +157,7 @@ class RecordedRun(ABC):
             tell=self._tell_of_container,
             say=self._note,
             network=self.network,
+            earlier=earlier_runs(request),
             step_at=lambda folder: self._step_at((folder,)),
         )
 

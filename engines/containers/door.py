@@ -10,11 +10,9 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-import shlex
 import signal
-import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,6 +24,7 @@ from engines.child import container_shim
 from engines.containers.answers import ENDING, answer, names
 from engines.containers.base import Containers, Dark, Order
 from engines.containers.calls import read_run
+from engines.containers.finding import lay_command
 from engines.containers.hearing import REFUSED, Caller, Hearing
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
 from engines.containers.sources import ExchangedError, Held, walk
@@ -43,8 +42,6 @@ AT_ONCE = 128
 _GRACE = 2.0
 # What a runtime ends with when a container's command could not be begun; its command too, when a signal ended it.
 _NOT_BEGUN = (REFUSED, 126, 127, *range(129, 160))
-# Of a script's first line, as every Linux reads it.
-_SHORT_ENOUGH = 127
 _LOOKS = (0.05, 0.2, 1.0)
 
 Tell = Callable[[Mapping[str, Any]], None]
@@ -66,30 +63,14 @@ class _Running:
         os.eventfd_write(self.over, 1)
 
 
-def _lay_command(place: Path) -> None:
-    """Write the ``docker`` that an engine finds.
-
-    It needs the interpreter alone, and that by its real path: where the run finds only what is staged, a virtual
-    environment and our own code may be nowhere to be found.
-    """
-    text = Path(container_shim.__file__).read_text(encoding="utf-8")
-    interpreter = os.path.realpath(sys.executable)
-    first = f"#!{interpreter} -IS\n"
-    if len(first.encode()) > _SHORT_ENOUGH or " " in interpreter:
-        script = place.with_name("shim.py")
-        script.write_text(text, encoding="utf-8")
-        first, text = "#!/bin/sh\n", f'exec {shlex.join((interpreter, "-I", "-S", str(script)))} "$@"\n'
-    place.write_text(first + text, encoding="utf-8")
-    place.chmod(0o755)
-
-
 class Door:
     """The door of one run; a context manager. Leaving it ends every container that is still there.
 
     ``content`` is the working directory's content, ``folder`` the run's in it. ``tell`` gets journal events, from
-    several threads. ``network`` says what network a container gets, each time that one is started. ``say`` gets
-    sentences for the run's log. ``step_at`` names the step that works in a folder of the content (a path relative to
-    it). ``failure`` is the first thing that went wrong here, if any did, and ``failed`` the step that it happened to.
+    several threads. ``network`` says what network a container gets, each time that one is started. ``earlier`` are
+    the folders of the runs that this one goes on from. ``say`` gets sentences for the run's log. ``step_at`` names
+    the step that works in a folder of the content (a path relative to it). ``failure`` is the first thing that went
+    wrong here, if any did, and ``failed`` the step that it happened to.
     ``exchanged``: it is that something else was put in the place of what a container was to see, and the run failed
     whatever its engine says.
     """
@@ -104,6 +85,7 @@ class Door:
         placement: Placement,
         tell: Tell,
         network: Callable[[], Dark] = Dark,
+        earlier: Sequence[Path] = (),
         say: Callable[[str], None] = lambda _text: None,
         step_at: Callable[[str], str | None] = lambda _folder: None,
     ) -> None:
@@ -121,6 +103,7 @@ class Door:
             user=(os.geteuid(), os.getegid()),
             gpus=containers.gpus,
             writable_root=containers.writable_root,
+            earlier=tuple(content.resolve() / one.relative_to(content) for one in earlier),
         )
         self.folder = folder / DOOR
         self._scratch = self._bounds.folder / DOOR / "containers"
@@ -151,7 +134,7 @@ class Door:
         try:
             self.commands.mkdir(parents=True)
             self._scratch.mkdir(parents=True, exist_ok=True)
-            _lay_command(self.commands / "docker")
+            lay_command(self.commands / "docker")
             self._hearing = Hearing(self.folder, self._word, self._called)
         except OSError as error:
             raise from_os_error(error, "make the door to the container runtime") from error

@@ -78,7 +78,7 @@ class Bounds:
     """What is known of a run: ``content`` and ``folder`` are real paths; ``memory`` is in bytes.
 
     ``cores`` and ``memory`` are what the run may use. ``writable_root``: containers may write to their own copy of the
-    image.
+    image. ``earlier`` are the folders of the runs that this one goes on from, whose work it may see.
     """
 
     content: Path
@@ -90,6 +90,7 @@ class Bounds:
     user: tuple[int, int]
     gpus: bool = False
     writable_root: bool = False
+    earlier: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,19 +269,26 @@ def _mount(asked: MountCall, bounds: Bounds, resolve: Callable[[str], str]) -> M
 
 def _holds_records(real: Path, bounds: Bounds) -> bool:
     """Whether folders of the runs that no container sees are in it: then only parts of it are mounted."""
-    return _within(bounds.folder, real) or real == bounds.folder / "engine"
+    return any(real in one.parents for one in _of_runs(bounds)) and not any(
+        _within(real, one) for one in _of_runs(bounds)
+    )
 
 
 def _is_record(real: Path, bounds: Bounds) -> bool:
     """Whether it is of the runs, and neither a container's to see nor the parent of what is."""
-    own = any(_within(real, bounds.folder / name) for name in OWN)
-    return _within(real, bounds.content / _RUNS) and not own and not _holds_records(real, bounds)
+    seen = any(_within(real, one) for one in _of_runs(bounds))
+    return _within(real, bounds.content / _RUNS) and not seen and not _holds_records(real, bounds)
 
 
 def _parts(real: Path, bounds: Bounds) -> list[Path]:
     """What containers may see of a folder that holds more."""
-    parts = (*(bounds.content / name for name in STAGED), *(bounds.folder / name for name in OWN))
+    parts = (*(bounds.content / name for name in STAGED), *_of_runs(bounds))
     return [one for one in parts if real in one.parents]
+
+
+def _of_runs(bounds: Bounds) -> tuple[Path, ...]:
+    """What containers may see of runs: of their own, and of the work of those that it goes on from."""
+    return (*(bounds.folder / name for name in OWN), *(folder / OWN[0] for folder in bounds.earlier))
 
 
 def as_outside(path: str, bounds: Bounds) -> str:

@@ -309,7 +309,7 @@ def test_no_user_of_the_machine_sees_the_values_of_variables(house: House) -> No
 def test_an_interpreter_whose_path_is_too_long_for_a_first_line_is_called_by_a_shell(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engines.containers.door._SHORT_ENOUGH", 0)
+    monkeypatch.setattr("engines.containers.finding._SHORT_ENOUGH", 0)
     with house.open() as door:
         assert (door.commands / "docker").read_text().startswith("#!/bin/sh\n")
         assert house.call("run", "IMAGE", "sh", "-c", 'echo "$0 $1"', "a  b", "c")[:2] == (0, "a  b c\n")
@@ -387,3 +387,30 @@ def test_an_exchange_that_was_seen_is_why_the_run_fails(house: House, monkeypatc
     assert door.exchanged
     assert "was exchanged" in str(door.failure)
     assert house.daemon.containers() == ()
+
+
+def test_of_the_working_directory_what_a_run_may_see_is_seen_and_no_records(house: House) -> None:
+    content, own = house.content, house.folder / "engine/work/ab/cd"
+    (house.folder / "journal.jsonl").write_text("{}")
+    (content / "runs/2/outputs").mkdir(parents=True)
+    script = (
+        f"cat {content}/inputs/in.txt; ls {content} {house.folder}; echo made > made; touch {house.folder}/outputs/x"
+    )
+    with house.open():
+        code, out, err = house.call(
+            *("run", "-v", f"{content}:{content}:ro", "-v", f"{own}:{own}", "-w", f"{own}", "IMAGE", "sh", "-c", script)
+        )
+        assert house.call("run", "-v", f"{house.folder}/door:/d:ro", "IMAGE", "true")[0] == 125
+        assert house.call("run", "-v", f"{content}/runs/2:/d:ro", "IMAGE", "true")[0] == 125
+
+    assert out.split()[0] == "staged", err
+    assert (code, "Read-only file system" in err) == (1, True)
+    assert [one for one in out.split() if not one.endswith(":")] == [
+        "staged",
+        "inputs",
+        "runs",
+        "engine",
+        "outputs",
+        "tmp",
+    ]
+    assert (own / "made").read_text() == "made\n"

@@ -170,6 +170,18 @@ def test_no_container_sees_other_runs_or_the_record_of_its_own(path: str) -> Non
         order(f"-v {CONTENT}/runs/{path}:/x:ro debian:12")
 
 
+def test_a_run_that_goes_on_from_another_sees_its_work_and_no_more() -> None:
+    later = dataclasses.replace(BOUNDS, earlier=(CONTENT / "runs/7",))
+    work = CONTENT / "runs/7/engine/work"
+
+    assert Mount(source=work / "ab", target="/x") in order(f"-v {work}/ab:/x debian:12", later).mounts
+    assert Mount(source=work, target="/r/7/engine/work") in order(f"-v {CONTENT}/runs:/r debian:12", later).mounts
+    assert Mount(source=work, target="/r/engine/work") in order(f"-v {CONTENT}/runs/7:/r debian:12", later).mounts
+    for name in ("outputs", "logs", "tmp"):
+        with pytest.raises(PolicyError, match="of the runs, only"):
+            order(f"-v {CONTENT}/runs/7/{name}:/x:ro debian:12", later)
+
+
 @pytest.mark.parametrize(
     ("path", "seen"),
     [
