@@ -23,7 +23,7 @@ from staging.fetchers.http_answers import Answer, Body, failed
 from staging.fetchers.http_client import Belief, Client
 from staging.identifiers import Identifier, IdentifierError
 from staging.images.credentials import Credential, find_credential
-from staging.images.reference import DEFAULT_HOST, ImageReference
+from staging.images.reference import DEFAULT_HOST, DEFAULT_TAG, ImageReference
 from staging.images.registries import Endpoint, Registries
 from staging.retries import Patience
 
@@ -57,6 +57,10 @@ class Place:
     def repository(self) -> str:
         """The repository's name at that endpoint."""
         return self.endpoint.repository(self.reference.repository)
+
+
+_warned: set[str] = set()
+"""What was said once of the places of credentials; clients come and go."""
 
 
 class RegistryClient:
@@ -225,6 +229,9 @@ class RegistryClient:
         host, repository = place.endpoint.host, place.repository
         credential = find_credential(host, repository, self.environment)
         self._credentials[host, repository] = credential
+        if credential is not None and credential.warning is not None and credential.warning not in _warned:
+            _warned.add(credential.warning)
+            context.progress.say(f"warning: {credential.warning}: chmod 600 {credential.origin}")
         if credential is not None and credential.token:
             return f"Bearer {credential.token}"
         challenges = _challenges(challenge)
@@ -388,6 +395,9 @@ def _missing(place: Place, code: str) -> FetchError:
         hint = "check the digest: it may be the image's id, or that of another registry's image"
     else:
         message, hint = f"the registry {host} has no image {place.repository} with the tag {name!r}", "check its tag"
+        if name == DEFAULT_TAG:
+            message += ", which is meant where none is stated"
+            hint = "state one that is there (NAME:TAG)"
     return FetchError(
         message, hint=hint, where=str(reference), image=str(reference), registry=host, status=MISSING, code=code
     )

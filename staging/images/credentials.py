@@ -2,7 +2,8 @@
 
 In this order: our own credentials file (``WFEXS_LIKE_CREDENTIALS``, whose security contexts are keyed by
 ``docker://host[/repository]`` or by the host alone), ``REGISTRY_AUTH_FILE``, podman's ``auth.json``, docker's
-``config.json`` with its helpers. A file with secrets in it that others may read is refused.
+``config.json`` with its helpers. Our own file is refused when others may read it; of docker's and podman's that is
+told, as they themselves take them so.
 Source: docker-docs "docker login"; containers-auth.json(5); docker-credential-helpers; WfExS security contexts.
 """
 
@@ -12,8 +13,9 @@ import base64
 import json
 import re
 import stat
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -35,12 +37,16 @@ _IDENTITY: Final = "<token>"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credential:
-    """A user name and password, or a bearer token, for one registry; ``origin`` says where it is kept."""
+    """A user name and password, or a bearer token, for one registry; ``origin`` says where it is kept.
+
+    ``warning`` is what a person should know of that place.
+    """
 
     origin: str
     username: str = ""
     password: str = field(default="", repr=False)
     token: str = field(default="", repr=False)
+    warning: str | None = None
 
     @property
     def basic(self) -> str | None:
@@ -50,12 +56,17 @@ class Credential:
         return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
 
 
+_asking = threading.Lock()
+_answers: dict[tuple[str, ...], Credential | None] = {}
+"""What helpers answered, by command, host, path and file."""
+
+
 def find_credential(host: str, repository: str, environment: Mapping[str, str]) -> Credential | None:
     """The credential for a repository of a registry, ``None`` where nobody stated one.
 
     Raises:
         DefinitionError: a file can't be understood.
-        PolicyError: others may read the file.
+        PolicyError: others may read our own file.
         ContainerError: a credential helper failed.
     """
     own = environment.get(VARIABLE)
@@ -126,8 +137,7 @@ def _from_docker(
     for name in names:
         entry = auths.get(name)
         if isinstance(entry, dict) and any(entry.get(key) for key in ("auth", "username", "identitytoken")):
-            _refuse_readable(path)
-            return _from_entry(entry, name, path)
+            return replace(_from_entry(entry, name, path), warning=_open_to_others(path))
     store = record.get("credsStore")
     if store:
         key = _DOCKER_HUB_KEYS[0] if host == DEFAULT_HOST else host
@@ -156,6 +166,15 @@ def _from_helper(helper: object, name: str, path: Path, environment: Mapping[str
     if not isinstance(helper, str) or not _HELPER.fullmatch(helper):
         raise _fault(path, "credHelpers", "names a helper that can't be one")
     command = f"docker-credential-{helper}"
+    # Asked once: a helper may ask a person, or a server far away.
+    key = (command, name, environment.get("PATH", ""), str(path))
+    with _asking:
+        if key not in _answers:
+            _answers[key] = _ask_helper(command, name, path, environment)
+        return _answers[key]
+
+
+def _ask_helper(command: str, name: str, path: Path, environment: Mapping[str, str]) -> Credential | None:
     try:
         done = run((command, "get"), env=environment, input=name.encode(), timeout=_HELPER_TIME, check=False)
     except (ProcessError, WfexsError) as error:
@@ -226,14 +245,16 @@ def _from_context(context: object, key: str, path: Path) -> Credential:
     return Credential(origin=str(path), token=str(token))
 
 
-def _refuse_readable(path: Path) -> None:
+def _open_to_others(path: Path) -> str | None:
+    """What to say of a file with secrets in it that others may read, or write."""
     mode = stat.S_IMODE(path.stat().st_mode)
-    if mode & 0o077:
-        raise PolicyError(
-            f"{path} has credentials in it and is open to others (mode {mode:o})",
-            hint=f"chmod 600 {path}",
-            where=str(path),
-        )
+    return f"{path} has credentials in it and is open to others (mode {mode:o})" if mode & 0o077 else None
+
+
+def _refuse_readable(path: Path) -> None:
+    told = _open_to_others(path)
+    if told is not None:
+        raise PolicyError(told, hint=f"chmod 600 {path}", where=str(path))
 
 
 def _unusable(path: Path, name: str) -> ContainerError:

@@ -118,18 +118,35 @@ def test_a_token_of_ours_is_a_bearer_token(write: Write, environment: Environmen
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
-@pytest.mark.parametrize("own", [True, False])
-def test_a_file_that_others_may_read_is_refused(write: Write, environment: Environment, mode: int, own: bool) -> None:
-    if own:
-        path = write("own.yaml", "q.io: {token: abc}\n")
-        environment["WFEXS_LIKE_CREDENTIALS"] = str(path)
-    else:
-        path = write(".docker/config.json", {"auths": {"q.io": {"auth": _auth()}}})
+def test_our_own_file_that_others_may_read_is_refused(write: Write, environment: Environment, mode: int) -> None:
+    path = write("own.yaml", "q.io: {token: abc}\n")
+    environment["WFEXS_LIKE_CREDENTIALS"] = str(path)
     path.chmod(mode)
 
     with pytest.raises(PolicyError, match="open to others"):
         find_credential("q.io", "a", environment)
     assert find_credential("r.io", "a", environment) is None, "there is no secret of that host in it"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604])
+def test_of_dockers_file_it_is_told_that_others_may_read_it(write: Write, environment: Environment, mode: int) -> None:
+    path = write(".docker/config.json", {"auths": {"q.io": {"auth": _auth()}}})
+    path.chmod(mode)
+
+    found = find_credential("q.io", "a", environment)
+
+    assert found is not None and found.basic is not None
+    assert (found.warning is None) if mode == 0o600 else (f"mode {mode:o}" in str(found.warning))
+
+
+def test_a_helper_is_asked_once(tmp_path: Path, write: Write, environment: Environment) -> None:
+    write(".docker/config.json", {"credsStore": "tests"})
+    _helper(tmp_path, f'echo asked >>{tmp_path}/asked; printf \'{{"Username": "u", "Secret": "s"}}\'')
+
+    for repository in ("a", "b", "a"):
+        assert find_credential("quay.io", repository, environment) is not None
+
+    assert (tmp_path / "asked").read_text() == "asked\n"
 
 
 @pytest.mark.parametrize(
