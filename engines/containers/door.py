@@ -361,14 +361,14 @@ class Door:
                     child.signal(number)
                 self._look(held, running, child)
             self._look(held, running, child)
-            if code < 0 or code == REFUSED or signalled:
+            if code != 0 or signalled:
                 self._make_sure(caller, running, code)
             return code if code >= 0 else 128 - code
         finally:
             watch.close()
 
     def _make_sure(self, caller: Caller, running: _Running, code: int) -> None:
-        """End the container of a command that ended otherwise than with it: by a signal, or a pipe nobody reads."""
+        """End the container of a command that may have ended without it: by a signal, or a pipe that nobody reads."""
         self._sweep = True
         try:
             self.containers.runtime.stop(running.order.name)

@@ -117,6 +117,8 @@ def podman_argv(order: Order, host: Host) -> tuple[str, ...]:
         "podman",
         *(word for folder in _hooks(order) for word in ("--hooks-dir", folder)),
         *("run", "--rm", "--interactive", "--pull=never", "--log-driver=none", "--http-proxy=false"),
+        # Keys that leave a container to itself would be taken from what it reads, and ten seconds from our time.
+        *("--detach-keys=", "--stop-timeout=0"),
         *("--ipc=private", "--pid=private", "--uts=private", "--ulimit=host"),
         *name_options(order),
         *variable_options(order, quotes=False),

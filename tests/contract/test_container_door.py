@@ -320,8 +320,11 @@ def test_a_container_does_not_outlive_its_command(house: House) -> None:
     script = "trap '' PIPE; n=0; while [ $n -lt 600 ]; do echo line; n=$((n+1)); sleep 0.05; done"
     with house.open() as door:
         environment = {"PATH": f"{door.commands}:{os.environ['PATH']}", **door.environment}
-        line = f'docker run {house.image.name} sh -c "{script}" | head -1'
-        subprocess.run(["sh", "-c", line], env=environment, check=True, capture_output=True, timeout=30)
+        line = 'docker run "$1" sh -c "$2" | head -1'
+        done = subprocess.run(
+            ["sh", "-c", line, "sh", house.image.name, script], env=environment, capture_output=True, timeout=30
+        )
+        assert done.stdout == b"line\n", done.stderr
         assert [one["event"] for one in house.events] == ["container-started", "container-ended"]
         assert house.running(0) == ()
     assert house.daemon.containers() == ()
