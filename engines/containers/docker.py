@@ -63,6 +63,17 @@ class Docker(DockerLike):
         """As ``ContainerRuntime.handed``."""
         return hand_over(order.environment, quotes=True)
 
+    def sweep(self, label: str, value: str) -> tuple[str, ...]:
+        """As ``ContainerRuntime.sweep``; what its containers' folders were mounted by goes with them."""
+        swept = super().sweep(label, value)
+        said = self._ask("volume", "ls", "--quiet", f"--filter=label={label}={value}")
+        volumes = said.stdout.decode(errors="replace").split()
+        if volumes:
+            done = self._ask("volume", "rm", *volumes, check=False)
+            if done.code != 0 and "no such volume" not in done.stderr.decode(errors="replace").lower():
+                raise self.failure("remove a volume", done)
+        return swept
+
     def _mounts_with_us(self) -> bool:
         """Whether the engine mounts volumes in the mount namespace that we are in; only root can tell."""
         if self._with_us is None:
@@ -116,7 +127,7 @@ def docker_argv(order: Order, info: Mapping[str, Any], image: str, *, held: bool
         *capability_options(root=user is None or user[0] == 0),
         *limit_options(order, _limits(info)),
         *place_options(order),
-        *(f"--mount={_held_option(one)}" for one in by_descriptor),
+        *(f"--mount={_held_option(one, order.labels)}" for one in by_descriptor),
         *(() if order.gpus is None else (f"--gpus={order.gpus}",)),
         *(() if order.entrypoint is None else (f"--entrypoint={order.entrypoint}",)),
         f"sha256:{image}",
@@ -124,12 +135,14 @@ def docker_argv(order: Order, info: Mapping[str, Any], image: str, *, held: bool
     )
 
 
-def _held_option(mount: Mount) -> str:
+def _held_option(mount: Mount, labels: Mapping[str, str]) -> str:
     """A mount of our descriptor: the engine itself mounts a volume's device, and in the mount namespace it is in.
 
     The container's own mounts are made in another, where a descriptor's folder can't be mounted from.
     """
     fields = ["type=volume", f"target={mount.target}", "volume-nocopy=true"]
+    # Where the engine dies with the container, the volume stays: by its labels it is known as ours.
+    fields += [f"volume-label={key}={value}" for key, value in labels.items()]
     # A volume without a name can't be asked for read-only; what it is of can.
     options = ("type=none", "o=bind" if mount.writable else "o=bind,ro", f"device={mount.held}")
     return csv_line([*fields, *(f"volume-opt={one}" for one in options)])

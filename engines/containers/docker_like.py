@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -24,6 +25,9 @@ SILENCE: Final = 15.0
 _FULL: Final = ("no space left on device", "disk quota exceeded")
 _NONE_SUCH: Final = ("no such image", "image not known", "failed to find image")
 _LONGEST: Final = 300
+_LOGGED: Final = re.compile(r'time="[^"]*" level=\w+ msg="((?:[^"\\]|\\.)*)".*')
+"""A line as docker's and podman's commands log it (logrus); what it says is the message."""
+
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 
 
@@ -194,7 +198,10 @@ def _shortened(text: str) -> str:
     """The last line that says something, without what comes before the error, control characters replaced."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     line = "".join(char if char.isprintable() else "?" for char in lines[-1]) if lines else ""
-    for prefix in ("Error response from daemon: ", "Error: ", "docker: "):
+    logged = _LOGGED.fullmatch(line)
+    if logged is not None:
+        line = logged.group(1).replace('\\"', '"')
+    for prefix in ("docker: ", "Error response from daemon: ", "Error: "):
         line = line.removeprefix(prefix)
     return line[:_LONGEST]
 

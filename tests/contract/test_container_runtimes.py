@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from engines.containers.base import ContainerRuntime, Mount, Order, StagedImage
-from engines.containers.docker import Docker
+from engines.containers.docker import Docker, docker_argv
 from engines.containers.docker_like import DockerLike
 from engines.containers.podman import Podman
 from engines.containers.variables import command_of
@@ -372,6 +372,32 @@ def test_sweep_ends_what_has_the_label_and_leaves_the_users_containers(case: Cas
         assert not {one.name for one in ours} & set(case.home.containers())
         assert case.runtime.sweep(LABEL, run) == ()
     case.runtime.stop(mine)
+
+
+@pytest.mark.docker
+def test_sweep_removes_the_volumes_that_a_dead_engine_left(
+    docker_daemon: Containing, tools_image: StagedImage, tmp_path: Path
+) -> None:
+    runtime = Docker(docker_daemon.environment)
+    runtime.load(tools_image, _unsaid)
+    run, mine = uuid.uuid4().hex, f"mine-{uuid.uuid4().hex[:8]}"
+    docker_daemon.run("volume", "create", mine)
+    mount = Mount(source=tmp_path, target="/seen", held=str(tmp_path))
+    argv = docker_argv(
+        order(tools_image, "true", mounts=(mount,), labels={LABEL: run}), {}, tools_image.config, held=True
+    )
+    option = next(one for one in argv if one.startswith("--mount=") and "volume" in one)
+    # Its container goes as after a crash: without the volumes that only it had.
+    container = docker_daemon.run("create", option, tools_image.config, "true").strip()
+    docker_daemon.run("rm", container)
+    left = docker_daemon.run("volume", "ls", "--quiet", f"--filter=label={LABEL}={run}").split()
+    assert len(left) == 1
+
+    runtime.sweep(LABEL, run)
+
+    volumes = docker_daemon.run("volume", "ls", "--quiet").split()
+    assert left[0] not in volumes
+    assert mine in volumes
 
 
 def test_a_name_that_is_there_already_is_refused(case: Case, tools_image: StagedImage) -> None:

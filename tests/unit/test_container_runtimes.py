@@ -23,6 +23,7 @@ from engines.containers.base import StagedImage
 from engines.containers.choosing import choose
 from engines.containers.docker import Docker
 from engines.containers.docker_endpoint import endpoint_environment
+from engines.containers.docker_like import _shortened
 from staging.errors import ContainerError, DigestError, DiskError
 from tests.support.images import Entry, layer, make_image
 
@@ -249,3 +250,16 @@ def test_a_damaged_blob_is_not_converted(tmp_path: Path, image: StagedImage) -> 
     with pytest.raises(DigestError):
         runtime.load(image, print)
     assert not runtime.has(image)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ('time="2024-01-01T00:00:00Z" level=error msg="no such \\"thing\\" here"\n', 'no such "thing" here'),
+        ('time="2024-01-01T00:00:00Z" level=error msg="Error response from daemon: full" pid=7', "full"),
+        ("docker: Error response from daemon: no.\n", "no."),
+        ("Error: time flies", "time flies"),
+    ],
+)
+def test_a_runtimes_words_are_told_without_what_its_log_puts_around_them(said: str, shown: str) -> None:
+    assert _shortened(said) == shown
