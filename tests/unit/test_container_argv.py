@@ -59,7 +59,8 @@ def test_podman_says_the_same_and_what_its_configuration_could_loosen() -> None:
     said = podman_argv(FULL, HOST)
     assert set(docker(FULL)) - set(said) == {"docker", "--gpus=all", "--entrypoint=bash"}
     assert set(said) - set(docker(FULL)) == {
-        "podman", "--detach-keys=", "--stop-timeout=0", "--http-proxy=false", "--pid=private", "--uts=private", "--ulimit=host", "--userns=host",
+        "podman", "--detach-keys=", "--stop-timeout=0", "--http-proxy=false",
+        "--pid=private", "--uts=private", "--ulimit=host", "--userns=host",
         "--device=nvidia.com/gpu=all", '--entrypoint=["bash"]',
     }  # fmt: skip
     assert said[-3:] == (f"sha256:{CONFIG}", "-c", "true")
