@@ -13,7 +13,7 @@ from staging.images.reference import ImageReference
 from staging.nodes import ScalarNode, shown
 from staging.sources import read_digest
 
-CONTAINER_TYPES = ("none", "docker", "podman", "singularity", "apptainer")
+CONTAINER_TYPES = ("none", "docker", "podman", "singularity", "apptainer", "any")
 PLATFORM_PATTERN = r"^\s*[a-z0-9]+/[a-z0-9_]+(?:/[a-z0-9]+)?\s*$"
 
 _IMAGE = {"image": GIVEN, "source": KEY, "sha256": KEY, "platform": KEY}

@@ -75,7 +75,8 @@ class RegistryFetcher:
                 fingerprint=Fingerprint(digest=reference.digest),
             )
         platform = Platform.parse(wish) if wish else Platform.of_this_machine()
-        found, hops = self._resolve(reference, platform, context)
+        with _about(reference):
+            found, hops = self._resolve(reference, platform, context)
         return Pin(
             identifier=reference.at(found.digest).identifier(),
             hops=tuple(reference.at(one).identifier() for one in hops),
@@ -116,7 +117,8 @@ class RegistryFetcher:
             return self._fetch_blob(reference, into, context)
         content = self._contents.pop(reference.digest, None)
         if content is None:
-            content = self._manifest(reference, context).content or b""
+            with _about(reference):
+                content = self._manifest(reference, context).content or b""
         if isinstance(read_manifest(content, str(reference)), Index):
             raise ContainerError(f"{reference} is a list of images, not one", where=str(reference))
         if context.cancelled.is_set():
@@ -189,6 +191,14 @@ class RegistryFetcher:
         def ask(place: Place, context: FetchContext) -> _Found:
             answer, content = self._asked("GET", place, _ACCEPT, context, take)
             said = _DIGEST.fullmatch(answer.headers.get("docker-content-digest", ""))
+            if said is None and content.lstrip()[:1] == b"<":
+                raise FetchError(
+                    f"{place.endpoint.host} is no registry: it gives a web page where the manifest of {reference} belongs",
+                    hint="check the image's host and name, or whether a proxy answers in the registry's place",
+                    where=str(reference),
+                    image=str(reference),
+                    registry=place.endpoint.host,
+                )
             if answer.media_type in OLD_MANIFESTS:
                 # Its digest is not that of its bytes: say what it is instead.
                 read_manifest(content, str(reference), answer.media_type)
@@ -273,6 +283,25 @@ class RegistryFetcher:
             except FetchError as error:
                 after = error.fields.get("retry_after")
                 patience.pause(error, at_least=after if isinstance(after, float) else 0.0)
+
+
+@contextmanager
+def _about(reference: ImageReference) -> Iterator[None]:
+    """A registry that doesn't answer: say which image it was asked for, and what may be the matter.
+
+    Raises:
+        FetchError: the same one.
+    """
+    try:
+        yield
+    except FetchError as error:
+        if error.transient:
+            error.fields.setdefault("image", str(reference))
+            error.hint = error.hint or (
+                f"see whether {reference.host} is the registry that is meant, runs, and can be reached from here "
+                "(a proxy is taken from HTTPS_PROXY)"
+            )
+        raise
 
 
 def _blob(reference: ImageReference) -> str:

@@ -220,6 +220,31 @@ def test_a_requirement_without_an_image_is_a_mistake_of_the_workflow(project: Pr
     assert "the step two wants a container and does not say which image" in answer.object["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("image", "code", "said", "hint"),
+    [
+        ("HOST/Team/one:1", 3, "capital letters", "lower case"),
+        ("127.0.0.1:9/team/one:1", 4, "connection refused", "127.0.0.1:9 is the registry that is meant"),
+    ],
+)
+def test_who_wants_an_image_that_is_not_to_be_had_is_named(
+    project: Project, image: str, code: int, said: str, hint: str
+) -> None:
+    project.write(second=image.replace("HOST", project.registry.host))
+
+    answer = project.wfexs("stage", project.stage_file("docker"))
+
+    error = answer.object["error"]
+    assert (answer.code, said in error["message"], hint in error["hint"]) == (code, True, True)
+    assert "(wanted by the step two)" in error["message"]
+
+
+def test_any_runtime_may_be_asked_for(project: Project) -> None:
+    staged = project.wfexs.ok("stage", project.stage_file("any"))
+    assert lock_of(staged)["container"] == "any"
+    assert len(containers_of(staged)) == 2
+
+
 def test_one_image_is_staged_however_it_is_spelt(project: Project) -> None:
     digest = project.images["first image"].digest
     project.write(first=project.reference("one"), second=f"docker://{project.reference('one')}")

@@ -421,6 +421,18 @@ def test_a_missing_blob_says_that_the_image_is_damaged(bench: Bench) -> None:
     assert "lacks a part" in error.message and error.hint
 
 
+def test_a_web_page_in_place_of_a_manifest_says_that_there_is_no_registry(bench: Bench) -> None:
+    page = b"<!DOCTYPE html><title>Welcome</title>"
+    bench.web.scripts["/v2/tools/manifests/1"] = lambda exchange: exchange.answer(
+        page, 200, {"Content-Type": "text/html"}
+    )
+
+    error = bench.refused("docker://HOST/tools:1", FetchError)
+
+    assert error.exit_code == 4
+    assert "is no registry" in error.message and error.hint
+
+
 def test_a_redirect_without_end_or_to_a_file_is_refused(bench: Bench) -> None:
     bench.web.scripts[BLOB] = lambda exchange: exchange.answer(b"", 307, {"Location": "file:///etc/passwd"})
     bench.refused(f"oci-blob://HOST/tools@sha256:{sha256(LAYER)}", PolicyError)

@@ -29,7 +29,7 @@ def fault(folder: Path, text: str) -> tuple[str, int | None, str]:
     return one.where, one.line, one.message
 
 
-@pytest.mark.parametrize("kind", ["none", "docker", "podman", "apptainer"])
+@pytest.mark.parametrize("kind", ["none", "docker", "podman", "apptainer", "any"])
 def test_a_runtime_is_taken_as_it_is_called(tmp_path: Path, kind: str) -> None:
     assert load(tmp_path, f"workflow_config: {{containerType: {kind}}}\n").container == kind
 

@@ -259,7 +259,9 @@ def _at_its_place(error: DefinitionError, work: StageWork) -> DefinitionError:
     faults = tuple(
         replace(one, file=work.definition.file if one.line is not None else "the workflow") for one in error.faults
     )
-    return DefinitionError(faults, message=error.message, hint=error.hint)
+    place = next((f"{one.file}:{one.line}: {one.where}" if one.line else one.where for one in faults), "")
+    wanted = f" (wanted by {place})" if place and place not in error.message else ""
+    return DefinitionError(faults, message=error.message + wanted, hint=error.hint)
 
 
 _RISKS = ("no digest stated: trusted on first use", "the tag may mean another image tomorrow")
