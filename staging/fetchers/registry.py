@@ -193,7 +193,8 @@ class RegistryFetcher:
             said = _DIGEST.fullmatch(answer.headers.get("docker-content-digest", ""))
             if said is None and content.lstrip()[:1] == b"<":
                 raise FetchError(
-                    f"{place.endpoint.host} is no registry: it gives a web page where the manifest of {reference} belongs",
+                    f"{place.endpoint.host} is no registry: it gives a web page where the manifest of {reference} "
+                    "belongs",
                     hint="check the image's host and name, or whether a proxy answers in the registry's place",
                     where=str(reference),
                     image=str(reference),

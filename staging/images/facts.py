@@ -79,17 +79,22 @@ def licences_of(facts: ImageFacts) -> tuple[str, ...]:
 
     Source: SPDX Specification 2.3, annex D.
     """
-    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-
-    stated = facts.labels.get(LICENCES, "").strip()
-    if not stated:
-        return ()
-    try:
-        expression = canonicalize_license_expression(stated)
-    except InvalidLicenseExpression:
+    expression = licence_expression(facts)
+    if expression is None:
         return ()
     parts = re.split(r"\s+(?:AND|OR)\s+", re.sub(r"[()]", " ", expression))
     return tuple(dict.fromkeys(" ".join(part.split()) for part in parts))
+
+
+def licence_expression(facts: ImageFacts) -> str | None:
+    """The SPDX expression that an image states (``MIT AND (BSD-3-Clause OR Zlib)``); ``None`` for any other text."""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    stated = facts.labels.get(LICENCES, "").strip()
+    try:
+        return canonicalize_license_expression(stated) if stated else None
+    except InvalidLicenseExpression:
+        return None
 
 
 def _record(config: bytes, name: str) -> dict[str, object]:

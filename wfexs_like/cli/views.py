@@ -53,7 +53,7 @@ def items_view(items: Sequence[ItemReport], *, colour: bool = False, limit: int 
     lines = [table(("ROLE", "NAME", "SIZE", "SHA256", "TRUST", "SOURCE", "IDENTIFIER"), rows, colour=colour)]
     if len(items) > len(shown):
         lines.append(f"and {len(items) - len(shown)} more")
-    lines += [plain(f"licence of {item.name}: {', '.join(item.licences)}") for item in shown if item.licences]
+    lines += [plain(f"licence of {item.name}: {_licences(item)}") for item in shown if item.licences]
     lines += [
         styled("risk", "yellow", colour=colour) + plain(f": {item.name}: {risk}")
         for item in shown
@@ -63,6 +63,17 @@ def items_view(items: Sequence[ItemReport], *, colour: bool = False, limit: int 
     at_least = "at least " if len(known) < len(items) else ""
     lines.append(f"{counted(len(items), 'item')}, {at_least}{size(sum(known))}")
     return "\n".join(lines)
+
+
+def _licences(item: ItemReport) -> str:
+    """An item's licences; an image's as the expression that it states, since AND is not OR."""
+    if item.image is None:
+        return ", ".join(item.licences)
+    from staging.images.facts import licence_expression, licences_of
+
+    parts, expression = licences_of(item.image), licence_expression(item.image)
+    own = (expression,) if expression is not None and set(parts) <= set(item.licences) else ()
+    return ", ".join((*(one for one in item.licences if not own or one not in parts), *own))
 
 
 def _without_engine_files(items: Sequence[ItemReport]) -> tuple[tuple[ItemReport, ...], Mapping[str, int]]:
