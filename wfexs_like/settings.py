@@ -25,6 +25,7 @@ _FILE_KEYS = {
     "person": dict,
     "registries": dict,
 }
+_KINDS = {str: "text", int: "whole number", dict: "table"}
 CONTAINERS = ("none", "docker", "podman", "apptainer", "singularity", "any")
 """What ``container`` may say; ``any`` is the first of the runtimes that the host of a run has."""
 
@@ -98,9 +99,10 @@ class Settings:
             workdirs=place("workdirs"),
             credentials=place("credentials"),
             keys=place("keys"),
-            jobs=_jobs(jobs),
+            jobs=_jobs(jobs, "settings" if flags.get("jobs") or environment.get("WFEXS_LIKE_JOBS") else str(config)),
             container=_container(
-                flags.get("container") or environment.get("WFEXS_LIKE_CONTAINER") or stated.get("container")
+                flags.get("container") or environment.get("WFEXS_LIKE_CONTAINER") or stated.get("container"),
+                "settings" if flags.get("container") or environment.get("WFEXS_LIKE_CONTAINER") else str(config),
             ),
             insists=bool(flags.get("container")),
             person=_person(stated.get("person"), config),
@@ -158,7 +160,7 @@ def _read_config(path: Path) -> dict[str, object]:
     faults = [
         Fault(file=str(path), where=key, message="unknown key", hint=f"known keys: {', '.join(sorted(_FILE_KEYS))}")
         if key not in _FILE_KEYS
-        else Fault(file=str(path), where=key, message=f"should be a {_FILE_KEYS[key].__name__}")
+        else Fault(file=str(path), where=key, message=f"should be a {_KINDS[_FILE_KEYS[key]]}")
         for key, value in stated.items()
         if not isinstance(value, _FILE_KEYS.get(key, ())) or isinstance(value, bool)
     ]
@@ -167,18 +169,18 @@ def _read_config(path: Path) -> dict[str, object]:
     return stated
 
 
-def _jobs(value: object) -> int:
+def _jobs(value: object, file: str) -> int:
     text = str(value)
     if not text.isdecimal() or not 1 <= int(text) <= 64:  # noqa: PLR2004 - a sane number of connections
-        raise DefinitionError((Fault(file="settings", where="jobs", message="should be a number from 1 to 64"),))
+        raise DefinitionError((Fault(file=file, where="jobs", message="should be a number from 1 to 64"),))
     return int(text)
 
 
-def _container(value: object) -> str | None:
+def _container(value: object, file: str) -> str | None:
     if value is None or value in CONTAINERS:
         return "apptainer" if value == "singularity" else str(value) if value else None
     message = f"{str(value)[:40]!r} is not one of {', '.join(CONTAINERS)}"
-    raise DefinitionError((Fault(file="settings", where="container", message=message),))
+    raise DefinitionError((Fault(file=file, where="container", message=message),))
 
 
 def _person(value: object, config: Path) -> Person | None:

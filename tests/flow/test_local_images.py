@@ -174,7 +174,7 @@ def test_what_would_be_staged_is_told_of_a_layout(tmp_path: Path, wfexs: Command
     told = wfexs.ok("resolve", stage_file(tmp_path / "project", "tools:1", "oci:../images:tools:1"))
 
     (one,) = containers_of(told)
-    assert (one["sha256"], one["size"], one["source"]) == (image.digest, image.size, "layout")
+    assert (one["sha256"], one["size"], one["source"]) == (image.digest, image.size, "fetched")
     assert one["risks"] == ["no digest stated: trusted on first use"]
 
 

@@ -170,3 +170,23 @@ def test_fetchers_hear_of_registries_and_credentials(tmp_path: Path) -> None:
 
     own = {"WFEXS_LIKE_CONFIG": str(config), "HOME": str(tmp_path), "WFEXS_LIKE_REGISTRIES": "{}"}
     assert Settings.load(own).for_fetchers["WFEXS_LIKE_REGISTRIES"] == "{}", "the environment wins"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("registries = 1", "should be a table"),
+        ("jobs = 0", "should be a number"),
+        ('container = "rkt"', "is not one of"),
+    ],
+)
+def test_a_fault_of_the_config_file_names_it_in_plain_words(tmp_path: Path, text: str, said: str) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(text + "\n")
+
+    with pytest.raises(DefinitionError) as caught:
+        Settings.load({"HOME": str(tmp_path)}, config=str(config))
+
+    (fault,) = caught.value.faults
+    assert fault.file == str(config)
+    assert said in fault.message

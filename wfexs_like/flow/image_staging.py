@@ -219,7 +219,7 @@ def _surveyed(work: StageWork, images: WantedImages) -> Iterator[ItemReport]:
             size=manifest.total if isinstance(manifest, Manifest) else None,
             sha256=digest,
             trust=trust.value,
-            source=_source_of(work, manifest, place) if isinstance(manifest, Manifest) else place,
+            source=_source_of(work, manifest) if isinstance(manifest, Manifest) else "fetched",
             risks=() if trust is not Trust.FIRST_USE else _RISKS[: 1 if place == "layout" else 2],
         )
 
@@ -247,11 +247,11 @@ def _names(wish: ImageWish) -> set[str]:
     return names
 
 
-def _source_of(work: StageWork, manifest: Manifest, place: str) -> str:
-    """``cache`` when the store has every blob already, else ``place``."""
+def _source_of(work: StageWork, manifest: Manifest) -> str:
+    """``cache`` when the store has every blob already, else ``fetched``, which the rest would be."""
     blobs = {one.digest for one in (manifest.config, *manifest.layers)}
     found = all(work.stager.store.lookup(Fingerprint(digest=one), Kind.FILE) is not None for one in blobs)
-    return "cache" if found else place
+    return "cache" if found else "fetched"
 
 
 def _at_its_place(error: DefinitionError, work: StageWork) -> DefinitionError:
