@@ -239,6 +239,17 @@ def test_who_wants_an_image_that_is_not_to_be_had_is_named(
     assert "(wanted by the step two)" in error["message"]
 
 
+def test_what_stays_staged_is_told_where_a_proof_finds_no_daemon(project: Project, tmp_path: Path) -> None:
+    answer = project.wfexs(
+        "stage", project.stage_file("docker"), "--prove-offline", DOCKER_HOST=f"unix://{tmp_path}/none.sock"
+    )
+
+    assert answer.code == 6
+    error = answer.object["error"]
+    assert (Path(error["path"]) / "work" / "stage.lock.json").exists()
+    assert Path(error["path"]).name == error["id"]
+
+
 def test_any_runtime_may_be_asked_for(project: Project) -> None:
     staged = project.wfexs.ok("stage", project.stage_file("any"))
     assert lock_of(staged)["container"] == "any"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from staging.errors import WfexsError
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.render import elapsed, one_line, plain
 
@@ -97,6 +98,10 @@ def prove(app: App, workdir: str, stage_file: Path) -> Proof:
 
     try:
         proof = app.session.prove(workdir, beside=stage_file.resolve().parent, listener=step_listener(app))
+    except WfexsError as error:
+        # What is staged stays, and whoever reads the error object alone has to know where.
+        error.fields.update(id=workdir, path=str(app.session.locate(workdir).root))
+        raise
     finally:
         app.close()
     if proof.proven:
