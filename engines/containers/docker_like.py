@@ -6,7 +6,7 @@ import fcntl
 import json
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from tempfile import TemporaryFile
 from typing import Any, Final
@@ -86,7 +86,8 @@ class DockerLike:
             DigestError: a blob is damaged, or what it has then is another image.
             DiskError: its disk is full.
         """
-        with self._lock, _alone(image):
+        waiting = f"loading {image.name} into {self.name}: another run does so already, and is waited for"
+        with self._lock, _alone(image, lambda: say(waiting)):
             if self.has(image):
                 return
             say(f"loading {image.name} into {self.name} ({image.size / 1e6:.0f} MB)")
@@ -230,8 +231,11 @@ def parsed(done: Completed, what: str) -> dict[str, Any]:
 
 
 @contextmanager
-def _alone(image: StagedImage) -> Iterator[None]:
-    """While it lasts, no other process that has this staged image loads it: its config's file is the lock."""
+def _alone(image: StagedImage, waiting: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, no other process that has this staged image loads it: its config's file is the lock.
+
+    ``waiting`` is called where another has it right now.
+    """
     try:
         config = image.blob(image.config).open("rb")
     except OSError as error:
@@ -239,5 +243,9 @@ def _alone(image: StagedImage) -> Iterator[None]:
     with config:
         # On a file system without locks it may be loaded twice, which is slower and harmless.
         with suppress(OSError):
-            fcntl.flock(config, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(config, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(config, fcntl.LOCK_EX)
         yield

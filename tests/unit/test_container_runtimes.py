@@ -5,6 +5,7 @@ There is no apptainer for these tests: a stand-in takes down what it is called w
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
 import json
@@ -23,9 +24,9 @@ from engines.containers.base import StagedImage
 from engines.containers.choosing import choose
 from engines.containers.docker import Docker
 from engines.containers.docker_endpoint import endpoint_environment
-from engines.containers.docker_like import _shortened
+from engines.containers.docker_like import _alone, _shortened
 from staging.errors import ContainerError, DigestError, DiskError
-from tests.support.images import Entry, layer, make_image
+from tests.support.images import Entry, layer, make_image, tools_image
 
 HOME = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
 
@@ -263,3 +264,19 @@ def test_a_damaged_blob_is_not_converted(tmp_path: Path, image: StagedImage) -> 
 )
 def test_a_runtimes_words_are_told_without_what_its_log_puts_around_them(said: str, shown: str) -> None:
     assert _shortened(said) == shown
+
+
+def test_who_waits_for_anothers_load_says_so(tmp_path: Path) -> None:
+    image = tools_image(tmp_path / "containers")
+    said: list[str] = []
+    with image.blob(image.config).open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+
+        def told() -> None:
+            said.append("waiting")
+            fcntl.flock(other, fcntl.LOCK_UN)
+
+        with _alone(image, told):
+            assert said == ["waiting"]
+    with _alone(image, told):
+        assert said == ["waiting"]
