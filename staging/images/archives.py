@@ -29,8 +29,8 @@ from staging.removing import remove_path
 from staging.wanted import PlacedFile, StagedItem
 
 _LIMITS: Final = Limits(entries=20_000, size=256 << 30)
-_OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
-_OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
+OCI_CONFIG: Final = "application/vnd.oci.image.config.v1+json"
+OCI_LAYER: Final = "application/vnd.oci.image.layer.v1.tar"
 _GZIP: Final = b"\x1f\x8b"
 _MAX_LIST: Final = 4 << 20
 
@@ -38,8 +38,11 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Unpacked:
-    """An image out of an archive: ``files`` are its blobs' files by digest, but for the manifest's own bytes."""
+class Unpacked:
+    """An image out of an archive: ``files`` are its blobs' files by digest, but for the manifest's own bytes.
+
+    They are moved from where they lie.
+    """
 
     digest: str
     manifest: bytes
@@ -76,16 +79,24 @@ def unpack_image(
             image = _from_layout(folder, stored or name, wanted)
         else:
             image = _from_docker(folder, stored or name, wanted)
-        placed = _place(image, content, name)
+        return bring_in(archive, name, image, content)
     finally:
         remove_path(folder)
-    return _items(archive, name, image, placed)
+
+
+def bring_in(archive: StagedItem, name: str, image: Unpacked, content: Path) -> tuple[StagedItem, ...]:
+    """Move an image that an archive gave into the layout below ``content``: its item, and its blobs'.
+
+    Raises:
+        DigestError: a blob lies there already, with other bytes. DiskError: there is no room.
+    """
+    return _items(archive, name, image, _place(image, content, name))
 
 
 # -- the two kinds of archives -----------------------------------------------------------------------------------------
 
 
-def _from_layout(folder: Path, name: str, platform: Platform) -> _Unpacked:
+def _from_layout(folder: Path, name: str, platform: Platform) -> Unpacked:
     images = read_layout(folder, platform)
     chosen = _chosen(name, [(_names(image), image) for image in images])
     blobs = {chosen.facts.config, *chosen.facts.layers}
@@ -95,14 +106,14 @@ def _from_layout(folder: Path, name: str, platform: Platform) -> _Unpacked:
     content = _small(folder / blob_path(chosen.digest), _MAX_LIST, name)
     # What the archive says of platforms by itself is checked as any image's.
     facts = read_facts(_small(files[chosen.facts.config], MAX_CONFIG, name), chosen.manifest, platform, name)
-    return _Unpacked(digest=chosen.digest, manifest=content, facts=facts, files=files)
+    return Unpacked(digest=chosen.digest, manifest=content, facts=facts, files=files)
 
 
 def _names(image: LaidImage) -> tuple[str, ...]:
     return (image.name,) if image.name else ()
 
 
-def _from_docker(folder: Path, name: str, platform: Platform) -> _Unpacked:
+def _from_docker(folder: Path, name: str, platform: Platform) -> Unpacked:
     try:
         rows = json.loads(_small(folder / "manifest.json", _MAX_LIST, name))
         found = [(tuple(row.get("RepoTags") or ()), (row["Config"], row["Layers"])) for row in rows]
@@ -115,14 +126,14 @@ def _from_docker(folder: Path, name: str, platform: Platform) -> _Unpacked:
     layers = [_inside(folder, one, name) for one in layer_paths]
     written = _small(config, MAX_CONFIG, name)
     digests = [Fingerprint.of_file(one).digest for one in layers]
-    kinds = [_OCI_LAYER + ("+gzip" if _starts(one, _GZIP, name) else "") for one in layers]
+    kinds = [OCI_LAYER + ("+gzip" if _starts(one, _GZIP, name) else "") for one in layers]
     content = canonical(
         {
             "schemaVersion": 2,
             "mediaType": OCI_MANIFEST,
-            "config": _descriptor(_OCI_CONFIG, Fingerprint.of_bytes(written).digest, len(written)),
+            "config": describe(OCI_CONFIG, Fingerprint.of_bytes(written).digest, len(written)),
             "layers": [
-                _descriptor(kind, digest, one.stat().st_size)
+                describe(kind, digest, one.stat().st_size)
                 for kind, digest, one in zip(kinds, digests, layers, strict=True)
             ],
         }
@@ -132,9 +143,9 @@ def _from_docker(folder: Path, name: str, platform: Platform) -> _Unpacked:
     facts = read_facts(written, manifest, platform, name)
     for kind, digest, stated in zip(kinds, digests, json.loads(written)["rootfs"]["diff_ids"], strict=True):
         # A compressed layer is checked by the runtime, which unpacks it anyway.
-        if kind == _OCI_LAYER and stated != f"sha256:{digest}":
+        if kind == OCI_LAYER and stated != f"sha256:{digest}":
             raise _damaged(name, stated.removeprefix("sha256:"), digest)
-    return _Unpacked(
+    return Unpacked(
         digest=Fingerprint.of_bytes(content).digest,
         manifest=content,
         facts=facts,
@@ -200,14 +211,15 @@ def _check_digest(path: Path, digest: str, name: str) -> None:
         raise _damaged(name, digest, actual)
 
 
-def _descriptor(kind: str, digest: str, size: int) -> dict[str, str | int]:
+def describe(kind: str, digest: str, size: int) -> dict[str, str | int]:
+    """A manifest's word on one of its blobs; ``digest`` is hexadecimal, ``size`` in bytes."""
     return {"mediaType": kind, "digest": f"sha256:{digest}", "size": size}
 
 
 # -- the layout --------------------------------------------------------------------------------------------------------
 
 
-def _place(image: _Unpacked, content: Path, name: str) -> dict[str, PlacedFile]:
+def _place(image: Unpacked, content: Path, name: str) -> dict[str, PlacedFile]:
     folder = content / LAYOUT / blob_path("x").parent
     try:
         make_folders(folder)
@@ -252,9 +264,7 @@ def _is_there(path: Path, digest: str, name: str) -> bool:
     return True
 
 
-def _items(
-    archive: StagedItem, name: str, image: _Unpacked, placed: Mapping[str, PlacedFile]
-) -> tuple[StagedItem, ...]:
+def _items(archive: StagedItem, name: str, image: Unpacked, placed: Mapping[str, PlacedFile]) -> tuple[StagedItem, ...]:
     identifier = archive.item.identifier
 
     def item(role: Role, called: str, digest: str) -> PlanItem:

@@ -183,6 +183,32 @@ def test_what_is_known_only_at_run_time_is_any_of_the_listed_ones() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"dockerLoad": "a.tar"}, {"dockerLoad": "b.tar"}),
+        ({"dockerLoad": "a.tar"}, {"dockerImport": "a.tar"}),
+        ({"dockerImport": "a.tar"}, {"dockerPull": "x/mine:1"}),
+        ({"dockerPull": "x/mine:1"}, {"dockerImport": "a.tar"}),
+    ],
+)
+def test_one_name_for_two_archives_or_an_archive_and_a_registry_is_an_error(
+    first: dict[str, str], second: dict[str, str]
+) -> None:
+    wanting = askers(interface(step("a", "mine", recipe=first), step("b", "mine", recipe=second)))
+    with pytest.raises(ContainerError, match=r"the step . and the step . mean different images by the name mine"):
+        images_of(definition(), wanting)
+    found = images_of(definition(ImageWish(name="mine", source="y/mine:2")), wanting)
+    assert [one.source for one in found.wishes] == ["y/mine:2"]
+    assert found.archives == ()
+
+
+def test_two_steps_may_want_one_archive() -> None:
+    recipe = {"dockerImport": "root.tar"}
+    wanting = askers(interface(step("a", "mine", recipe=recipe), step("b", "mine", recipe=recipe)))
+    assert [one.told for one in images_of(definition(), wanting).archives] == ["root.tar"]
+
+
 def test_names_mean_the_same_as_in_docker() -> None:
     assert same_name("BusyBox") == "BusyBox"
     assert same_name(f"x:1@sha256:{'0' * 64}") == same_name(f"docker.io/library/x@sha256:{'0' * 64}")

@@ -32,7 +32,6 @@ def stage_wanted(
         ContainerError: there is no such image, or it is none that can be run.
         FetchError, DigestError: as for any item.
     """
-    _refuse_imports(images)
     if not images.wishes and not images.archives:
         return ()
     from staging.images.layout import LAYOUT, write_layout
@@ -63,6 +62,7 @@ def stage_wanted(
 def _unpacked(work: StageWork, images: WantedImages, workflow: tuple[StagedItem, ...]) -> Iterator[StagedItem]:
     """The archives that the workflow names, fetched where they don't come with it, and the images in them."""
     from staging.images.archives import unpack_image
+    from staging.images.imported import import_image
     from staging.images.platforms import machine_platform
 
     for one in images.archives:
@@ -72,14 +72,13 @@ def _unpacked(work: StageWork, images: WantedImages, workflow: tuple[StagedItem,
         if archive is None:
             (archive,) = work.fetch([_archive_wanted(one)])
             yield archive
+        platform = (one.wish.platform if one.wish is not None else None) or machine_platform()
         try:
-            found = unpack_image(
-                archive,
-                one.container,
-                stored=listed.image if listed is not None else None,
-                content=work.content,
-                platform=(one.wish.platform if one.wish is not None else None) or machine_platform(),
-            )
+            if one.way == "dockerImport":
+                found = import_image(archive, one.container, content=work.content, platform=platform)
+            else:
+                stored = listed.image if listed is not None else None
+                found = unpack_image(archive, one.container, stored=stored, content=work.content, platform=platform)
         except ContainerError as error:
             raise ContainerError(
                 f"{error.message} (wanted by {one.what})", hint=error.hint, where=one.what, **error.fields
@@ -175,7 +174,6 @@ def survey_images(work: StageWork, images: WantedImages) -> Iterator[ItemReport]
         ContainerError: there is no such image.
         FetchError: a registry can't be reached.
     """
-    _refuse_imports(images)
     if not images.wishes:
         return
     try:
@@ -265,16 +263,3 @@ def _at_its_place(error: DefinitionError, work: StageWork) -> DefinitionError:
 
 
 _RISKS = ("no digest stated: trusted on first use", "the tag may mean another image tomorrow")
-
-
-def _refuse_imports(images: WantedImages) -> None:
-    """A file system (dockerImport) is no image yet: nothing says how it is to be run."""
-    for one in images.archives:
-        if one.way != "dockerImport":
-            continue
-        raise ContainerError(
-            f"{one.what} wants a container image out of an archive ({one.way}: {one.told[:200]}), "
-            "which is not built yet",
-            hint=f"push it to a registry, and list it: containers: [{{image: {one.container}, source: HOST/NAME:TAG}}]",
-            where=one.what,
-        )

@@ -160,12 +160,14 @@ def images_of(definition: StageDefinition, wanting: Sequence[Asker]) -> WantedIm
         if one.container is None or name is None or (known is None and one.way in _NEVER):
             _check_listed(one, definition)
         elif known is None and one.way in ARCHIVES:
-            archives.setdefault(name, one)
+            _check_archive(archives.setdefault(name, one), one)
         else:
             source = one.told if one.way == "dockerPull" else None
             plain = ImageWish(name=one.container, source=source, where=one.what)
             wish = plain if known is None else replace(known, name=one.container)
             _check_same(wishes.setdefault(name, wish), wish, one)
+    for name in archives.keys() & wishes.keys():
+        raise _different(wishes[name].where, archives[name])
     for name, said in listed.items():
         wishes.setdefault(name, said)
     for name, one_wish in list(wishes.items()):
@@ -179,11 +181,20 @@ def images_of(definition: StageDefinition, wanting: Sequence[Asker]) -> WantedIm
 
 def _check_same(before: ImageWish, wish: ImageWish, one: Asker) -> None:
     if (before.source, before.digest) != (wish.source, wish.digest):
-        raise ContainerError(
-            f"{before.where} and {one.what} mean different images by the name {one.container}",
-            hint=f"say which one is meant: containers: [{{image: {one.container}, source: ...}}]",
-            where=one.what,
-        )
+        raise _different(before.where, one)
+
+
+def _check_archive(before: Asker, one: Asker) -> None:
+    if before.recipe != one.recipe:
+        raise _different(before.what, one)
+
+
+def _different(before: str, one: Asker) -> ContainerError:
+    return ContainerError(
+        f"{before} and {one.what} mean different images by the name {one.container}",
+        hint=f"say which one is meant: containers: [{{image: {one.container}, source: ...}}]",
+        where=one.what,
+    )
 
 
 def names_of(interface: WorkflowInterface, staged: Sequence[str]) -> dict[str, str]:
