@@ -27,6 +27,8 @@ def main() -> int:
     os.chroot(os.path.join(bundle, root))  # noqa: PTH118
     other = next((target for target, *numbers in expected if _numbers(target) != numbers), "")
     seen = os.open(SEEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+    # Without root this is a subordinate user, and who started the container has to read it. The folder is theirs alone.
+    os.fchmod(seen, 0o644)
     os.write(seen, os.fsencode(other))
     return 1 if other else 0
 

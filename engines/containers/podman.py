@@ -49,8 +49,9 @@ class Podman(DockerLike):
 
     name = "podman"
     install_hint = "install it (Debian, Ubuntu: apt-get install podman)"
-    # Otherwise it would first ask the container to end, and wait ten seconds.
-    removing = ("--time=0",)
+    # Otherwise it would first ask the container to end, and wait ten seconds; and without root it would refuse to
+    # remove the one that holds a killed run's network before those that joined it.
+    removing = ("--time=0", "--depend")
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         super().__init__(picked(environment, _TAKEN))
@@ -123,7 +124,7 @@ def podman_argv(order: Order, host: Host) -> tuple[str, ...]:
         *name_options(order),
         *variable_options(order, quotes=False),
         _network(order.network),
-        *(("--userns=keep-id",) if host.rootless else ("--userns=host",)),
+        _users(order.network, host),
         *(() if order.user is None else (f"--user={order.user[0]}:{order.user[1]}",)),
         *(("--security-opt=label=disable",) if host.selinux else ()),
         *capability_options(root=root),
@@ -153,6 +154,14 @@ def _network(dark: Dark) -> str:
     if dark.namespace is not None:
         return f"--network=ns:{dark.namespace}"
     return "--network=none" if dark.holder is None else f"--network=container:{dark.holder}"
+
+
+def _users(dark: Dark, host: Host) -> str:
+    """Without root, who joins a container's network joins its users: only they may mount ``/sys`` for that network."""
+    if not host.rootless:
+        return "--userns=host"
+    joins = dark.namespace is None and dark.holder is not None
+    return f"--userns=container:{dark.holder}" if joins else "--userns=keep-id"
 
 
 def _gpus(asked: str | None) -> Iterator[str]:

@@ -118,6 +118,14 @@ def test_a_rootless_engines_root_is_the_user_and_podmans_user_is_the_same_inside
     assert {"--userns=keep-id", "--user=1000:100"} <= set(said)
 
 
+def test_without_root_who_joins_the_network_of_a_container_joins_its_users_too() -> None:
+    joining = replace(BARE, network=Dark(holder="abc"))
+    said = podman_argv(joining, replace(HOST, rootless=True))
+    assert {"--network=container:abc", "--userns=container:abc"} <= set(said)
+    assert "--userns=keep-id" not in said
+    assert "--userns=host" in podman_argv(joining, HOST)
+
+
 def test_an_engine_that_maps_users_does_not_map_those_of_our_containers() -> None:
     assert "--userns=host" in docker(FULL, {**INFO, "SecurityOptions": ["name=userns"]})
     assert "--userns=host" not in docker(FULL)
