@@ -48,7 +48,7 @@ def send(line: Any, make_device: Any) -> None:
     try:
         descriptor = make_device()
     except OSError as error:
-        words = f"{_DEVICE}: {os.strerror(error.errno) if error.errno else error}"
+        words = f"{error.filename or _DEVICE}: {os.strerror(error.errno) if error.errno else error}"
         line.sendmsg([words.encode()])
         return
     namespace = -1

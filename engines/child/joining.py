@@ -41,7 +41,10 @@ def _begin() -> None:
 
     def make() -> int:
         if sys.argv[1] != "0":
-            _enter(int(sys.argv[1]))
+            try:
+                _enter(int(sys.argv[1]))
+            except OSError as error:
+                raise OSError(error.errno, os.strerror(error.errno or 0), "the containers' network") from error
         return device.make()
 
     device.send(_socket.socket(fileno=int(sys.argv[2])), make)
