@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def _look(witness: Witness, bundle: Path) -> int:
 
 
 def test_what_is_seen_can_be_read_by_another_user(tmp_path: Path) -> None:
-    there = os.stat(tmp_path)
+    there = tmp_path.stat()
     witness = Witness(tmp_path / "witness", [(str(tmp_path), there.st_dev, there.st_ino)])
     assert witness.told() is None
     assert _look(witness, tmp_path) == 0
