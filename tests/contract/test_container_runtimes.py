@@ -192,7 +192,7 @@ def test_two_that_load_the_same_image_at_once_load_it_once(case: Case, fresh: St
         one.start()
     for one in loaders:
         one.join()
-    assert len(said) == 1
+    assert len([one for one in said if "another run" not in one]) == 1
     assert case.runtime.has(fresh)
 
 
