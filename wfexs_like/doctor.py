@@ -243,8 +243,26 @@ def network_isolation() -> Finding:
         works=works,
         purpose=purpose,
         detail=", ".join(ways) or "no namespaces can be made here",
-        fix=None if works else "allow user namespaces (sysctl kernel.unprivileged_userns_clone=1), or run as root",
+        fix=None if works else f"allow user namespaces{_switched_off()}, or run as root",
     )
+
+
+def _switched_off() -> str:
+    """The settings of this kernel that keep user namespaces from users; the second and third are of distributions."""
+    wrong = {
+        "user/max_user_namespaces": ("0", "user.max_user_namespaces=15000"),
+        "kernel/unprivileged_userns_clone": ("0", "kernel.unprivileged_userns_clone=1"),
+        "kernel/apparmor_restrict_unprivileged_userns": ("1", "kernel.apparmor_restrict_unprivileged_userns=0"),
+    }
+    settings = []
+    for name, (value, better) in wrong.items():
+        place = Path("/proc/sys") / name
+        try:
+            if place.read_text(encoding="ascii").strip() == value:
+                settings.append(better)
+        except OSError:
+            continue
+    return f" (sysctl {' '.join(settings)})" if settings else ""
 
 
 def fuse() -> Finding:
