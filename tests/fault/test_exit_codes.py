@@ -43,6 +43,7 @@ def stage_file(tmp_path: Path) -> Callable[..., Path]:
         more: str = "",
         rest: str = "",
         params: str = "",
+        config: str = "secure: false",
     ) -> Path:
         folder = tmp_path / "asked"
         folder.mkdir(exist_ok=True)
@@ -50,7 +51,7 @@ def stage_file(tmp_path: Path) -> Callable[..., Path]:
         (folder / "tool.cwl").write_text(TOOL.format(command=command, more=more))
         path = folder / "x.wfex.stage"
         path.write_text(
-            f"workflow_id: ./tool.cwl\nworkflow_config: {{secure: false}}\nparams:\n  text: {text}\n{params}{rest}"
+            f"workflow_id: ./tool.cwl\nworkflow_config: {{{config}}}\nparams:\n  text: {text}\n{params}{rest}"
         )
         return path
 
@@ -243,7 +244,7 @@ def test_an_override_that_does_not_fit_makes_no_run(wfexs: Command, stage_file: 
     assert wfexs.ok("show", staged["id"])["runs"] == []
 
 
-def test_a_tool_that_requires_a_container_is_exit_6_before_any_download(
+def test_a_tool_that_requires_a_container_where_none_is_wanted_is_exit_6_before_any_download(
     wfexs: Command, stage_file: Callable[..., Path], home: Path
 ) -> None:
     with WebServer() as web:
@@ -251,13 +252,14 @@ def test_a_tool_that_requires_a_container_is_exit_6_before_any_download(
         path = stage_file(
             "{c-l-a-s-s: File, url: '" + web.url("/a.txt") + "'}",
             more="requirements: {DockerRequirement: {dockerPull: 'alpine:3'}}",
+            config="secure: false, containerType: none",
         )
 
         error = _refused(wfexs("stage", path), 6, home, kind="container")
 
         assert web.requests == []
     assert error["images"] == ["alpine:3"]
-    assert error["where"] == "tool.cwl"
+    assert error["where"] == "the tool tool.cwl"
 
 
 # --- disks ------------------------------------------------------------------------------------------------------------
