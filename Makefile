@@ -50,7 +50,7 @@ demo: install ## take a real variant calling from stage file to two runs and a v
 .PHONY: test
 test: check .venv-oracle/.installed ## run all checks and tests (installs what they need)
 	@scripts/system-packages demo nextflow containers images test
-	@$(BIN)/python -m pytest -n $(JOBS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 .PHONY: check
 check: $(VENV)/.developed ## run the linters, the type checker, the layer contract, docs links and the wheel's names
