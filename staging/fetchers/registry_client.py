@@ -210,8 +210,10 @@ class RegistryClient:
         try:
             answer, scheme = send("https"), "https"
         except FetchError as safe:
+            if context.cancelled.is_set():
+                raise FetchError("given up", where=str(place.reference)) from safe
             # A certificate that isn't believed is no reason to do without one.
-            if not endpoint.plain or safe.fields.get("unsafe") or context.cancelled.is_set():
+            if not endpoint.plain or safe.fields.get("unsafe"):
                 raise _unbelieved(safe, place) from safe
             answer, scheme = send("http"), "http"
             if answer.status == BAD_REQUEST:

@@ -20,24 +20,14 @@ from staging.images.layout import read_layout
 from staging.plan import Role, Trust
 from staging.store import ContentStore
 from tests.support.registries import PASSWORD, USER, MadeImage, Registry, make_image, sha256, tar_of
-from tests.support.staged_images import ImageStages, blobs, images, locked
+from tests.support.staged_images import ImageStages, blobs, images, locked, registry, stages
+
+__all__ = ["registry", "stages"]
 
 pytestmark = pytest.mark.registry
 
 BASE = tar_of({"bin/base": b"base" * 1000})
 TOOLS = "group/sub/tools"
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    with Registry(tmp_path / "registry") as registry:
-        yield registry
-
-
-@pytest.fixture
-def stages(tmp_path: Path) -> Iterator[ImageStages]:
-    with ContentStore(tmp_path / "store") as store:
-        yield ImageStages(tmp_path, store)
 
 
 def _tools(registry: Registry, tag: str = "1", text: bytes = b"one") -> MadeImage:

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from staging.definition import ImageWish
 from staging.errors import ContainerError, DigestError, FetchError
-from staging.store import ContentStore
 from tests.support.registries import MadeImage, Registry, make_image, tar_of
-from tests.support.staged_images import ImageStages, images, locked
+from tests.support.staged_images import ImageStages, images, locked, registry, stages
 from wfexs_like.cli.progress import Narrator
 from wfexs_like.cli.render import size
+
+__all__ = ["registry", "stages"]
 
 pytestmark = pytest.mark.registry
 
 BASE = tar_of({"bin/base": b"base" * 1000})
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Iterator[Registry]:
-    with Registry(tmp_path / "registry") as registry:
-        yield registry
-
-
-@pytest.fixture
-def stages(tmp_path: Path) -> Iterator[ImageStages]:
-    with ContentStore(tmp_path / "store") as store:
-        yield ImageStages(tmp_path, store)
 
 
 def _push(registry: Registry, tag: str = "1", text: bytes = b"one") -> MadeImage:

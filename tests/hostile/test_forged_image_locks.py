@@ -10,10 +10,11 @@ import pytest
 
 from staging.errors import DigestError
 from staging.plan import Plan, PlanItem, Role
-from staging.store import ContentStore
 from tests.support.registries import MadeImage, Registry, make_image, tar_of
-from tests.support.staged_images import ImageStages, locked
+from tests.support.staged_images import ImageStages, locked, stages
 from wfexs_like.flow.containers import staged_images
+
+__all__ = ["stages"]
 
 pytestmark = pytest.mark.registry
 
@@ -27,12 +28,6 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
         registry.push("tools", "1", MEANT)
         registry.push("tools", "2", OTHER)
         yield registry
-
-
-@pytest.fixture
-def stages(tmp_path: Path) -> Iterator[ImageStages]:
-    with ContentStore(tmp_path / "store") as store:
-        yield ImageStages(tmp_path, store)
 
 
 def _with(plan: Plan, **facts: object) -> Plan:

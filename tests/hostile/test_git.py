@@ -17,24 +17,11 @@ from staging.fetchers.git import GitFetcher, split_git
 from staging.fetchers.git_command import Git
 from staging.fingerprints import Tree
 from staging.identifiers import Identifier, IdentifierError
+from tests.support.heard import Heard
 from tests.support.repositories import Repository, serve_repositories
 from tests.support.web import WebServer, redirect, silent, status
 
 pytestmark = pytest.mark.git
-
-
-@dataclass
-class Heard:
-    said: list[str] = field(default_factory=list)
-
-    def begin(self, key: str, label: str, total: int | None) -> None: ...
-
-    def advance(self, key: str, done: int, total: int | None = None) -> None: ...
-
-    def end(self, key: str, outcome: str) -> None: ...
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
 
 
 @dataclass

@@ -16,26 +16,13 @@ from staging.errors import ContainerError, DigestError, FetchError, PolicyError,
 from staging.fetchers.base import FetchContext, Fetched
 from staging.fetchers.registry import RegistryFetcher
 from staging.identifiers import Identifier
+from tests.support.heard import Heard
 from tests.support.registries import OCI_INDEX, OCI_MANIFEST, MadeImage, as_json, descriptor, make_image, sha256, tar_of
 from tests.support.web import Exchange, File, Script, WebServer, then
 
 LAYER = b"layer" * 100_000
 IMAGE = make_image(tar_of({"a": b"x"}))
 SECRET = "hunter2-and-more"
-
-
-@dataclass
-class Heard:
-    said: list[str] = field(default_factory=list)
-
-    def begin(self, key: str, label: str, total: int | None) -> None: ...
-
-    def advance(self, key: str, done: int, total: int | None = None) -> None: ...
-
-    def end(self, key: str, outcome: str) -> None: ...
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
 
 
 @dataclass

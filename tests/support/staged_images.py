@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 from staging.definition import EngineSettings, ImageWish, Limits
 from staging.images.staging import stage_images
@@ -12,22 +14,8 @@ from staging.plan import Plan, Role, WorkflowEntry
 from staging.stager import Stager
 from staging.store import ContentStore
 from staging.wanted import StagedItem, Wanted
-
-
-@dataclass
-class Heard:
-    """Hears what a person should read."""
-
-    said: list[str] = field(default_factory=list)
-
-    def begin(self, key: str, label: str, total: int | None) -> None: ...
-
-    def advance(self, key: str, done: int, total: int | None = None) -> None: ...
-
-    def end(self, key: str, outcome: str) -> None: ...
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
+from tests.support.heard import Heard
+from tests.support.registries import Registry
 
 
 @dataclass
@@ -99,3 +87,17 @@ def locked(items: Sequence[StagedItem]) -> Plan:
         settings=EngineSettings(),
     )
     return Plan.parse(plan.lock_bytes(), file="stage.lock.json")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """A registry with nothing in it yet."""
+    with Registry(tmp_path / "registry") as running:
+        yield running
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> Iterator[ImageStages]:
+    """Stages with a store that is empty yet."""
+    with ContentStore(tmp_path / "store") as store:
+        yield ImageStages(tmp_path, store)
