@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -426,3 +428,40 @@ def test_a_redirect_without_end_or_to_a_file_is_refused(bench: Bench) -> None:
 
     bench.web.scripts[BLOB] = lambda exchange: exchange.answer(b"", 307, {"Location": bench.web.url(BLOB)})
     bench.refused(f"oci-blob://HOST/tools@sha256:{sha256(LAYER)}", FetchError)
+
+
+def test_a_question_that_is_cut_short_is_given_up_and_not_asked_in_plain(tmp_path: Path) -> None:
+    cancelled = threading.Event()
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.settimeout(10)
+
+        def serve() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                asked.append(connection.recv(1))
+                # Another download fails just now.
+                cancelled.set()
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        identifier = Identifier.parse(f"docker://127.0.0.1:{listening.getsockname()[1]}/tools:1")
+        context = FetchContext(
+            partial=tmp_path / "partial",
+            progress=Heard(),
+            connect_timeout=2.0,
+            read_timeout=2.0,
+            retries=3,
+            cancelled=cancelled,
+            environment={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"},
+        )
+
+        with pytest.raises(FetchError) as caught:
+            RegistryFetcher().pin(identifier, context)
+
+        serving.join(10)
+        listening.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+    assert asked == [b"\x16"]
+    assert caught.value.message == "given up"
