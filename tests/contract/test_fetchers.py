@@ -16,30 +16,12 @@ from staging.fetchers.file import SETTLED
 from staging.fingerprints import Fingerprint, Tree
 from staging.identifiers import Identifier
 from staging.plan import Kind
+from tests.support.heard import Heard
 from tests.support.registries import OCI_MANIFEST, Registry, make_image, sha256, tar_of
 from tests.support.repositories import Repository, serve_repositories
 from tests.support.web import File, WebServer
 
 CONTENT = b"some content\r\n\x00\xff" * 20_000
-
-
-@dataclass
-class Heard:
-    """Hears of everything, from any thread."""
-
-    said: list[str] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
-
-    def begin(self, key: str, label: str, total: int | None) -> None: ...
-
-    def advance(self, key: str, done: int, total: int | None = None) -> None:
-        assert key == "the key"
-        self.done.append(done)
-
-    def end(self, key: str, outcome: str) -> None: ...
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
 
 
 @dataclass
@@ -339,6 +321,7 @@ def test_progress_counts_up_to_the_size(bench: Bench) -> None:
     _, fetched = bench.fetch()
 
     assert bench.heard.done[-1] == fetched.size
+    assert bench.heard.keys == {"the key"}
 
 
 def test_one_instance_serves_several_threads(bench: Bench) -> None:

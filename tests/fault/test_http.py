@@ -22,6 +22,7 @@ from staging.fetchers.base import FetchContext, Fetched, Unchanged
 from staging.fetchers.http import HttpFetcher
 from staging.fetchers.http_client import redirect_target, without_secrets
 from staging.identifiers import Identifier
+from tests.support.heard import Heard
 from tests.support.web import (
     Exchange,
     File,
@@ -39,22 +40,6 @@ from tests.support.web import (
 
 CONTENT = random.Random(1).randbytes(300_000)
 PAGE = b"<!DOCTYPE html>\n<html><body>Please sign in</body></html>"
-
-
-@dataclass
-class Heard:
-    said: list[str] = field(default_factory=list)
-    done: list[int] = field(default_factory=list)
-
-    def begin(self, key: str, label: str, total: int | None) -> None: ...
-
-    def advance(self, key: str, done: int, total: int | None = None) -> None:
-        self.done.append(done)
-
-    def end(self, key: str, outcome: str) -> None: ...
-
-    def say(self, message: str) -> None:
-        self.said.append(message)
 
 
 @pytest.fixture
