@@ -5,16 +5,17 @@ Source: OCI Image Format Specification 1.1, ``config.md`` and ``annotations.md``
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Final
 
 from staging.errors import ContainerError, DigestError
+from staging.images.documents import read_document, senseless
 from staging.images.manifest import MAX_CONFIG, Manifest, texts_of
 from staging.images.platforms import Platform
 from staging.plan import ImageFacts
 
 LICENCES: Final = "org.opencontainers.image.licenses"
+_WHAT: Final = "config"
 _LABELS: Final = "org.opencontainers.image."
 _MAX_LABEL: Final = 2000
 _DIFF_ID: Final = re.compile(r"sha256:[0-9a-f]{64}")
@@ -28,7 +29,7 @@ def read_facts(config: bytes, manifest: Manifest, platform: Platform, name: str)
     Raises:
         ContainerError: it is for another platform, or its config doesn't fit its manifest.
     """
-    record = _record(config, name)
+    record = read_document(config, MAX_CONFIG, _WHAT, name)
     found = _platform(record, name)
     if found not in platform.fitting():
         raise ContainerError(
@@ -97,18 +98,6 @@ def licence_expression(facts: ImageFacts) -> str | None:
         return None
 
 
-def _record(config: bytes, name: str) -> dict[str, object]:
-    if len(config) > MAX_CONFIG:
-        raise _senseless(name, f"has {len(config)} bytes")
-    try:
-        record = json.loads(config)
-    except (ValueError, RecursionError) as error:
-        raise _senseless(name, "is no JSON") from error
-    if not isinstance(record, dict):
-        raise _senseless(name, "is no JSON object")
-    return record
-
-
 def _platform(record: dict[str, object], name: str) -> Platform:
     parts = [record.get("os"), record.get("architecture"), record.get("variant") or ""]
     texts = [one for one in parts if isinstance(one, str)]
@@ -129,10 +118,5 @@ def _is_told(key: str, value: str) -> bool:
     return key.startswith(_LABELS) and key.isprintable() and value.isprintable() and len(value) <= _MAX_LABEL
 
 
-def _senseless(name: str, what: str) -> ContainerError:
-    return ContainerError(
-        f"the config of the image {name} {what}",
-        hint="the registry has a damaged image; push it again, or ask those who did",
-        where=name,
-        image=name,
-    )
+def _senseless(name: str, why: str) -> ContainerError:
+    return senseless(_WHAT, name, why)

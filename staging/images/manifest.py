@@ -5,13 +5,13 @@ Source: OCI Image Format Specification 1.1 (``manifest.md``, ``image-index.md``)
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from staging.errors import ContainerError
+from staging.images.documents import read_document, senseless
 from staging.images.platforms import Platform
 
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -40,6 +40,7 @@ MAX_ENTRIES: Final = 1000
 MAX_BLOB: Final = 64 << 30
 """Bytes; a size above it is a mistake or a trick."""
 
+_WHAT: Final = "manifest"
 _CONFIGS: Final = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
 _LAYER: Final = re.compile(
     r"application/vnd\.(oci\.image\.layer\.(nondistributable\.)?v1\.tar(\+(gzip|zstd))?"
@@ -115,14 +116,7 @@ def read_manifest(content: bytes, name: str, media_type: str | None = None) -> M
     Raises:
         ContainerError: it is of the old schema 1, no image, or makes no sense.
     """
-    if len(content) > MAX_MANIFEST:
-        raise _senseless(name, f"has {len(content)} bytes, more than any registry takes")
-    try:
-        record = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise _senseless(name, "is no JSON") from error
-    if not isinstance(record, dict):
-        raise _senseless(name, "is no JSON object")
+    record = read_document(content, MAX_MANIFEST, _WHAT, name)
     if record.get("schemaVersion") == 1 or "fsLayers" in record:
         raise ContainerError(
             f"the image {name} has a manifest of the old kind (schema 1), whose bytes don't say which image it is",
@@ -246,10 +240,5 @@ def texts_of(record: object) -> dict[str, str]:
     return {key: value for key, value in record.items() if isinstance(value, str)}
 
 
-def _senseless(name: str, what: str) -> ContainerError:
-    return ContainerError(
-        f"the manifest of the image {name} {what}",
-        hint="the registry has a damaged image; push it again, or ask those who did",
-        where=name,
-        image=name,
-    )
+def _senseless(name: str, why: str) -> ContainerError:
+    return senseless(_WHAT, name, why)

@@ -51,7 +51,7 @@ def _changed(change: Callable[[dict[str, Any]], object]) -> bytes:
         (b"[]", "no JSON object"),
         (b"[" * 100_000, "no JSON"),
         (b"{}", "schema"),
-        (b" " * (MAX_MANIFEST + 1), "more than any registry takes"),
+        (b" " * (MAX_MANIFEST + 1), f"bytes, more than {MAX_MANIFEST}"),
         (_changed(lambda one: one.update(mediaType="application/x")), "no container image"),
         (_changed(lambda one: one.update(manifests=[])), "in one"),
         (_changed(lambda one: one["config"].update(mediaType="application/vnd.oci.empty.v1+json")), "artifact"),
