@@ -9,10 +9,11 @@ import pytest
 
 from engines.execution import Status
 from engines.journal import JOURNAL, events
-from tests.support.cwl_containers import TOOLS, ContainerBench, boxed, boxes, cwl_images, in_image, loaded
+from tests.support.cwl_containers import ContainerBench, boxed, boxes, in_image, loaded
+from tests.support.loaded_images import TOOLS
 from tests.support.runs import bench, installed, tool
 
-__all__ = ["bench", "boxed", "boxes", "cwl_images", "installed", "loaded"]
+__all__ = ["bench", "boxed", "boxes", "installed", "loaded"]
 
 pytestmark = [pytest.mark.cwltool, pytest.mark.netns]
 

@@ -14,17 +14,8 @@ from engines.execution import Status
 from engines.stopping import stop
 from staging.definition import EngineSettings
 from tests.support.container_daemons import DockerDaemon
-from tests.support.nextflow_containers import (
-    BARE,
-    OTHER,
-    TOOLS,
-    ContainerBench,
-    boxed,
-    boxes,
-    docked,
-    runtimes,
-    task_images,
-)
+from tests.support.loaded_images import BARE, OTHER, TOOLS
+from tests.support.nextflow_containers import ContainerBench, boxed, boxes, docked, loaded
 from tests.support.nextflow_runs import (
     Background,
     NextflowBench,
@@ -37,7 +28,7 @@ from tests.support.nextflow_runs import (
     wait_for,
 )
 
-__all__ = ["boxed", "boxes", "docked", "each", "nextflows", "runtimes", "task_images"]
+__all__ = ["boxed", "boxes", "docked", "each", "loaded", "nextflows"]
 
 pytestmark = pytest.mark.nextflow
 

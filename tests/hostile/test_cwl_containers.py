@@ -10,20 +10,11 @@ import pytest
 from engines.execution import Status
 from engines.journal import JOURNAL
 from staging.errors import ContainerError
-from tests.support.cwl_containers import (
-    OTHER,
-    TOOLS,
-    ContainerBench,
-    boxed,
-    boxes,
-    cwl_images,
-    docked,
-    in_image,
-    loaded,
-)
+from tests.support.cwl_containers import ContainerBench, boxed, boxes, docked, in_image, loaded
+from tests.support.loaded_images import OTHER, TOOLS
 from tests.support.runs import bench, installed, tool
 
-__all__ = ["bench", "boxed", "boxes", "cwl_images", "docked", "installed", "loaded"]
+__all__ = ["bench", "boxed", "boxes", "docked", "installed", "loaded"]
 
 pytestmark = pytest.mark.cwltool
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from engines.execution import Status
-from tests.support.nextflow_containers import OTHER, TOOLS, ContainerBench, boxed, boxes, docked, runtimes, task_images
+from tests.support.loaded_images import OTHER, TOOLS
+from tests.support.nextflow_containers import ContainerBench, boxed, boxes, docked, loaded
 from tests.support.nextflow_runs import journal, nextflows
 
-__all__ = ["boxed", "boxes", "docked", "nextflows", "runtimes", "task_images"]
+__all__ = ["boxed", "boxes", "docked", "loaded", "nextflows"]
 
 pytestmark = pytest.mark.nextflow
 

@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 
 from engines.base import Listener, RunRequest
-from engines.containers.base import CONTAINERS, ContainerRuntime, Containers, StagedImage
+from engines.containers.base import Containers
 from engines.execution import Execution
 from tests.support.container_daemons import Containing
-from tests.support.images import Entry, tools_image
+from tests.support.loaded_images import OTHER, TOOLS, Loaded, telling_images
 from tests.support.runs import Bench
-
-TOOLS = "example.org/tools:1"
-OTHER = "example.org/other:2"
 
 
 @dataclass
@@ -75,44 +72,17 @@ def in_image(name: str, command: str, *, section: str = "requirements", needs: s
 
 
 @pytest.fixture(scope="session")
-def cwl_images(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, StagedImage]:
-    """Two images that can be told apart: ``/etc/which`` says ``tools`` or ``other``."""
-    layout = tmp_path_factory.mktemp("cwl-images") / "containers"
-    return {
-        name: tools_image(layout, name=name, more=[Entry("etc/which", text, mode=0o644)])
-        for name, text in ((TOOLS, b"tools\n"), (OTHER, b"other\n"))
-    }
-
-
-@pytest.fixture(scope="session")
-def loaded() -> Callable[[Containing, Mapping[str, StagedImage]], ContainerRuntime]:
-    """A runtime that has the images."""
-    ready: dict[str, ContainerRuntime] = {}
-
-    def load(host: Containing, images: Mapping[str, StagedImage]) -> ContainerRuntime:
-        if host.command not in ready:
-            runtime: ContainerRuntime = CONTAINERS.load(host.command)(host.environment)
-            for image in images.values():
-                if not runtime.has(image):
-                    runtime.load(image, lambda _line: None)
-            ready[host.command] = runtime
-        return ready[host.command]
-
-    return load
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Runtimes that have two images."""
+    return Loaded(telling_images(tmp_path_factory.mktemp("cwl-images") / "containers", TOOLS, OTHER))
 
 
 @pytest.fixture
-def boxed(
-    bench: Bench,
-    cwl_images: Mapping[str, StagedImage],
-    loaded: Callable[[Containing, Mapping[str, StagedImage]], ContainerRuntime],
-) -> Callable[[Containing], ContainerBench]:
+def boxed(bench: Bench, loaded: Loaded) -> Callable[[Containing], ContainerBench]:
     """Makes a workbench for a runtime's host."""
 
     def make(host: Containing) -> ContainerBench:
-        runtime = loaded(host, cwl_images)
-        containers = Containers(runtime=runtime, facts=runtime.about(), images=cwl_images)
-        return ContainerBench(bench=bench, host=host, containers=containers)
+        return ContainerBench(bench=bench, host=host, containers=loaded(host))
 
     return make
 

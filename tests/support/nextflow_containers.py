@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 
 from engines.base import InstalledEngine, Listener, RunRequest
-from engines.containers.base import CONTAINERS, ContainerRuntime, Containers, StagedImage
+from engines.containers.base import Containers
 from engines.execution import Execution
 from tests.support.container_daemons import Containing
-from tests.support.images import Entry, tools_image
+from tests.support.loaded_images import BARE, OTHER, TOOLS, Loaded, telling_images
 from tests.support.nextflow_runs import DEFAULT, NextflowBench, journal
-
-TOOLS, OTHER, BARE = "example.org/tools:1", "example.org/other:2", "example.org/bare:3"
-"""Images that can be told apart: ``/etc/which`` has the name's last word. ``BARE`` lacks bash."""
 
 
 @dataclass
@@ -50,50 +47,20 @@ class ContainerBench:
 
 
 @pytest.fixture(scope="session")
-def task_images(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, StagedImage]:
-    """The three images, in one layout."""
-    layout = tmp_path_factory.mktemp("task-images") / "containers"
-    return {
-        name: tools_image(layout, name=name, more=[Entry("etc/which", which, mode=0o644)], bash=name != BARE)
-        for name, which in ((TOOLS, b"tools\n"), (OTHER, b"other\n"), (BARE, b"bare\n"))
-    }
-
-
-@pytest.fixture(scope="session")
-def runtimes(task_images: Mapping[str, StagedImage]) -> Callable[[Containing], ContainerRuntime]:
-    """A runtime that has the images, each once."""
-    ready: dict[str, ContainerRuntime] = {}
-
-    def load(host: Containing) -> ContainerRuntime:
-        if host.command not in ready:
-            runtime: ContainerRuntime = CONTAINERS.load(host.command)(host.environment)  # type: ignore[misc]
-            for image in task_images.values():
-                if not runtime.has(image):
-                    runtime.load(image, lambda _line: None)
-            ready[host.command] = runtime
-        return ready[host.command]
-
-    return load
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Loaded:
+    """Runtimes that have three images."""
+    return Loaded(telling_images(tmp_path_factory.mktemp("task-images") / "containers", TOOLS, OTHER, BARE))
 
 
 @pytest.fixture
-def boxed(
-    tmp_path: Path,
-    nextflows: Callable[[str], InstalledEngine],
-    task_images: Mapping[str, StagedImage],
-    runtimes: Callable[[Containing], ContainerRuntime],
-) -> Callable[..., ContainerBench]:
+def boxed(tmp_path: Path, nextflows: Callable[[str], InstalledEngine], loaded: Loaded) -> Callable[..., ContainerBench]:
     """Makes a workbench for a runtime's host and a version of Nextflow."""
 
     def make(host: Containing, version: str = DEFAULT) -> ContainerBench:
         content = tmp_path / "work"
         content.mkdir()
-        runtime = runtimes(host)
-        return ContainerBench(
-            bench=NextflowBench(content=content, installed=nextflows(version)),
-            host=host,
-            containers=Containers(runtime=runtime, facts=runtime.about(), images=task_images),
-        )
+        bench = NextflowBench(content=content, installed=nextflows(version))
+        return ContainerBench(bench=bench, host=host, containers=loaded(host))
 
     return make
 
