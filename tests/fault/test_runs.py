@@ -24,6 +24,7 @@ from engines.journal import JOURNAL, is_live, replay
 from engines.stopping import stop, tidy
 from staging.definition import ExpectedOutput
 from staging.errors import DefinitionError, EngineError, WfexsError
+from tests.support.apart import apart
 from tests.support.runs import Bench, bench, installed, step, tool
 
 __all__ = ["bench", "installed"]
@@ -134,28 +135,10 @@ def test_a_daemon_does_not_outlive_its_run_without_namespaces(bench: Bench, monk
     assert _marked(mark) == []
 
 
-PARENT = """
-import pickle, sys
-from engines.cwltool.adapter import CwltoolEngine
-with open(sys.argv[1], "rb") as stream:
-    request = pickle.load(stream)
-print(CwltoolEngine().run(request, lambda event: None).status, flush=True)
-"""
-
-
-def _parent(request: RunRequest, folder: Path) -> subprocess.Popen[str]:
-    """A process of its own that runs the request."""
-    import pickle
-
-    (folder / "request.pickle").write_bytes(pickle.dumps(request))
-    argv = [sys.executable, "-c", PARENT, str(folder / "request.pickle")]
-    return subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
-
-
 def test_after_kill_9_nothing_runs_and_the_record_says_killed(bench: Bench, tmp_path: Path) -> None:
     mark = _sleeper(bench)
     request = bench.request()
-    with _parent(request, tmp_path) as parent:
+    with apart("cwltool", request, tmp_path) as parent:
         # A step may run before its beginning is written down.
         _wait_for(lambda: len(_marked(mark)) >= 2 and replay(request.folder / JOURNAL).steps)
 
@@ -177,7 +160,7 @@ def test_after_kill_9_nothing_runs_and_the_record_says_killed(bench: Bench, tmp_
 def test_a_signal_ends_the_run_and_its_record(bench: Bench, tmp_path: Path, number: signal.Signals) -> None:
     mark = _sleeper(bench)
     request = bench.request()
-    with _parent(request, tmp_path) as parent:
+    with apart("cwltool", request, tmp_path) as parent:
         _wait_for(lambda: len(_marked(mark)) >= 2)
 
         parent.send_signal(number)
@@ -195,7 +178,7 @@ def test_a_signal_ends_the_run_and_its_record(bench: Bench, tmp_path: Path, numb
 def test_killed_at_any_moment_there_is_an_honest_record_or_none(bench: Bench, tmp_path: Path, delay: float) -> None:
     mark = _sleeper(bench)
     request = bench.request()
-    with _parent(request, tmp_path) as parent:
+    with apart("cwltool", request, tmp_path) as parent:
         _wait_for(request.folder.exists)
         time.sleep(delay)
         parent.kill()
