@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from staging.errors import KeyAccessError, NotFoundError, PolicyError
+from staging.errors import KeyAccessError, NotFoundError, PolicyError, from_os_error
 
 # The library writes secret and session keys into its log at DEBUG, whatever logging a program sets up.
 logging.getLogger("crypt4gh").setLevel(logging.WARNING)
@@ -22,6 +22,7 @@ logging.getLogger("crypt4gh").setLevel(logging.WARNING)
 PRIVATE_NAME: Final = "wfexs-like.sec"
 PUBLIC_NAME: Final = "wfexs-like.pub"
 _KEY_BYTES: Final = 32
+_TEXT_LIMIT: Final = 1 << 16
 _LOOSE: Final = 0o077
 
 
@@ -57,22 +58,49 @@ def encode_pair(passphrase: str | None, *, comment: str = "wfexs-like") -> tuple
 
 
 def read_public(path: Path) -> bytes:
-    """The 32 bytes of a public key file.
+    """The 32 bytes (X25519) of a public key file: crypt4gh's, or OpenSSH's of the kind ed25519.
 
     Raises:
         NotFoundError: there is no such file.
         KeyAccessError: it is not a public key.
     """
-    from crypt4gh.keys import get_public_key
-
     try:
-        key = bytes(get_public_key(str(path)))
+        with path.open("rb") as stream:
+            text = stream.read(_TEXT_LIMIT)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise NotFoundError(f"there is no public key {path}", hint='"wfexs-like init" makes a key pair') from error
-    except (ValueError, NotImplementedError, IndexError) as error:
-        raise KeyAccessError(f"{path} is not a crypt4gh public key", where=str(path)) from error
+    except OSError as error:
+        raise from_os_error(error, f"read the public key {path}") from error
+    return parse_public(text, str(path))
+
+
+def parse_public(text: bytes, name: str) -> bytes:
+    """The 32 bytes (X25519) of a public key from the text of its file, which errors call ``name``.
+
+    Raises:
+        KeyAccessError: it is not a public key of crypt4gh's or of the kind ssh-ed25519.
+    """
+    from crypt4gh.keys import ssh
+
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    first = lines[0] if lines else b""
+    key = b""
+    try:
+        if b"CRYPT4GH PUBLIC KEY" in first:
+            key = base64.b64decode(b"".join(lines[1:-1]), validate=True)
+        elif first.startswith(b"ssh-"):
+            key = bytes(ssh.get_public_key(first))
+    except NotImplementedError as error:
+        raise KeyAccessError(
+            f"{name} is an SSH key that nothing can be sealed for: {first.split()[0].decode(errors='replace')}",
+            hint='only ed25519 will do: "ssh-keygen -t ed25519" makes one',
+            where=name,
+        ) from error
+    except (ValueError, AssertionError, IndexError) as error:
+        raise KeyAccessError(f"{name} is not a crypt4gh public key", where=name) from error
     if len(key) != _KEY_BYTES:
-        raise KeyAccessError(f"{path} is not a crypt4gh public key: {len(key)} bytes", where=str(path))
+        hint = "a private key is never given to anybody: give the public one" if b"PRIVATE KEY" in first else None
+        raise KeyAccessError(f"{name} is not a crypt4gh public key", hint=hint, where=name)
     return key
 
 

@@ -10,7 +10,6 @@ import binascii
 import hashlib
 import os
 import stat
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -115,24 +114,26 @@ def encode_signing_pair(passphrase: str | None, *, comment: str) -> tuple[bytes,
     return private, f"{public.line}\n".encode()
 
 
-def load_signer(path: Path, ask: Callable[[], str]) -> Signer:
-    """The signer whose private key is in ``path``; ``ask`` gives the passphrase, and is called when one is needed.
+def load_signer(path: Path, passphrase: str | None) -> Signer:
+    """The signer whose private key is in ``path``; ``None`` for a key without a passphrase.
 
     Raises:
         NotFoundError: there is no such file.
         PolicyError: others may read it.
-        KeyAccessError: the passphrase is wrong, or the file is no ed25519 private key of OpenSSH's.
+        KeyAccessError: the passphrase is wrong or missing, or the file is no ed25519 private key of OpenSSH's.
     """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     content = read_private_file(path)
-    passphrase = ask().encode() if is_locked(content, path) else None
+    locked = is_locked(content, path)
+    if locked and not passphrase:
+        raise KeyAccessError(f"the key {path} needs a passphrase", where=str(path))
     try:
-        key = serialization.load_ssh_private_key(content, passphrase)
+        key = serialization.load_ssh_private_key(content, (passphrase or "").encode() if locked else None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        if passphrase is not None:
+        if locked:
             raise KeyAccessError(
                 f"{path} does not open with this passphrase", hint="try again; nobody can recover a lost passphrase"
             ) from error

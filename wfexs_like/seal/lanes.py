@@ -1,0 +1,39 @@
+"""Lanes: work in pieces, each kind of it by one thread in the order in which it was asked for.
+
+The hashes and ciphers that are used here let go of the interpreter while they work, so that lanes use all processors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Lanes:
+    """Threads by name, each made when it is first needed; while ``inline``, the work is done at once, without any."""
+
+    def __init__(self) -> None:
+        self.inline = True
+        self._threads: dict[str, ThreadPoolExecutor] = {}
+
+    def submit(self, lane: str, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Do ``work`` after all that this lane was given before."""
+        if not self.inline:
+            if lane not in self._threads:
+                self._threads[lane] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"seal-{lane}")
+            return self._threads[lane].submit(work, *args, **kwargs)
+        done: Future[T] = Future()
+        done.set_result(work(*args, **kwargs))
+        return done
+
+    def close(self) -> None:
+        """Do no more than what is being done right now, and end the threads."""
+        for one in self._threads.values():
+            one.shutdown(wait=False, cancel_futures=True)
+        for one in self._threads.values():
+            one.shutdown(wait=True)
+        self._threads.clear()
