@@ -1,14 +1,20 @@
-"""Initialise: a config and a key pair for this installation. Needs no network, and never touches what is there."""
+"""Initialise: a config and the keys of this installation. Needs no network, and never touches what is there.
+
+There are two pairs: crypt4gh's, for which things are sealed, and OpenSSH's, which signs.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from staging.errors import PolicyError, UsageError, from_os_error
 from wfexs_like.keys import KeyFiles, encode_pair
+from wfexs_like.seal.ssh_keys import SigningKeyFiles, encode_signing_pair
 from wfexs_like.settings import Person, Settings
 
 _WRITABLE_BY_OTHERS = 0o022
@@ -16,13 +22,14 @@ _WRITABLE_BY_OTHERS = 0o022
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Initialised:
-    """What was made. ``created`` are the files; a config that was there already is not among them.
+    """What was made. ``created`` are the files; a config or a pair that was there already is not among them.
 
-    ``encrypted`` says whether the private key needs a passphrase.
+    ``encrypted`` says whether the new private keys need a passphrase. ``public_key`` is the body of the crypt4gh key.
     """
 
     config: Path
     keys: KeyFiles
+    signing: SigningKeyFiles
     public_key: str
     encrypted: bool
     created: tuple[Path, ...]
@@ -35,18 +42,16 @@ def refuse_existing(settings: Settings, *, person: Person | None) -> None:
         PolicyError: there is a key already, or the keys' folder is open to others.
         UsageError: a person is to be written into a config that is there already.
     """
-    files = KeyFiles.below(settings.keys)
-    for path in (files.private, files.public):
+    files, signing = KeyFiles.below(settings.keys), SigningKeyFiles.below(settings.keys)
+    for path in (files.private, files.public, signing.private, signing.public):
         if os.path.lexists(path):
             raise PolicyError(
                 f"there is a key already: {path}",
-                hint="keys are never overwritten: without them nothing sealed for them opens; move them away first",
+                hint="keys are never overwritten: without them nothing sealed for them opens; move them away first, "
+                'or add what is missing with "wfexs-like keys init"',
                 where=str(path),
             )
-    if settings.keys.is_dir() and settings.keys.stat().st_mode & _WRITABLE_BY_OTHERS:
-        raise PolicyError(
-            f"others may write into {settings.keys}", hint=f"chmod 700 {settings.keys}", where=str(settings.keys)
-        )
+    _refuse_open_folder(settings)
     if person is not None and os.path.lexists(settings.config):
         raise UsageError(
             f"there is a config already: {settings.config}",
@@ -55,10 +60,32 @@ def refuse_existing(settings: Settings, *, person: Person | None) -> None:
         )
 
 
+def missing_pairs(settings: Settings) -> tuple[KeyFiles | SigningKeyFiles, ...]:
+    """The pairs of which neither half is there yet.
+
+    Raises:
+        PolicyError: of a pair one half is there, or the keys' folder is open to others.
+    """
+    _refuse_open_folder(settings)
+    missing: list[KeyFiles | SigningKeyFiles] = []
+    for pair in (KeyFiles.below(settings.keys), SigningKeyFiles.below(settings.keys)):
+        there = [path for path in (pair.private, pair.public) if os.path.lexists(path)]
+        if not there:
+            missing.append(pair)
+        elif len(there) == 1:
+            gone = pair.public if there == [pair.private] else pair.private
+            raise PolicyError(
+                f"of the pair of {there[0]} the other half, {gone}, is missing",
+                hint="bring it back, or move this half away: keys are never overwritten",
+                where=str(there[0]),
+            )
+    return tuple(missing)
+
+
 def initialise(
     settings: Settings, passphrase: str | None, *, person: Person | None = None, places: bool = False
 ) -> Initialised:
-    """Make the key pair, and a config where there is none. ``places``: write the cache's and workdirs' places into it.
+    """Make both pairs, and a config where there is none. ``places``: write the cache's and workdirs' places into it.
 
     Raises:
         KeyAccessError: the passphrase is empty.
@@ -66,16 +93,37 @@ def initialise(
         DiskError: the disk is full. WfexsError: it can't be written.
     """
     refuse_existing(settings, person=person)
-    files = KeyFiles.below(settings.keys)
     config = config_text(settings, person=person, places=places).encode()
-    private, public = encode_pair(passphrase)
+    return _make(settings, passphrase, config=config)
+
+
+def add_missing_keys(settings: Settings, passphrase: str | None) -> Initialised:
+    """Make the pairs that are missing, and nothing else.
+
+    Raises:
+        KeyAccessError: the passphrase is empty.
+        PolicyError: see ``missing_pairs``.
+        DiskError: the disk is full. WfexsError: it can't be written.
+    """
+    return _make(settings, passphrase, config=None)
+
+
+def _make(settings: Settings, passphrase: str | None, *, config: bytes | None) -> Initialised:
+    makers: dict[type, Callable[[], tuple[bytes, bytes]]] = {
+        KeyFiles: lambda: encode_pair(passphrase),
+        SigningKeyFiles: lambda: encode_signing_pair(passphrase, comment=_comment()),
+    }
+    files = []
+    for pair in missing_pairs(settings):
+        private, public = makers[type(pair)]()
+        files += [(pair.private, private, 0o600), (pair.public, public, 0o644)]
     created: list[Path] = []
     try:
         settings.keys.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for path, content, mode in ((files.private, private, 0o600), (files.public, public, 0o644)):
+        for path, content, mode in files:
             _write_new(path, content, mode)
             created.append(path)
-        if not os.path.lexists(settings.config):
+        if config is not None and not os.path.lexists(settings.config):
             settings.config.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             _write_new(settings.config, config, 0o600)
             created.append(settings.config)
@@ -85,13 +133,28 @@ def initialise(
         if isinstance(error, OSError):
             raise from_os_error(error, "write the config and keys") from error
         raise
+    keys = KeyFiles.below(settings.keys)
     return Initialised(
         config=settings.config,
-        keys=files,
-        public_key=public.decode().splitlines()[1],
+        keys=keys,
+        signing=SigningKeyFiles.below(settings.keys),
+        public_key=next(iter(keys.public.read_text(errors="replace").splitlines()[1:]), ""),
         encrypted=passphrase is not None,
         created=tuple(created),
     )
+
+
+def _refuse_open_folder(settings: Settings) -> None:
+    if settings.keys.is_dir() and settings.keys.stat().st_mode & _WRITABLE_BY_OTHERS:
+        raise PolicyError(
+            f"others may write into {settings.keys}", hint=f"chmod 700 {settings.keys}", where=str(settings.keys)
+        )
+
+
+def _comment() -> str:
+    """By whom a signing key is, for the people who get it."""
+    name = "".join(one for one in socket.gethostname() if one.isalnum() or one in "-._")
+    return f"wfexs-like@{name}"
 
 
 def config_text(settings: Settings, *, person: Person | None, places: bool) -> str:

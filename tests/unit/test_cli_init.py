@@ -54,7 +54,12 @@ def test_a_key_pair_and_a_config_are_made_with_modes_that_keep_the_secret(home: 
     assert mode(home / "config.toml") == 0o600
     assert told["encrypted"] is False
     assert told["public_key"] in files.public.read_text()
-    assert sorted(path.name for path in (home / "keys").iterdir()) == ["wfexs-like.pub", "wfexs-like.sec"]
+    assert sorted(path.name for path in (home / "keys").iterdir()) == [
+        "wfexs-like-signing",
+        "wfexs-like-signing.pub",
+        "wfexs-like.pub",
+        "wfexs-like.sec",
+    ]
 
 
 def test_a_loose_umask_makes_nothing_loose(home: Path) -> None:
@@ -146,7 +151,11 @@ def test_keys_are_never_overwritten(home: Path) -> None:
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
     (home / "keys" / "wfexs-like.sec").unlink()
     assert init("--no-passphrase").returncode == 14
-    assert {path.name for path in (home / "keys").iterdir()} == {"wfexs-like.pub"}
+    assert {path.name for path in (home / "keys").iterdir()} == {
+        "wfexs-like.pub",
+        "wfexs-like-signing",
+        "wfexs-like-signing.pub",
+    }
 
 
 def test_a_config_that_is_there_stays_as_it_is(home: Path) -> None:

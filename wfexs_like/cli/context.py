@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wfexs_like.cli.progress import Narrator
     from wfexs_like.session import Session
     from wfexs_like.settings import Settings
+    from wfexs_like.unlocking import Passphrases
 
 
 class OutputClosedError(Exception):
@@ -78,6 +79,14 @@ class App:
 
             self._session = Session(self.settings, progress=self.narrator)
         return self._session
+
+    @cached_property
+    def passphrases(self) -> Passphrases:
+        """Where the passphrases of keys come from: one for all that this call opens."""
+        from wfexs_like.cli.asking import asker
+        from wfexs_like.unlocking import Passphrases
+
+        return Passphrases(self.environment, asker(self))
 
     @cached_property
     def narrator(self) -> Narrator:

@@ -25,9 +25,8 @@ _SHELL = "Documents and the shell"
 HEADLINES: Final = (_START, _WORK, _LOOK, _CHECK, _SHELL)
 
 VERBS: Final[tuple[Verb, ...]] = (
-    Verb(
-        "init", _START, "Write a config and make this installation's key pair.", 'wfexs-like init --name "Ada Lovelace"'
-    ),
+    Verb("init", _START, "Write a config and make this installation's keys.", 'wfexs-like init --name "Ada Lovelace"'),
+    Verb("keys", _START, "Make, list and give away this installation's keys.", "wfexs-like keys list"),
     Verb("doctor", _START, "Say what this machine can do, with the fix for what it cannot.", "wfexs-like doctor"),
     Verb("check", _WORK, "Find every fault of a stage file; nothing is fetched.", "wfexs-like check demo.wfex.stage"),
     Verb(

@@ -206,6 +206,18 @@ _DEFS: Final[dict[str, Schema]] = {
         }
     ),
     "problem": _object({"path": _TEXT, "problem": _TEXT}),
+    "key": _object(
+        {
+            "use": _one_of("sealing", "signing"),
+            "kind": _TEXT,
+            "fingerprint": _or_null(_TEXT),
+            "private": _TEXT,
+            "public": _TEXT,
+            "passphrase": _or_null(_FLAG),
+            "loose": _FLAG,
+            "problem": _or_null(_TEXT),
+        }
+    ),
 }
 
 # The results, by the name in their "schema" key: what they are made of.
@@ -226,7 +238,23 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
             }
         ),
     ),
-    "init": (_object({"config": _TEXT, "keys": _object({"private": _TEXT, "public": _TEXT}), "public_key": _TEXT}),),
+    "init": (
+        _object(
+            {"config": _TEXT, "keys": _object({"private": _TEXT, "public": _TEXT}), "public_key": _TEXT},
+            {"signing_keys": _object({"private": _TEXT, "public": _TEXT})},
+        ),
+    ),
+    "keys-init": (_object({"created": _list(_TEXT), "keys": _list(_ref("key"))}),),
+    "keys-list": (_object({"keys": _list(_ref("key"))}),),
+    "keys-export": (
+        _object(
+            {
+                "keys": _list(
+                    _object({"use": _one_of("sealing", "signing"), "fingerprint": _or_null(_TEXT), "public_key": _TEXT})
+                )
+            }
+        ),
+    ),
     "doctor": (
         _object(
             {

@@ -1,25 +1,26 @@
-"""``init``: a config and a key pair."""
+"""``init``: a config and the keys."""
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import click
 
 from staging.errors import UsageError
+from wfexs_like.cli.asking import asker_for_new
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.settings import Person, orcid_iri
 
 
 @click.command("init", cls=VerbCommand)
-@click.option("--no-passphrase", is_flag=True, help="Leave the private key unencrypted.")
+@click.option("--no-passphrase", is_flag=True, help="Leave the private keys unencrypted.")
 @click.option("--name", metavar="NAME", help="Who runs the workflows; written into crates.")
 @click.option("--orcid", metavar="ORCID", help="That person's ORCID.")
 @click.option("--affiliation", metavar="TEXT", help="Where that person works.")
 @click.pass_obj
 def command(app: App, *, no_passphrase: bool, name: str | None, orcid: str | None, affiliation: str | None) -> None:
     """Needs no network, and never overwrites a key. Other verbs work without it as long as they need no key.
+
+    Two pairs are made: crypt4gh's, for which things are sealed, and OpenSSH's, which signs crates.
 
     The passphrase is asked for, or comes from WFEXS_LIKE_PASSPHRASE_FD, _FILE or _COMMAND.
     """
@@ -30,16 +31,17 @@ def command(app: App, *, no_passphrase: bool, name: str | None, orcid: str | Non
     app.makes_config = True
     settings = app.settings
     refuse_existing(settings, person=person)
-    passphrase = None if no_passphrase else find_passphrase(app.environment, _asker(app))
+    passphrase = None if no_passphrase else find_passphrase(app.environment, asker_for_new(app))
     places = app.options.cache is not None or app.options.workdirs is not None
     made = initialise(settings, passphrase, person=person, places=places)
     if not made.encrypted:
-        app.say("the private key has no passphrase: whoever can read the file can use it")
+        app.say("the private keys have no passphrase: whoever can read the files can use them")
     app.emit(
         "init",
         {
             "config": shown_path(made.config),
             "keys": {"private": shown_path(made.keys.private), "public": shown_path(made.keys.public)},
+            "signing_keys": {"private": shown_path(made.signing.private), "public": shown_path(made.signing.public)},
             "public_key": made.public_key,
             "encrypted": made.encrypted,
             "created": [shown_path(path) for path in made.created],
@@ -59,19 +61,3 @@ def _person(name: str | None, orcid: str | None, affiliation: str | None) -> Per
         return Person(name=name, orcid=None if orcid is None else orcid_iri(orcid), affiliation=affiliation)
     except ValueError as error:
         raise UsageError(f"--orcid {orcid!r} is not one: {error}", hint="as in 0000-0002-1825-0097") from error
-
-
-def _asker(app: App) -> Callable[[], str] | None:
-    """How to ask for a new passphrase, ``None`` when nobody is there to answer."""
-    if not app.may_ask:
-        return None
-
-    def ask() -> str:
-        from getpass import getpass
-
-        first = getpass("Passphrase for the new private key: ")
-        if first and getpass("The same once more: ") != first:
-            raise UsageError("the two passphrases differ", hint="try again")
-        return first
-
-    return ask
