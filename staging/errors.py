@@ -168,6 +168,13 @@ class EngineError(WfexsError):
     exit_code = 7
 
 
+class VaultError(WfexsError):
+    """The encrypted area of a working directory can't be made, opened or closed."""
+
+    kind = "vault"
+    exit_code = 7
+
+
 class CrateError(WfexsError):
     """A crate is invalid, or two runs differ."""
 

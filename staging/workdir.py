@@ -4,7 +4,8 @@ Below the folder of working directories::
 
     <id>/workdir.json       what it is: schema, id, nickname, created, vault kind
     <id>/work/              the content: stage.yaml stage.lock.json interface.json signatures.json
-                            workflow/ inputs/ engine/ runs/<n>/ crates/
+                            workflow/ inputs/ engine/ runs/<n>/ crates/; where it is encrypted, the mount point
+    <id>/vault/             where it is encrypted: what is on disk of it (``staging.areas``)
     <id>/.lock              who uses it (``staging.locks``): shared by runs and crates, alone for removal
     .partial-<id>/          one that is being staged; renamed when it is whole, swept when its stager is dead
     .doomed-<random>/       one that is being removed
@@ -16,13 +17,14 @@ import contextlib
 import json
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
 
+from staging.areas import Area
 from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError, from_os_error
 from staging.locks import Held, LockFile, hold_folder
 from staging.nicknames import ID, RULE, is_nickname, numbered, pick
@@ -193,30 +195,49 @@ class StagedWorkdir:
 class NewWorkdir:
     """A working directory in the making. Leaving the ``with`` block without ``commit`` leaves nothing behind."""
 
-    def __init__(self, *, workdir_id: str, nickname: str, home: Path, held: Held, store: ContentStore | None) -> None:
+    def __init__(
+        self,
+        *,
+        workdir_id: str,
+        nickname: str,
+        root: Path,
+        held: Held,
+        area: Area | None,
+        remove: Callable[[Path], None],
+    ) -> None:
         self.id = workdir_id
         self.nickname = nickname
-        self.root = home / f"{_PARTIAL}{workdir_id}"
-        self.content = self.root / "work"
-        self._home = home
+        self.root = root
+        self.content = root / "work"
+        self._home = root.parent
         self._held = held
-        self._store = store
+        self._area = area
+        self._remove = remove
+        self._opened = contextlib.ExitStack()
         self._signatures = Signatures()
         self._committed = False
 
     def __enter__(self) -> NewWorkdir:
+        if self._area is not None:
+            try:
+                self._area.make()
+                self._opened.enter_context(self._area.open())
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if not self._committed:
-                _remove(self.root, self._store)
-                if self._store is not None:
-                    self._store.index.drop_uses(str(self._home), self.id)
+            self._opened.close()
         finally:
-            self._held.release()
+            try:
+                if not self._committed:
+                    self._remove(self.root)
+            finally:
+                self._held.release()
 
     def record(self, items: Iterable[StagedItem]) -> None:
         """Remember the signatures of what the stager placed, so that nothing need be read again to verify it."""
@@ -236,10 +257,16 @@ class NewWorkdir:
             "id": self.id,
             "nickname": self.nickname,
             "created": created,
-            "vault": "plain",
+            "vault": "plain" if self._area is None else self._area.kind,
         }
         self._signatures.settle(self.content)
         self._signatures.write(self.content / SIGNATURES)
+        try:
+            sync_tree(self.content)
+        except OSError as error:
+            raise from_os_error(error, "finish the working directory") from error
+        # What serves an open area knows it by its path.
+        self._opened.close()
         write_atomically(self.root / "workdir.json", _text(record))
         final = self._home / self.id
         try:
@@ -251,18 +278,38 @@ class NewWorkdir:
             sync(self._home)
         except OSError as error:
             raise from_os_error(error, "finish the working directory") from error
-        return StagedWorkdir(id=self.id, nickname=self.nickname, created=created, root=final)
+        return StagedWorkdir(
+            id=self.id, nickname=self.nickname, created=created, root=final, vault=str(record["vault"])
+        )
 
 
 class Workdirs:
-    """The folder of working directories. ``store`` is told when one is removed."""
+    """The folder of working directories.
 
-    def __init__(self, root: Path, store: ContentStore | None = None) -> None:
+    ``store`` is told when one is removed; ``dissolve`` is called with its folder before that.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        store: ContentStore | None = None,
+        *,
+        dissolve: Callable[[Path], None] = lambda _root: None,
+    ) -> None:
         self.root = root.absolute()
         self._store = store
+        self._dissolve = dissolve
 
-    def create(self, nickname: str | None = None, *, randomness: random.Random | None = None) -> NewWorkdir:
+    def create(
+        self,
+        nickname: str | None = None,
+        *,
+        area: Callable[[Path, str], Area] | None = None,
+        randomness: random.Random | None = None,
+    ) -> NewWorkdir:
         """Begin a new one. A nickname that is taken gets a number; without one, two words are drawn.
+
+        ``area`` makes the area, of the new one's folder and id, that its content is kept in.
 
         Raises:
             UsageError: the nickname has characters that one can't have.
@@ -282,7 +329,8 @@ class Workdirs:
         with hold_folder(self.root):
             # Those in the making first: one that is finished between the two looks is in the list.
             taken = self._spoken_for() | {one.nickname for one in self.list()}
-            return self._begin(numbered(nickname, taken) if nickname else pick(taken, randomness), _new_id(randomness))
+            name = numbered(nickname, taken) if nickname else pick(taken, randomness)
+            return self._begin(name, _new_id(randomness), area)
 
     def _spoken_for(self) -> set[str]:
         """The nicknames of those that are in the making."""
@@ -292,7 +340,7 @@ class Workdirs:
                 names.add(path.read_text(encoding="utf-8"))
         return names
 
-    def _begin(self, nickname: str, workdir_id: str) -> NewWorkdir:
+    def _begin(self, nickname: str, workdir_id: str, area: Callable[[Path, str], Area] | None) -> NewWorkdir:
         root = self.root / f"{_PARTIAL}{workdir_id}"
         held = None
         try:
@@ -309,7 +357,20 @@ class Workdirs:
             if isinstance(error, OSError):
                 raise from_os_error(error, "make a working directory") from error
             raise
-        return NewWorkdir(workdir_id=workdir_id, nickname=nickname, home=self.root, held=held, store=self._store)
+
+        def remove(folder: Path) -> None:
+            self._remove(folder)
+            if self._store is not None:
+                self._store.index.drop_uses(str(self.root), workdir_id)
+
+        return NewWorkdir(
+            workdir_id=workdir_id,
+            nickname=nickname,
+            root=root,
+            held=held,
+            area=None if area is None else area(root, workdir_id),
+            remove=remove,
+        )
 
     def sweep(self) -> int:
         """Remove what dead stagers and interrupted removals left; returns how many there were."""
@@ -319,7 +380,7 @@ class Workdirs:
             if doomed is not None:
                 # Another one may sweep the same folder right now, and see to the rest.
                 with contextlib.suppress(WfexsError):
-                    _remove(doomed, self._store)
+                    self._remove(doomed)
                     swept += 1
         return swept
 
@@ -401,9 +462,16 @@ class Workdirs:
         with workdir.use(exclusive=True):
             # From here on it is gone; what an interrupt leaves is swept.
             doomed = _rename_away(workdir.root)
-            _remove(doomed, self._store)
+            self._remove(doomed)
             if self._store is not None:
                 self._store.index.drop_uses(str(workdir.root.parent), workdir.id)
+
+    def _remove(self, folder: Path) -> None:
+        self._dissolve(folder)
+        if self._store is not None:
+            self._store.remove_tree(folder)
+        else:
+            remove_path(folder)
 
     def read(self, root: Path) -> StagedWorkdir:
         """The working directory at a path.
@@ -465,13 +533,6 @@ def _rename_away(folder: Path) -> Path:
     except OSError as error:
         raise from_os_error(error, f"delete {folder}") from error
     return doomed
-
-
-def _remove(folder: Path, store: ContentStore | None) -> None:
-    if store is not None:
-        store.remove_tree(folder)
-    else:
-        remove_path(folder)
 
 
 def _new_id(randomness: random.Random) -> str:

@@ -1,0 +1,119 @@
+"""The guard of one mount: a process of its own that serves the mount and unmounts it when nobody uses it any more.
+
+Started as ``python -I -S guard.py``, with nothing of ours imported, by whoever finds the area closed. Its users each
+hold a shared ``flock(2)`` on the file of users, which the kernel lets go of however they end. The guard waits for that
+lock alone: once it has it, there is no user left, and it unmounts. So a user that is killed leaves nothing open, and no
+clock has a say in it.
+
+Arguments: the descriptor of the lock file of the guard, that of the users, that of the working directory's folder,
+that on which it answers, the name of the mount point in that folder, and the command that serves the mount, in which
+its own number takes the place of ``NOTIFIED``; no command where the mount is served already and has lost its guard.
+The password comes on standard input and is handed on to that command unread.
+"""
+
+# It imports the least, and starts one program.
+# ruff: noqa: PTH115, PTH123, S606
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import resource
+import signal
+import sys
+import time
+
+_TRIES = 50
+_PAUSE = 0.02
+_PROGRAMS = tuple(f"{folder}/{name}" for name in ("fusermount3", "fusermount") for folder in ("/usr/bin", "/bin"))
+_IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
+
+
+def main(arguments: list[str]) -> int:
+    """Serve until nobody uses it; the exit code is that of the command, or 0."""
+    own, users, root, answer = map(int, arguments[:4])
+    point, command = arguments[4], arguments[5:]
+    for descriptor in (own, users, root, answer):
+        os.set_inheritable(descriptor, False)
+    if os.fork():
+        # Nobody's child: whoever started it need not stay to see it end.
+        os._exit(0)
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    fcntl.flock(own, fcntl.LOCK_EX)
+    server = 0
+    if command:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGCHLD})
+        server = _start([one.replace("NOTIFIED", str(os.getpid())) for one in command])
+        code = _mounted(server)
+        if code is not None:
+            os.write(answer, f"failed {code}\n".encode())
+            return code
+        os.ftruncate(own, 0)
+        os.pwrite(own, f"{server}\n".encode(), 0)
+    os.write(answer, b"mounted\n")
+    os.close(answer)
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    fcntl.flock(users, fcntl.LOCK_EX)
+    _unmount(root, point)
+    if server:
+        _end(server)
+    return 0
+
+
+def _start(command: list[str]) -> int:
+    pid = os.fork()
+    if pid == 0:
+        try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGCHLD})
+            os.execv(command[0], command)
+        finally:
+            os._exit(127)
+    return pid
+
+
+def _mounted(server: int) -> int | None:
+    """``None`` once it is mounted, or the code with which the server ended."""
+    while True:
+        if signal.sigwait({signal.SIGUSR1, signal.SIGCHLD}) == signal.SIGUSR1:
+            return None
+        ended, status = os.waitpid(server, os.WNOHANG)
+        if ended:
+            return abs(os.waitstatus_to_exitcode(status))
+
+
+def _unmount(root: int, point: str) -> None:
+    """Unmount it; when that can't be done at once, out of sight first, and for good when the last file is closed."""
+    # The folder may have been renamed meanwhile.
+    path = f"{os.readlink(f'/proc/self/fd/{root}')}/{point}"
+    program = next(one for one in _PROGRAMS if os.access(one, os.X_OK))
+    for lazily in ((),) * _TRIES + (("-z",),):
+        if not _is_mounted(path) or os.spawnv(os.P_WAIT, program, [program, "-u", "-q", *lazily, "--", path]) == 0:
+            return
+        time.sleep(_PAUSE)
+
+
+def _is_mounted(path: str) -> bool:
+    # proc(5): the fifth field, in which blanks and the like are octal.
+    with open("/proc/self/mountinfo", "rb") as table:
+        points = [line.split(b" ")[4] for line in table]
+    return any(one.decode("unicode_escape").encode("latin-1") == os.fsencode(path) for one in points)
+
+
+def _end(server: int) -> None:
+    """Wait for the server, which ends by itself when it has nothing to serve; don't wait for ever."""
+    for _ in range(_TRIES):
+        with contextlib.suppress(ChildProcessError):
+            if os.waitpid(server, os.WNOHANG)[0] == 0:
+                time.sleep(_PAUSE)
+                continue
+        return
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(server, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,359 @@
+"""When an encrypted area is open: from its first user to its last, and never longer.
+
+In the folder of a working directory::
+
+    vault/data/      the cipher text
+    vault/key.c4gh   the password, sealed for whoever may open it (``wfexs_like.vault.wrapping``)
+    vault/.users     each user holds a shared flock on it; the guard waits for all of it
+    vault/.guard     held by the guard for its life; holds the number of the process that serves the mount
+    vault/.turn      held by whoever looks whether the area is open and opens it
+    work/            the mount point
+
+The guard is ``wfexs_like.vault.guard``. Nothing here depends on a clock or on anybody's good behaviour: the kernel
+gives locks back when their holder ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from staging.errors import LockedError, VaultError, from_os_error
+from staging.process import DEVNULL, PIPE, base_environment, find_tool, run, start
+from wfexs_like.vault import guard
+from wfexs_like.vault.base import Vault
+from wfexs_like.vault.mounts import mount_at, mountable, protect, unprotect
+
+FOLDER: Final = "vault"
+DATA: Final = "data"
+KEY: Final = "key.c4gh"
+POINT: Final = "work"
+# In the area itself: whose it is.
+SENTINEL: Final = ".vault"
+_USERS: Final = ".users"
+_GUARD: Final = ".guard"
+_TURN: Final = ".turn"
+_PATIENCE: Final = 30.0
+_SHORT: Final = 3.0
+_PAUSE: Final = 0.003
+_WORDS: Final = 4096
+_MOUNTED: Final = "mounted"
+
+Password = Callable[[], bytes]
+
+
+class EncryptedArea:
+    """The encrypted area of the working directory ``identity`` at ``root``; see ``staging.areas.Area``.
+
+    ``password`` is only called where nobody has the area open already.
+    """
+
+    def __init__(self, vault: Vault, root: Path, identity: str, password: Password) -> None:
+        self.kind = vault.name
+        self._vault = vault
+        self._root = root
+        self._source = f"wfexs-like:{identity}"
+        self._password = password
+        self._point = root / POINT
+
+    def make(self) -> None:
+        """Make it, empty and closed; ``work`` is there and empty.
+
+        Raises:
+            VaultError: that can't be done here.
+        """
+        cipher = self._root / FOLDER / DATA
+        try:
+            cipher.mkdir(parents=True, mode=0o700)
+        except OSError as error:
+            raise from_os_error(error, "make the encrypted area") from error
+        self._vault.initialise(cipher, self._password())
+        protect(self._point)
+        with self._used():
+            (self._point / SENTINEL).write_text(f"{self._source}\n", encoding="utf-8")
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """While it lasts, ``work`` shows what is in the area.
+
+        Raises:
+            VaultError: it can't be opened, or went away while it was used.
+            PolicyError: something lies in clear where it is to be mounted.
+        """
+        with self._used():
+            self._check_sentinel()
+            yield
+
+    @contextlib.contextmanager
+    def _used(self) -> Iterator[None]:
+        users = lock_file(self._root, _USERS)
+        try:
+            with turn(self._root):
+                fcntl.flock(users, fcntl.LOCK_SH)
+                server = self._serving()
+            try:
+                yield
+            except Exception as error:
+                if server.is_dead() and not isinstance(error, VaultError):
+                    raise self._gone() from error
+                raise
+            finally:
+                dead = server.is_dead()
+                server.close()
+            if dead:
+                raise self._gone()
+        finally:
+            os.close(users)
+            wait_closed(self._root)
+
+    def _serving(self) -> _Server:
+        """The server of the open area, which is opened for that if need be. In turn, with the users' lock shared."""
+        mounted = mount_at(self._point)
+        if mounted is not None and (mounted.kind, mounted.source) != (self._vault.kind, self._source):
+            raise VaultError(
+                f"something else is mounted on {self._point}: {mounted.source} ({mounted.kind})",
+                hint="unmount it, and see who mounted it",
+                where=str(self._point),
+            )
+        if mounted is not None and _answers(self._point):
+            if not is_guarded(self._root):
+                self._guard(())
+            return _Server(_server_number(self._root))
+        if mounted is not None:
+            unmount(self._point)
+        secret = self._password()
+        self._vault.check()
+        with mountable(self._point):
+            command = self._vault.command(self._root / FOLDER / DATA, self._point, source=self._source)
+            self._guard(command, secret)
+        return _Server(_server_number(self._root))
+
+    def _guard(self, command: Sequence[str], password: bytes = b"") -> None:
+        """Start the guard: of what ``command`` serves, or of what is served already."""
+        with contextlib.ExitStack() as stack:
+
+            def owned(descriptor: int) -> int:
+                stack.callback(os.close, descriptor)
+                return descriptor
+
+            given = (
+                owned(lock_file(self._root, _GUARD)),
+                owned(lock_file(self._root, _USERS)),
+                owned(os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)),
+            )
+            words = owned(os.memfd_create("words"))
+            reading, answer = os.pipe2(os.O_CLOEXEC)
+            owned(reading)
+            program = [str(find_tool(command[0])), *command[1:]] if command else []
+            argv = (sys.executable, "-I", "-S", "-B", guard.__file__, *map(str, (*given, answer)), POINT, *program)
+            try:
+                with open(words, "r+b", closefd=False) as stderr:
+                    child = start(
+                        argv,
+                        env=base_environment(),
+                        stdin=PIPE,
+                        stdout=DEVNULL,
+                        stderr=stderr,
+                        pass_fds=(*given, answer),
+                    )
+            finally:
+                os.close(answer)
+            with child, contextlib.suppress(BrokenPipeError):
+                assert child.stdin is not None
+                child.stdin.write(password + b"\n")
+                child.stdin.close()
+                said = _answer(reading)
+                child.wait(_PATIENCE)
+            if said != _MOUNTED:
+                raise self._failed(said, os.pread(words, _WORDS, 0).decode(errors="replace"))
+
+    def _failed(self, said: str, words: str) -> VaultError:
+        lines = words.strip().splitlines()
+        code = said.removeprefix("failed ")
+        meaning, hint = self._vault.explain(int(code) if code.isdecimal() else 1, lines[-1] if lines else "")
+        return VaultError(f"the encrypted area can't be opened: {meaning}", hint=hint, where=str(self._root))
+
+    def _check_sentinel(self) -> None:
+        try:
+            said = (self._point / SENTINEL).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise VaultError(
+                "what was opened is not the encrypted area of a working directory: it does not say whose it is",
+                where=str(self._root),
+            ) from error
+        if said != self._source:
+            raise VaultError(
+                "what was opened is the encrypted area of another working directory",
+                hint="folders were exchanged: bring back the vault folder that belongs here",
+                where=str(self._root),
+            )
+
+    def _gone(self) -> VaultError:
+        return VaultError(
+            "the encrypted area went away while it was used: the process that served it was ended",
+            hint="nothing was written in clear; do again what was being done",
+            where=str(self._root),
+        )
+
+
+class _Server:
+    """The process that serves a mount, looked at from aside."""
+
+    def __init__(self, number: int) -> None:
+        self._descriptor = -1
+        with contextlib.suppress(OSError):
+            self._descriptor = os.pidfd_open(number) if number > 0 else -1
+
+    def is_dead(self) -> bool:
+        """Whether it has ended, reaped or not."""
+        if self._descriptor < 0:
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def dissolve(root: Path) -> None:
+    """Make the area unreadable for good and its mount point removable; for a folder that is about to be removed.
+
+    The password goes first: what an interrupt leaves opens for nobody.
+
+    Raises:
+        LockedError: somebody uses it.
+    """
+    if (root / FOLDER).is_dir():
+        users = lock_file(root, _USERS)
+        try:
+            _take_alone(users, root)
+            for name in (KEY, f"{DATA}/gocryptfs.conf"):
+                _destroy(root / FOLDER / name)
+            if is_open(root):
+                unmount(root / POINT)
+        finally:
+            os.close(users)
+    if (root / POINT).is_dir():
+        unprotect(root / POINT)
+
+
+def unmount(point: Path) -> None:
+    """Unmount what is there, also when its server is dead or files in it are open.
+
+    Raises:
+        VaultError: it can't be done.
+    """
+    program = "fusermount3" if find_tool("fusermount3") is not None else "fusermount"
+    run((program, "-u", "-z", "-q", "--", str(point)), env=base_environment(), timeout=_PATIENCE, check=False)
+    if mount_at(point) is not None:
+        raise VaultError(f"{point} can't be unmounted", hint=f'try "{program} -u -z {point}"', where=str(point))
+
+
+def is_open(root: Path) -> bool:
+    """Whether something is mounted on the mount point now, its server alive or dead."""
+    return mount_at(root / POINT) is not None
+
+
+def is_guarded(root: Path) -> bool:
+    """Whether somebody sees to it that the area is closed after its last user."""
+    descriptor = lock_file(root, _GUARD)
+    try:
+        return not _try(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+def wait_closed(root: Path) -> None:
+    """Wait until the guard has closed the area, unless there is another user; close it where there is no guard."""
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until and is_open(root):
+        users = lock_file(root, _USERS)
+        try:
+            if _try(users, fcntl.LOCK_EX):
+                if not is_guarded(root):
+                    unmount(root / POINT)
+            elif _try(users, fcntl.LOCK_SH):
+                return
+        finally:
+            os.close(users)
+        time.sleep(_PAUSE)
+
+
+@contextlib.contextmanager
+def turn(root: Path) -> Iterator[None]:
+    """While it lasts, nobody else looks whether the area is open in order to open it."""
+    descriptor = lock_file(root, _TURN)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def lock_file(root: Path, name: str) -> int:
+    """A descriptor of one of the files that are locked, made where it is missing."""
+    try:
+        return os.open(root / FOLDER / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise from_os_error(error, "open the locks of the encrypted area") from error
+
+
+def _answer(reading: int) -> str:
+    pieces = b""
+    while piece := os.read(reading, 256):
+        pieces += piece
+    return pieces.decode().strip()
+
+
+def _answers(point: Path) -> bool:
+    try:
+        point.stat()
+    except OSError:
+        return False
+    return True
+
+
+def _try(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _take_alone(users: int, root: Path) -> None:
+    until = time.monotonic() + _SHORT
+    while not _try(users, fcntl.LOCK_EX):
+        if time.monotonic() > until:
+            raise LockedError("the encrypted area is in use", hint="wait for its users, or unmount it", where=str(root))
+        time.sleep(_PAUSE)
+
+
+def _server_number(root: Path) -> int:
+    text = (root / FOLDER / _GUARD).read_text(encoding="ascii").strip()
+    return int(text) if text.isdecimal() else 0
+
+
+def _destroy(path: Path) -> None:
+    # On a disk that writes elsewhere (SSD, copy on write) old blocks may live on; without the key they say nothing.
+    try:
+        path.chmod(0o600)
+        with path.open("r+b", buffering=0) as stream:
+            stream.write(os.urandom(path.stat().st_size))
+            os.fsync(stream.fileno())
+        path.unlink()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise from_os_error(error, f"destroy {path.name}") from error
