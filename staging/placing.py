@@ -7,6 +7,7 @@ import ctypes
 import errno
 import fcntl
 import hashlib
+import json
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -122,6 +123,11 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
         sync(path.parent)
     except OSError as error:
         raise from_os_error(error, f"write {path}") from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON document whole or not at all, for people to read as well."""
+    write_atomically(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
 
 
 def sync(path: Path | str) -> None:

@@ -13,7 +13,7 @@ from engines.execution import Execution, Status
 from engines.interface import interface_as_json
 from staging.definition import StageDefinition
 from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError
-from staging.placing import write_atomically
+from staging.placing import write_atomically, write_json
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress, Silent
 from staging.store import ContentStore
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from staging.stager import Stager
     from staging.upkeep import Collected, Problem, StoreEntry
     from wfexs_like.flow.run import Host
-    from wfexs_like.flow.stage import StageWork
+    from wfexs_like.flow.work import StageWork
+    from wfexs_like.importing.report import ImportReport
 
 __all__ = [
     "CrateReport",
@@ -118,7 +119,7 @@ class Session:
             DigestError: something is not what was promised.
         """
         from staging.loading import load_stage_file
-        from wfexs_like.flow.stage import differences, prepare, realise, write_json
+        from wfexs_like.flow.stage import differences, prepare, realise
 
         if update and locked is None:
             raise UsageError("--update needs --locked LOCK", hint="name the lock file that is to be renewed")
@@ -241,6 +242,30 @@ class Session:
                 cache=self.settings.cache,
                 rehash=rehash,
             )
+
+    def import_crate(
+        self,
+        crate: Path,
+        *,
+        run: int | None = None,
+        nickname: str | None = None,
+        level: Literal["metadata", "full"] = "full",
+        strict: bool = False,
+        locked: Path | None = None,
+    ) -> ImportReport:
+        """A new working directory, made of a crate of ours; see ``wfexs_like.importing.making`` for the rest."""
+        from wfexs_like.importing.making import Import, import_crate
+        from wfexs_like.importing.report import report_import
+
+        wish = Import(crate=crate, run=run, nickname=nickname, level=level, strict=strict, locked=locked)
+        imported = import_crate(
+            wish,
+            workdirs=self._workdirs,
+            stager=self._stager(),
+            cache=self.settings.cache,
+            progress=self.progress,
+        )
+        return report_import(wish, imported)
 
     def validate(self, crate: Path, *, profile: str | None = None) -> Validation:
         """Profile conformance of any crate, offline."""
@@ -401,7 +426,7 @@ class Session:
         return {**self.settings.environment, "WFEXS_LIKE_CACHE": str(self.settings.cache)}
 
     def _work(self, definition: StageDefinition, new: NewWorkdir, locked: Plan | None) -> StageWork:
-        from wfexs_like.flow.stage import StageWork
+        from wfexs_like.flow.work import StageWork
 
         return StageWork(
             definition=definition,

@@ -20,7 +20,7 @@ from wfexs_like.results import ItemReport
 
 if TYPE_CHECKING:
     from staging.images.manifest import Manifest
-    from wfexs_like.flow.stage import StageWork
+    from wfexs_like.flow.work import StageWork
 
 
 def stage_wanted(

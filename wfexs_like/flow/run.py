@@ -21,7 +21,7 @@ from staging.progress import Progress
 from staging.resolving import with_paths
 from staging.store import ContentStore
 from staging.workdir import StagedWorkdir
-from wfexs_like.flow.stage import load_engine
+from wfexs_like.flow.recognising import load_engine
 
 
 def run(

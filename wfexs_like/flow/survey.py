@@ -8,7 +8,8 @@ from staging import surveying
 from staging.surveying import Surveyed
 from staging.wanted import StagedItem
 from wfexs_like.flow.image_staging import survey_images
-from wfexs_like.flow.stage import StageWork, engine_items, prepare
+from wfexs_like.flow.stage import engine_items, prepare
+from wfexs_like.flow.work import StageWork
 from wfexs_like.results import ItemReport, report_item
 
 
