@@ -12,7 +12,7 @@ import shutil
 import threading
 import unicodedata
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final, Protocol
@@ -168,6 +168,91 @@ class _Places:
         self.taken[key] = (path, kind)
 
 
+class _Checks:
+    """What every entry is held against before anything of it is believed."""
+
+    def __init__(self, *, links: bool, limits: Limits, packed: int) -> None:
+        self._links = links
+        self._limits = limits
+        self._packed = packed
+        self.places = _Places()
+
+    def count(self, count: int, entry: Entry) -> None:
+        if count > self._limits.entries:
+            raise PolicyError(
+                f"the archive has more than {self._limits.entries} entries", where=entry.name, limit=count
+            )
+
+    def path_of(self, entry: Entry, written: int) -> str:
+        """The entry's path, once all that it states has been found harmless; ``written`` bytes came before it."""
+        try:
+            path = str(safe_relative(entry.name))
+        except PolicyError as error:
+            raise PolicyError(f"the archive's entry {error.message}", hint=error.hint, where=entry.name) from error
+        if entry.kind not in "fdl":
+            raise PolicyError(f"the archive's entry {path!r} is {entry.kind}", where=path)
+        if entry.kind == "l" and not self._links:
+            raise PolicyError(f"the archive's entry {path!r} is a symbolic link", where=path)
+        self.places.take(path, entry.kind)
+        if entry.kind == "f":
+            self.room(path, written + entry.size)
+        return path
+
+    def room(self, path: str, total: int) -> None:
+        """Refuse more bytes than there should be; ``total`` is what is unpacked with this entry."""
+        limits = self._limits
+        if total > limits.size or (total > limits.ratio_from and total > limits.ratio * max(1, self._packed)):
+            raise PolicyError(
+                f"the archive unpacks to far more than it should hold: {total} bytes with {path!r}", where=path
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inside:
+    """An entry of an archive that is read where it is. ``target`` is a link's; ``open`` gives the bytes of a file."""
+
+    entry: Entry
+    open: Callable[[], IO[bytes]]
+    target: str | None = None
+
+
+@contextmanager
+def look_into_zip(archive: Path, *, limits: Limits | None = None) -> Iterator[dict[str, Inside]]:
+    """A zip's entries by path, each found as harmless as ``unpack`` wants it, without unpacking one.
+
+    A body that is damaged raises one of ``ZipReader.errors`` when it is read.
+
+    Raises:
+        ArchiveError: it is no zip, or damaged.
+        PolicyError: an entry could do harm; ``where`` is its name.
+    """
+    from staging.zip_archives import ZipReader
+
+    limits = limits or Limits()
+    try:
+        packed = archive.stat().st_size
+        reader = ZipReader(archive, limits.entries)
+    except OSError as error:
+        raise from_os_error(error, f"read {archive.name}") from error
+    with closing(reader):
+        checks = _Checks(links=True, limits=limits, packed=packed)
+        found: dict[str, Inside] = {}
+        written = 0
+        try:
+            for count, (entry, body) in enumerate(reader.entries(), 1):
+                checks.count(count, entry)
+                path = checks.path_of(entry, written)
+                target = None
+                if entry.kind == "l":
+                    with body() as stream:
+                        target = _link_target(stream, path)
+                written += entry.size if entry.kind == "f" else 0
+                found[path] = Inside(entry=entry, open=body, target=target)
+        except reader.errors as error:
+            raise ArchiveError(f"{archive.name} is damaged: {error}", where=archive.name) from error
+        yield found
+
+
 class _Unpacking:
     """One archive on its way into a folder that nobody else writes to."""
 
@@ -183,21 +268,15 @@ class _Unpacking:
     ) -> None:
         self._reader = reader
         self._into = into
-        self._links = links
-        self._limits = limits
-        self._packed = packed
+        self._checks = _Checks(links=links, limits=limits, packed=packed)
         self._cancelled = cancelled
         self._written = 0
-        self._places = _Places()
 
     def run(self) -> Tree:
         found: list[TreeEntry] = []
         links: list[tuple[str, str]] = []
         for count, (entry, body) in enumerate(self._reader.entries(), 1):
-            if count > self._limits.entries:
-                raise PolicyError(
-                    f"the archive has more than {self._limits.entries} entries", where=entry.name, limit=count
-                )
+            self._checks.count(count, entry)
             path = self._checked(entry)
             target = self._into / path
             if entry.kind == "d":
@@ -213,31 +292,13 @@ class _Unpacking:
         for path, text in links:
             (self._into / path).symlink_to(text)
             found.append(TreeEntry(kind="l", path=path, digest=text))
-        return Tree.of([*found, *(TreeEntry(kind="d", path=path) for path in self._places.empty_folders())])
+        return Tree.of([*found, *(TreeEntry(kind="d", path=path) for path in self._checks.places.empty_folders())])
 
     def _checked(self, entry: Entry) -> str:
-        """The entry's path, once all that it states has been found harmless."""
-        try:
-            path = str(safe_relative(entry.name))
-        except PolicyError as error:
-            raise PolicyError(f"the archive's entry {error.message}", hint=error.hint, where=entry.name) from error
-        if entry.kind not in "fdl":
-            raise PolicyError(f"the archive's entry {path!r} is {entry.kind}", where=path)
-        if entry.kind == "l" and not self._links:
-            raise PolicyError(f"the archive's entry {path!r} is a symbolic link", where=path)
-        self._places.take(path, entry.kind)
-        if entry.kind == "f":
-            self._check_room(path, self._written + entry.size)
-            if entry.size > shutil.disk_usage(self._into).free:
-                raise DiskError(f"cannot unpack {path!r}: no space left for its {entry.size} bytes", where=path)
+        path = self._checks.path_of(entry, self._written)
+        if entry.kind == "f" and entry.size > shutil.disk_usage(self._into).free:
+            raise DiskError(f"cannot unpack {path!r}: no space left for its {entry.size} bytes", where=path)
         return path
-
-    def _check_room(self, path: str, total: int) -> None:
-        limits = self._limits
-        if total > limits.size or (total > limits.ratio_from and total > limits.ratio * max(1, self._packed)):
-            raise PolicyError(
-                f"the archive unpacks to far more than it should hold: {total} bytes with {path!r}", where=path
-            )
 
     def _write(self, entry: Entry, path: str, stream: IO[bytes]) -> TreeEntry:
         with Sink(self._into / path, mode=0o755 if entry.executable else 0o644) as sink:
@@ -247,7 +308,7 @@ class _Unpacking:
                 sink.write(chunk)
                 if sink.size > entry.size:
                     raise PolicyError(f"the archive's entry {path!r} holds more than it says", where=path)
-                self._check_room(path, self._written + sink.size)
+                self._checks.room(path, self._written + sink.size)
         if sink.size != entry.size:
             raise ArchiveError(f"the archive's entry {path!r} holds {sink.size} of {entry.size} bytes", where=path)
         if entry.executable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
 import struct
 import zipfile
@@ -23,7 +24,16 @@ _BYTES_AN_ENTRY: Final = 150
 _ENCRYPTED: Final = 0x1
 _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
-_ERRORS: Final = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error)
+# UnicodeDecodeError: a name that says it is UTF-8 and is not.
+_ERRORS: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    struct.error,
+    UnicodeDecodeError,
+)
 
 
 class ZipReader:
