@@ -182,6 +182,7 @@ class StageDefinition:
     ``requirements`` are CWL ones that the parameters carried (``cwl:requirements``). ``job_file`` and ``job_text`` are
     the name and the text of the document that ``params-from`` names. ``container`` is the runtime (``apptainer`` for
     singularity), ``None`` where nothing is said; ``writable_containers``: their root file systems can be written to.
+    ``vault`` is the kind of encryption of the working directory, ``plain`` for none, ``None`` where nothing is said.
     """
 
     workflow: Source
@@ -193,7 +194,7 @@ class StageDefinition:
     container: str | None = None
     images: tuple[ImageWish, ...] = ()
     writable_containers: bool = False
-    secure: bool | None = None
+    vault: str | None = None
     params: tuple[Param, ...] = ()
     requirements: tuple[Mapping[str, object], ...] = ()
     environment: tuple[Param, ...] = ()

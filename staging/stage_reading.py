@@ -39,6 +39,7 @@ from staging.nodes import Document, ListNode, MapNode, ScalarNode, shown
 from staging.parameters import Parameters, read_environment, read_job, read_parameters
 from staging.paths import safe_relative
 from staging.values import CLASS
+from staging.vault_wish import read_vault
 from staging.workflow_wish import read_workflow
 
 ORCID_PATTERN = r"^\s*(?:https?://orcid\.org/)?([0-9]{4}-[0-9]{4}-[0-9]{4}-[0-9]{3}[0-9X])\s*$"
@@ -54,7 +55,8 @@ _STAGE = {
     "version": KEY,
     "prefer_upstream_source": unbuilt(as_flag, "leave it out: what the workflow's address says is what is taken"),
     "nickname": KEY,
-    "paranoid_mode": unbuilt(as_flag, LEAVE_OUT),
+    "paranoid_mode": KEY,
+    "vault": KEY,
     "engine": KEY,
     "containers": KEY,
     "limits": KEY,
@@ -72,7 +74,7 @@ _STAGE = {
     "authors": KEY,
 }
 _CONFIG = {
-    "secure": unbuilt(as_flag, "write false to stage into a plain working directory, which is not encrypted"),
+    "secure": KEY,
     "containerType": KEY,
     "writable_containers": KEY,
     "nextflow": KEY,
@@ -118,7 +120,7 @@ def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinitio
         container=None if config is None else config.read("containerType", read_container),
         images=fields.read("containers", read_images) or (),
         writable_containers=False if config is None else config.flag("writable_containers", default=False),
-        secure=False if config is not None and "secure" in config else None,
+        vault=read_vault(fields, config),
         params=params,
         requirements=job.requirements + own.requirements,
         environment=fields.read("environment", read_environment) or (),

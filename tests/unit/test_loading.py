@@ -139,8 +139,6 @@ def test_every_fault_comes_at_once_in_the_order_of_the_text(folder: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "name"),
     [
-        ("workflow_config: {secure: true}", "secure"),
-        ("paranoid_mode: true", "paranoid_mode"),
         ("workflow_config: {nextflow: {dockerImage: nextflow/nextflow}}", "dockerImage"),
         ("workflow_config: {nextflow: {version: git+https://example.org/n@main}}", "an engine version from"),
         ("workflow_config: {cwl: {version: git+https://example.org/cwltool@main}}", "an engine version from"),
@@ -416,3 +414,26 @@ def test_a_repositorys_page_is_no_workflow_and_it_is_said_what_to_write(folder: 
     one = fault(folder, "workflow_id: https://github.com/lab/repo\n")
     assert "page" in one.message
     assert "git+https://github.com/lab/repo@ref" in str(one.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "vault"),
+    [
+        ("", None),
+        ("paranoid_mode: false", None),
+        ("workflow_config: {secure: true}", "gocryptfs"),
+        ("workflow_config: {secure: false}", "plain"),
+        ("paranoid_mode: true", "gocryptfs"),
+        ("vault: gocryptfs\nworkflow_config: {secure: true}", "gocryptfs"),
+        ("vault: plain\nparanoid_mode: false", "plain"),
+    ],
+)
+def test_encryption_is_asked_for_by_any_of_its_keys(folder: Path, text: str, vault: str | None) -> None:
+    assert load(folder, WORKFLOW + text + "\n").vault == vault
+
+
+@pytest.mark.parametrize(
+    "text", ["vault: plain\nparanoid_mode: true", "vault: gocryptfs\nworkflow_config: {secure: false}"]
+)
+def test_keys_that_contradict_each_other_on_encryption_are_refused(folder: Path, text: str) -> None:
+    assert "another for one in clear" in fault(folder, WORKFLOW + text + "\n").message

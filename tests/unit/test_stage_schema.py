@@ -53,6 +53,7 @@ FULL: dict[str, Any] = {
     "prefer_upstream_source": True,
     "nickname": "nick",
     "paranoid_mode": False,
+    "vault": "plain",
     "engine": {"name": "cwltool", "version": "3.1"},
     "containers": ["busybox", {"image": "tools:1", "source": "b", "sha256": SHA, "platform": "linux/arm64"}],
     "limits": {"cores": 2, "memory": "4 GiB", "time": "1h 30m"},
