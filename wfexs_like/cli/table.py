@@ -51,6 +51,12 @@ VERBS: Final[tuple[Verb, ...]] = (
         "Stage, run and (with --crate) export in one go.",
         "wfexs-like execute demo.wfex.stage --crate results.crate.zip",
     ),
+    Verb(
+        "import",
+        _WORK,
+        "Make a working directory of a crate, to run it again.",
+        "wfexs-like import results.crate.zip --nickname again",
+    ),
     Verb("list", _LOOK, "List the working directories.", "wfexs-like list"),
     Verb("show", _LOOK, "Show a working directory: its items and its runs.", "wfexs-like show last"),
     Verb("logs", _LOOK, "Print what a run wrote.", "wfexs-like logs last 2"),
@@ -73,7 +79,6 @@ NAMES: Final = tuple(verb.name for verb in VERBS)
 
 PLANNED: Final[tuple[str, ...]] = (
     "compare",
-    "import",
     "mount",
     "open",
     "publish",

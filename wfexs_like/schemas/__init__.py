@@ -281,6 +281,21 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
         _ref("staged"),
         _object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT, "lock": _object({"path": _TEXT, "digest": _TEXT})}),
     ),
+    "import": (
+        _ref("staged"),
+        _object(
+            {
+                "id": _TEXT,
+                "nickname": _TEXT,
+                "path": _TEXT,
+                "lock": _object({"path": _TEXT, "digest": _TEXT}),
+                "crate": _TEXT,
+                "level": _one_of("metadata", "full"),
+                "run": _or_null(_COUNT),
+                "overrides": {"type": "object"},
+            }
+        ),
+    ),
     "run": (_ref("run"),),
     "execute": (_object({"stage": _ref("staged"), "run": _or_null(_ref("run")), "crate": _or_null(_ref("exported"))}),),
     "crate": (_ref("exported"),),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -134,7 +135,8 @@ def write_example(example: str, formatter: click.HelpFormatter) -> None:
 
 def load(name: str) -> click.Command:
     """The command of a verb, from its module."""
-    command = import_module(f"{__name__}.{name}").command
+    # No module can be called like a word of the language.
+    command = import_module(f"{__name__}.{name}{'_' * iskeyword(name)}").command
     assert isinstance(command, click.Command)
     return command
 

@@ -1,0 +1,81 @@
+"""``import``: a working directory of a crate; its id is all that is printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from wfexs_like.cli.commands import VerbCommand
+from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.forms import stage_form
+from wfexs_like.cli.render import counted, size
+
+if TYPE_CHECKING:
+    from wfexs_like.importing.report import ImportReport
+
+
+@click.command("import", cls=VerbCommand)
+@click.argument("crate", type=click.Path(path_type=Path), metavar="CRATE")
+@click.option("--run", type=click.IntRange(min=1), metavar="N", help="With the parameters of this run of the crate.")
+@click.option("--nickname", metavar="NAME", help="A name for the working directory, for you to use.")
+@click.option(
+    "--level",
+    type=click.Choice(("metadata", "full")),
+    default="full",
+    show_default=True,
+    help="full: what the crate holds is taken from it, the rest is fetched. metadata: whatever has an address is "
+    "fetched from there.",
+)
+@click.option("--strict", is_flag=True, help="Verify every file of the crate; refuse what nobody states a sha256 of.")
+@click.option(
+    "--locked", type=click.Path(path_type=Path), metavar="LOCK", help="The crate's lock, where it had to stay out."
+)
+@click.pass_obj
+def command(
+    app: App,
+    crate: Path,
+    *,
+    run: int | None,
+    nickname: str | None,
+    level: Literal["metadata", "full"],
+    strict: bool,
+    locked: Path | None,
+) -> None:
+    """CRATE is a folder or a zip that wfexs-like exported. Whichever way its bytes are had, they are the lock's."""
+    report = app.session.import_crate(crate, run=run, nickname=nickname, level=level, strict=strict, locked=locked)
+    app.close()
+    for line in _words(report):
+        app.say(line)
+    app.emit("import", _form(report), lambda: report.staged.id or shown_path(crate))
+
+
+def _form(report: ImportReport) -> dict[str, object]:
+    """The object of ``stage``, and which crate it was."""
+    return {
+        **stage_form(report.staged),
+        "crate": shown_path(report.crate),
+        "level": report.level,
+        "run": report.run,
+        "overrides": dict(report.overrides),
+    }
+
+
+def _words(report: ImportReport) -> list[str]:
+    """What is said after an import, a sentence a line."""
+    staged = report.staged
+    inside = sum(item.source == "crate" for item in staged.items)
+    fetched = sum(item.source == "fetched" for item in staged.items)
+    total = sum(item.size or 0 for item in staged.items)
+    came = f"{inside} of them from the crate, {fetched} fetched"
+    words = [f"imported {counted(len(staged.items), 'item')} ({size(total)}), {came}"]
+    if report.overrides:
+        words.append(
+            f"run {report.run} was made with other values for {', '.join(sorted(report.overrides))}: this working "
+            "directory has them, so that its lock is another than the crate's"
+        )
+    if staged.path is not None and staged.lock_path is not None:
+        words.append(f"{staged.nickname} is in {shown_path(staged.path)}")
+        words.append(f"lock: {shown_path(staged.lock_path)} {staged.lock_digest or ''}".rstrip())
+    return words

@@ -1,0 +1,166 @@
+"""Opening a crate: a folder as it lies there, or an archive unpacked so that nothing in it can do harm."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import unquote
+
+from staging.archives import Limits, unpack
+from staging.crate_source import LARGEST_METADATA, METADATA
+from staging.errors import CrateError, NotFoundError, PolicyError, UsageError, from_os_error
+from staging.paths import safe_relative
+from staging.placing import open_regular
+from staging.plan import no_key_twice
+
+Entity = Mapping[str, object]
+
+# A crate with a hundred thousand outputs has some more entries than those.
+_LIMITS: Final = Limits(entries=1_000_000)
+_SEALED: Final = ".c4gh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCrate:
+    """A crate that can be read.
+
+    ``place`` is what the user named, ``root`` the folder that its files lie in, ``entities`` its metadata by ``@id``,
+    ``metadata`` the very bytes of it.
+    """
+
+    place: Path
+    root: Path
+    entities: Mapping[str, Entity]
+    metadata: bytes
+
+    @property
+    def dataset(self) -> Entity:
+        """The root data entity; an empty one when the crate has none."""
+        about = reference(self.entities.get(METADATA, {}).get("about")) or "./"
+        return self.entities.get(about, {})
+
+    def path(self, relative: PurePosixPath | str) -> Path | None:
+        """Where a file or folder of the crate lies; ``None`` when it isn't in there.
+
+        Raises:
+            PolicyError: the path leads out of the crate or through a link, or to what is neither file nor folder.
+        """
+        path = self.root
+        mode = stat.S_IFDIR
+        for part in safe_relative(str(relative)).parts:
+            path = path / part
+            try:
+                mode = path.lstat().st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            except OSError as error:
+                raise from_os_error(error, f"read {relative} in the crate") from error
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                what = "a link" if stat.S_ISLNK(mode) else "neither a file nor a folder"
+                raise PolicyError(
+                    f"{str(relative)!r} in the crate is {what}",
+                    where=str(relative),
+                    hint="a crate that is to be imported holds its files themselves",
+                )
+        return path
+
+    def read(self, relative: str, most: int) -> bytes | None:
+        """The bytes of a small file of the crate; ``None`` when it isn't in there.
+
+        Raises:
+            PolicyError: it is larger than ``most`` bytes, or see ``path``.
+        """
+        path = self.path(relative)
+        if path is None:
+            return None
+        try:
+            with open_regular(path) as descriptor:
+                if os.fstat(descriptor).st_size > most:
+                    raise PolicyError(f"{relative} in the crate is larger than {most >> 20} MiB", where=relative)
+                with open(descriptor, "rb", closefd=False) as stream:
+                    return stream.read(most)
+        except OSError as error:
+            raise from_os_error(error, f"read {relative} in the crate") from error
+
+
+def open_crate(place: Path, into: Path) -> OpenCrate:
+    """Open the crate at ``place``; an archive is unpacked into the new folder ``into``.
+
+    Raises:
+        NotFoundError: there is nothing at ``place``.
+        UsageError: it is sealed, and has to be opened first.
+        CrateError: it is no crate, or its metadata can't be read.
+        ArchiveError: it is an archive that is damaged, or none.
+        PolicyError: an entry of the archive, or the metadata, could do harm; ``where`` names it.
+    """
+    if not place.exists():
+        raise NotFoundError(f"there is no crate {place}", where=str(place))
+    if place.name.endswith(_SEALED) or (place / f"sealed-manifest.txt{_SEALED}").exists():
+        raise UsageError(
+            f"the crate {place} is sealed", where=str(place), hint="open it first, and import what comes out"
+        )
+    root = place
+    if not place.is_dir():
+        unpack(place, into, links=True, limits=_LIMITS)
+        root = _without_wrapper(into)
+    text = OpenCrate(place=place, root=root, entities={}, metadata=b"").read(METADATA, LARGEST_METADATA)
+    if text is None:
+        raise CrateError(f"{place} holds no RO-Crate: there is no {METADATA} in it", where=METADATA)
+    return OpenCrate(place=place, root=root, entities=_entities(text), metadata=text)
+
+
+def reference(value: object) -> str | None:
+    """The ``@id`` that a value of the metadata refers to, when it is one."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    found = value.get("@id") if isinstance(value, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
+def references(value: object) -> tuple[str, ...]:
+    """Every ``@id`` that a value of the metadata refers to."""
+    many = value if isinstance(value, list) else [value]
+    return tuple(found for one in many if (found := reference(one)) is not None)
+
+
+def types(entity: Entity) -> frozenset[str]:
+    """The entity's types."""
+    stated = entity.get("@type")
+    return frozenset(str(one) for one in (stated if isinstance(stated, list) else [stated]))
+
+
+def path_of(identifier: str) -> str | None:
+    """The path in the crate that a data entity's ``@id`` means; ``None`` when it means something else."""
+    if identifier.startswith("#") or ":" in identifier.partition("/")[0]:
+        return None
+    path = unquote(identifier.removeprefix("./")).rstrip("/")
+    return path or None
+
+
+def _without_wrapper(folder: Path) -> Path:
+    """The folder that the crate is in: archives often have a single one around everything."""
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() and not inside[0].is_symlink() else folder
+
+
+def _entities(text: bytes) -> Mapping[str, Entity]:
+    try:
+        graph = json.loads(text, object_pairs_hook=no_key_twice)["@graph"]
+        named = [(one["@id"], one) for one in graph]
+        if not all(isinstance(name, str) for name, _ in named):
+            raise ValueError("an @id is no text")
+        entities = dict(named)
+    except RecursionError as error:
+        raise PolicyError("the crate's metadata is nested too deeply", where=METADATA) from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CrateError(f"the crate's metadata can't be understood: {error!r}"[:300], where=METADATA) from error
+    if len(entities) != len(named):
+        seen: set[str] = set()
+        twice = next(name for name, _ in named if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise CrateError(f"the crate's metadata has {twice!r} more than once", where=twice)
+    return entities
