@@ -77,11 +77,12 @@ class Watch:
             os.write(self._wake, b"+")
 
     def take(self, line: socket.socket) -> str | None:
-        """Take a device for containers that was sent already; else why there is none."""
+        """Take a device for containers that was sent already, and tell so; else why there is none (not told here)."""
         words = self._receive(line) or "the device could not be made"
-        reason = words if isinstance(words, str) else None
-        self.containers_told(reason)
-        return reason
+        if isinstance(words, str):
+            return words
+        self.containers_told(None)
+        return None
 
     def containers_told(self, reason: str | None) -> None:
         """Tell that what containers try is seen, or why it is not."""
