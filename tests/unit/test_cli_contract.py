@@ -479,6 +479,40 @@ def test_what_a_run_tried_to_reach_is_told(call: Call, session: KnownAnswers) ->
     assert "no network, not watched" in call("show", "last").stdout
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"watched": False, "unwatched_because": "there is no /dev/net/tun"},
+            "run 1 had no network, but what it tried to reach could not be watched: there is no /dev/net/tun",
+        ),
+        (
+            {"watched": True, "containers_watched": False, "unwatched_because": "docker is elsewhere"},
+            "run 1 had no network, but what its containers tried to reach could not be watched: docker is elsewhere",
+        ),
+        ({"network": "none", "argv": ("cwltool",)}, "run 1 was not kept from the network, since this host"),
+        ({"network": "none"}, None),
+        ({"watched": True, "containers_watched": True}, None),
+    ],
+)
+def test_a_run_says_when_it_was_not_isolated_or_not_watched_and_why(
+    call: Call, session: KnownAnswers, changes: dict[str, Any], told: str | None
+) -> None:
+    session.execution = replace(EXECUTION, **changes)
+
+    answer = call("run", "last")
+
+    warnings = [line for line in answer.stderr.splitlines() if "warning" in line]
+    assert len(warnings) == (told is not None)
+    assert told is None or warnings[0].startswith(f"wfexs-like: warning: {told}")
+    assert "warning" not in call("run", "last", "--quiet").stderr
+    document = call("run", "last", "--json").object
+    assert document["offline"].get("unwatched_because") == changes.get("unwatched_because")
+    assert document["offline"]["isolated"] is (changes.get("network") is None)
+    if changes.get("unwatched_because"):
+        assert changes["unwatched_because"] in call("show", "last").stdout
+
+
 @pytest.mark.parametrize(("typed", "heard"), [("3", 3), ("last", "last")])
 def test_the_run_to_continue_reaches_the_session_and_is_told(
     call: Call, session: KnownAnswers, typed: str, heard: object

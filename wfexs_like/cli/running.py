@@ -119,6 +119,19 @@ def proof_exit_code(proof: Proof | None) -> int:
     return NOT_OFFLINE if proof.outcome == "completed" else FAILED
 
 
+def tell_network(app: App, execution: Execution) -> None:
+    """Warn of a run that could reach the network, or of which nobody saw what it tried; ``--quiet`` silences it."""
+    from wfexs_like.cli.views import unwatched_words
+
+    words = [f"run {execution.run} had no network, but {one}" for one in unwatched_words(execution)]
+    # One whose engine never started could reach nothing.
+    if execution.network != "namespace" and execution.argv:
+        what = f"run {execution.run} was not kept from the network, since this host gives it no network namespace"
+        words = [f'{what} ("wfexs-like doctor" says why)']
+    for one in words:
+        app.say(plain(f"wfexs-like: warning: {one}"))
+
+
 def tell_failure(app: App, workdir: str, execution: Execution) -> None:
     """Say why a run failed: a sentence, then the last lines of the step that did."""
     status = str(execution.status)

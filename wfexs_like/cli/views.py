@@ -174,6 +174,18 @@ def proof_words(proof: Proof) -> list[str]:
     return [*words, f"proof: {shown_path(proof.path)}", UNSEEN]
 
 
+def unwatched_words(run: Execution) -> list[str]:
+    """What could not be watched of a run that had no network, with the reason where it is known."""
+    why = f": {one_line(run.unwatched_because)}" if run.unwatched_because else ""
+    if run.network != "namespace":
+        return []
+    if not run.watched and why:
+        return [f"what it tried to reach could not be watched{why}"]
+    if run.containers_watched is False:
+        return [f"what its containers tried to reach could not be watched{why}"]
+    return []
+
+
 def outputs_lines(outputs: Mapping[str, Json], content: Path) -> list[str]:
     """Each output's name and value."""
     return [one_line(f"  {name}: {value_line(placed(value, content))}") for name, value in outputs.items()]
@@ -288,6 +300,5 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
     if len(run.steps) > SHOWN_STEPS:
         lines.append(f"  and {len(run.steps) - SHOWN_STEPS} more steps")
     lines += attempts_lines(run.attempts, run.attempts_unlisted)
-    if run.containers_watched is False:
-        lines.append("  what its containers tried to reach could not be watched")
+    lines += [f"  {one}" for one in unwatched_words(run)]
     return [*lines, *outputs_lines(run.outputs, content), ""]

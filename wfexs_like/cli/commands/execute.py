@@ -21,7 +21,7 @@ from wfexs_like.cli.options import (
     split_params,
     stage_file_argument,
 )
-from wfexs_like.cli.running import exit_code, perform, proof_exit_code, tell_failure
+from wfexs_like.cli.running import exit_code, perform, proof_exit_code, tell_failure, tell_network
 from wfexs_like.cli.running import prove as prove_offline
 from wfexs_like.cli.views import crate_view, run_view, stage_words
 
@@ -69,6 +69,7 @@ def command(
         app.emit("execute", {"stage": stage_form(staged, proof), "run": None, "crate": None}, lambda: staged.id or "")
         return proof_exit_code(proof)
     execution = perform(app, staged.id, overrides, require_offline=require_offline)
+    tell_network(app, execution)
     tell_failure(app, staged.id, execution)
     result: Form = {
         "stage": stage_form(staged, proof),

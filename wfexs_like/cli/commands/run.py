@@ -10,7 +10,7 @@ from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App
 from wfexs_like.cli.forms import run_form
 from wfexs_like.cli.options import offline_option, param_option, resume_option, split_params, workdir_argument
-from wfexs_like.cli.running import exit_code, perform, tell_failure
+from wfexs_like.cli.running import exit_code, perform, tell_failure, tell_network
 from wfexs_like.cli.views import run_view
 
 
@@ -33,6 +33,7 @@ def command(
     overrides = split_params(params)
     found = app.session.locate(workdir)
     execution = perform(app, found.id, overrides, resume, require_offline=require_offline)
+    tell_network(app, execution)
     tell_failure(app, found.id, execution)
     app.emit(
         "run",
