@@ -7,7 +7,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from staging.errors import DefinitionError, Fault
@@ -115,10 +115,14 @@ class Settings:
         """The environment that fetchers get: the user's own, and what the settings say of credentials and registries.
 
         A variable of the user's wins over the config file.
+
+        Raises:
+            DefinitionError: the config file's table of registries makes no sense.
         """
         stated = {"WFEXS_LIKE_CREDENTIALS": str(self.credentials)}
         if self.registries and not self.environment.get("WFEXS_LIKE_REGISTRIES"):
             stated["WFEXS_LIKE_REGISTRIES"] = json.dumps(self.registries)
+            _check_registries(stated, self.config)
         return {**self.environment, **stated}
 
 
@@ -133,6 +137,20 @@ def _registries(value: object, config: Path, home: Path) -> dict[str, object]:
             known["ca"] = str(config.parent / _expanded(known["ca"], home))
         table[host] = known
     return table
+
+
+def _check_registries(stated: Mapping[str, str], config: Path) -> None:
+    """See that the table of registries makes sense.
+
+    Raises:
+        DefinitionError: it doesn't; each fault names the config file.
+    """
+    from staging.images.registries import Registries
+
+    try:
+        Registries(stated)
+    except DefinitionError as error:
+        raise DefinitionError(tuple(replace(one, file=str(config)) for one in error.faults)) from error
 
 
 def _expanded(text: str, home: Path) -> Path:

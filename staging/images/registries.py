@@ -151,4 +151,4 @@ def _stated(host: str, record: object) -> _Stated:
 
 def _fault(where: str, message: str) -> DefinitionError:
     place = f"registries.{where}" if where else "registries"
-    return DefinitionError((Fault(file="config", where=place, message=message),), message=f"{place}: {message}")
+    return DefinitionError((Fault(file=VARIABLE, where=place, message=message),), message=f"{place}: {message}")

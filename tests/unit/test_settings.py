@@ -155,6 +155,7 @@ def test_the_container_runtime_is_said_by_flag_variable_or_file(tmp_path: Path) 
 
 def test_fetchers_hear_of_registries_and_credentials(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
+    (tmp_path / "ca.pem").touch()
     config.write_text(
         '[registries."localhost:5000"]\ninsecure = true\n'
         '[registries."docker.io"]\nmirrors = ["a.example/b"]\nca = "ca.pem"\n'
@@ -170,6 +171,19 @@ def test_fetchers_hear_of_registries_and_credentials(tmp_path: Path) -> None:
 
     own = {"WFEXS_LIKE_CONFIG": str(config), "HOME": str(tmp_path), "WFEXS_LIKE_REGISTRIES": "{}"}
     assert Settings.load(own).for_fetchers["WFEXS_LIKE_REGISTRIES"] == "{}", "the environment wins"
+
+
+def test_a_fault_of_a_registry_names_the_config_file(tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text('[registries."a.example"]\nca = "gone.pem"\n[registries.b]\ninsecure = true\n')
+
+    with pytest.raises(DefinitionError) as caught:
+        Settings.load({"HOME": str(tmp_path)}, config=str(config)).for_fetchers  # noqa: B018 - a property that looks
+
+    (fault,) = caught.value.faults
+    assert (fault.file, fault.where) == (str(config), "registries.a.example.ca")
+    assert str(tmp_path / "gone.pem") in fault.message
+    assert str(config) in caught.value.message
 
 
 @pytest.mark.parametrize(
