@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from engines.journal import JOURNAL
+from staging.errors import ContainerError
 from staging.progress import Silent
+from tests.support.heard import Heard
 from wfexs_like.flow.sweeping import sweep_dead
 
 STARTED = {"event": "container-started", "container": "c"}
@@ -40,3 +42,24 @@ def test_a_run_that_may_have_left_a_container_is_swept(
     (tmp_path / JOURNAL).write_text("".join(f"{one}\n" for one in lines))
 
     assert sweep_dead([tmp_path], {}, Silent()) == (("of u",) if swept else ())
+
+
+def test_what_can_not_be_looked_for_is_said_of_the_run_however_it_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*_: object) -> None:
+        raise ContainerError("docker does not answer")
+
+    monkeypatch.setattr("wfexs_like.flow.sweeping.choose", gone)
+    first = {"event": "run-started", "uuid": "u", "runtime": {"name": "docker"}}
+    lines = [
+        json.dumps({"time": "2026-01-01T00:00:00Z", **one}) for one in (first, STARTED, {**ENDED, "status": "failed"})
+    ]
+    folder = tmp_path / "3"
+    folder.mkdir()
+    (folder / JOURNAL).write_text("".join(f"{one}\n" for one in lines))
+    heard = Heard()
+
+    assert sweep_dead([folder], {}, heard) == ()
+
+    assert heard.said == ["containers of run 3 may be left in docker: docker does not answer"]

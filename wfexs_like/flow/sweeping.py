@@ -1,4 +1,4 @@
-"""Sweeping: containers that a run left behind when whoever ran it was killed. A daemon keeps them going."""
+"""Sweeping: containers that a run left behind, killed or failed as it was. A daemon keeps them going."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def sweep_dead(folders: Iterable[Path], environment: Mapping[str, str], progress
             found, _ = choose(runtime, environment)
             swept += found.sweep(LABEL, uuid)
         except WfexsError as error:
-            progress.say(f"containers of the killed run {folder.name} may be left in {runtime}: {error.message}")
+            progress.say(f"containers of run {folder.name} may be left in {runtime}: {error.message}")
     return tuple(swept)
 
 
