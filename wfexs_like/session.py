@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from staging.stager import Stager
     from staging.upkeep import Collected, Problem, StoreEntry
     from wfexs_like.flow.run import Host
+    from wfexs_like.seal.ssh_keys import Signer
     from wfexs_like.flow.work import StageWork
     from wfexs_like.importing.report import ImportReport
 
@@ -223,8 +224,12 @@ class Session:
         licence: str | None = None,
         validate: bool = True,
         rehash: bool = False,
+        signer: Signer | None = None,
     ) -> CrateReport:
-        """Export an RO-Crate of what was staged, or of what ran (all runs, or the one numbered ``run``)."""
+        """Export an RO-Crate of what was staged, or of what ran (all runs, or the one numbered ``run``).
+
+        It is signed where there is a ``signer``; ``wfexs_like.unlocking.unlock_signer`` gives this installation's.
+        """
         from wfexs_like.crate.export import export_crate
         from wfexs_like.flow.describe import subject_of
 
@@ -241,6 +246,7 @@ class Session:
                 validate=validate,
                 cache=self.settings.cache,
                 rehash=rehash,
+                signer=signer,
             )
 
     def import_crate(

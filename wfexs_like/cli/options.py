@@ -208,6 +208,42 @@ def split_include(values: Sequence[str]) -> frozenset[str]:
     return parts
 
 
+OWN_KEY: Final = ""
+"""The value of ``--sign`` when no key is named: this installation's signs."""
+_KEY_STARTS: Final = (b"-----BEGIN", b"ssh-")
+
+
+def settle_sign(args: Sequence[str]) -> list[str]:
+    """``args`` with the value of each ``--sign`` joined to it: the word after it is one only if it is a key's file."""
+    settled: list[str] = []
+    words = iter(range(len(args)))
+    for place in words:
+        word = args[place]
+        if word == "--":
+            return settled + list(args[place:])
+        if word == "--sign":
+            following = args[place + 1] if place + 1 < len(args) else ""
+            if following and _looks_like_a_key(Path(following)):
+                next(words)
+            else:
+                following = OWN_KEY
+            word = f"--sign={following}"
+        settled.append(word)
+    return settled
+
+
+def _looks_like_a_key(path: Path) -> bool:
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as stream:
+            return stream.read(10).startswith(_KEY_STARTS)
+    except PermissionError:
+        return True
+    except (OSError, ValueError):
+        return False
+
+
 def crate_options(function: F) -> F:
     """The options of everything that exports a crate."""
     decorators = (
@@ -220,6 +256,11 @@ def crate_options(function: F) -> F:
         ),
         click.option("--licence", "--license", metavar="SPDX", help="The licence of the crate."),
         click.option("--no-validate", is_flag=True, help="Skip the profile validator."),
+        click.option(
+            "--sign",
+            metavar="[KEY]",
+            help="Sign it, with this installation's signing key or the SSH ed25519 private key in the file KEY.",
+        ),
         click.option("--rehash", is_flag=True, help="Read every byte again, whatever the file system says."),
     )
     for decorator in reversed(decorators):

@@ -20,7 +20,7 @@ import uuid
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from engines.execution import Status
 from staging.errors import CrateError, NotFoundError, UsageError, from_os_error
@@ -39,6 +39,10 @@ from wfexs_like.crate.story import Slot, Story, Thing
 from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.validation import Judge, validate_crate, validator_profile
 from wfexs_like.crate.vocabulary import LANGUAGES, PROCESS_RUN, RO_CRATE, WORKFLOW_RO_CRATE, WORKFLOW_RUN
+from wfexs_like.seal.naming import LOCK_DIGEST, MANIFEST, SIGNATURE
+
+if TYPE_CHECKING:
+    from wfexs_like.seal.ssh_keys import Signer
 
 CrateKind = Literal["prospective", "retrospective"]
 INCLUDES = ("inputs", "outputs", "workflow", "containers", "all")
@@ -60,10 +64,12 @@ def export_crate(
     validate: bool = True,
     cache: Path,
     rehash: bool = False,
+    signer: Signer | None = None,
 ) -> CrateReport:
     """Write the crate of ``subject`` to ``destination``: a folder, or a ZIP file when its name ends in ``.zip``.
 
     ``cache`` is the folder where the validator keeps what it needs. ``rehash`` also reads what stays out of the crate.
+    ``signer`` signs it (``wfexs_like.seal.signing``).
 
     Raises:
         UsageError: the destination exists, or ``include`` asks for what there is not.
@@ -91,7 +97,10 @@ def export_crate(
             judge = stack.enter_context(Judge(profile, cache)) if validate else None
             writer: Writer = ZipWriter(part) if zipped else FolderWriter(part)
             try:
-                _write(subject, writer, kind, wanted, rehash=rehash)
+                if signer is None:
+                    _write(subject, writer, kind, wanted, rehash=rehash)
+                else:
+                    _write_signed(subject, writer, kind, wanted, rehash=rehash, signer=signer)
             finally:
                 writer.close()
             validation = judge.validate(part) if judge is not None else None
@@ -158,7 +167,25 @@ def _settle(part: Path, destination: Path) -> None:
     part.rename(destination)
 
 
-def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: frozenset[str], *, rehash: bool) -> None:
+def _write_signed(
+    subject: CrateSubject, writer: Writer, kind: CrateKind, include: frozenset[str], *, rehash: bool, signer: Signer
+) -> None:
+    from wfexs_like.seal.signing import ListingWriter
+
+    listing = ListingWriter(writer, writer.root if isinstance(writer, FolderWriter) else None)
+    _write(subject, listing, kind, include, rehash=rehash, signed_by=signer.public.fingerprint)
+    listing.sign(signer)
+
+
+def _write(
+    subject: CrateSubject,
+    writer: Writer,
+    kind: CrateKind,
+    include: frozenset[str],
+    *,
+    rehash: bool,
+    signed_by: str | None = None,
+) -> None:
     graph = Graph()
     hosts = [str(one.host[key]) for one in subject.executions for key in ("hostname", "node") if one.host.get(key)]
     discretion = Discretion(subject.content, hosts=hosts)
@@ -185,6 +212,7 @@ def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: froz
         software=f"wfexs-like {subject.software_version}",
         plan_digest=str(subject.plan.digest),
         documents=tuple(documents),
+        signed_by=signed_by,
     )
     if kind == "retrospective":
         _runs(ground, main, story)
@@ -209,6 +237,9 @@ def _write(subject: CrateSubject, writer: Writer, kind: CrateKind, include: froz
         ground.engine.set("description", f"{files} files, and one sha256 over all of them; {where}.")
     story.remarks += _remarks(ground, story)
     graph.add(ROOT).add("mentions", ground.contextual.ourselves(subject.software_version, ran=kind == "retrospective"))
+    _lock_digest(graph, story.plan_digest)
+    if signed_by is not None:
+        _signature(graph, signed_by)
     readme = ground.data.made("README.md", render_readme(story).encode(), name="README", encoding="text/markdown")
     readme.set("about", Ref(ROOT))
     graph.add(PREVIEW, "CreativeWork", name="preview of this crate", about=Ref(ROOT), encodingFormat="text/html")
@@ -272,6 +303,21 @@ def _lock(ground: Prospective) -> Thing | None:
     entity.set("description", "Every thing that was staged, with its exact identifier, size and sha256.")
     entity.set("about", Ref(ROOT))
     return Thing(text=LOCK, href=LOCK, sha256=str(entity.as_json()["sha256"]), size=len(text))
+
+
+def _lock_digest(graph: Graph, digest: str) -> None:
+    """Say it where programs look, also when the lock itself stays out: it ties the runs to what was staged."""
+    said = graph.add("#lock-digest", "PropertyValue", name="digest of the lock", propertyID=LOCK_DIGEST, value=digest)
+    said.set("description", f"Of {LOCK}, the plan by which everything here was staged and each run was made.")
+    graph.add(ROOT).add("mentions", Ref(said.id))
+
+
+def _signature(graph: Graph, signed_by: str) -> None:
+    """Say that this crate is signed, and by which key: so it is noticed when the signature is gone or another one."""
+    described = {"encodingFormat": "text/plain"}
+    graph.add(MANIFEST, "CreativeWork", name="the sha512 of every file", about=Ref(ROOT), **described)
+    signature = graph.add(SIGNATURE, "CreativeWork", name="the signature of this crate", about=Ref(ROOT), **described)
+    signature.set("description", f"An SSH signature of {MANIFEST}.").set("identifier", signed_by)
 
 
 def _identifiers(ground: Prospective) -> list[str]:

@@ -6,6 +6,7 @@ import re
 
 from wfexs_like.crate.attempts import SHOWN
 from wfexs_like.crate.story import RunStory, Slot, Story, Thing
+from wfexs_like.seal.naming import COMMANDS, MANIFEST, SIGNATURE
 
 _INTRODUCTION = """\
 This folder is an [RO-Crate](https://w3id.org/ro/crate): data with a description that programs can read
@@ -30,6 +31,15 @@ _TREE_RULE = """\
 The sha256 of a *folder* is that of a text with one line for each file, symbolic link and empty folder in it, sorted by
 the UTF-8 bytes of its path: `kind TAB digest TAB size TAB path NEWLINE`. The kind is `f` (file), `x` (executable file),
 `l` (link; its digest field is the target) or `d` (empty folder); paths and targets are percent-encoded, `/` is not."""
+_SIGNED = """\
+[{manifest}]({manifest}) has the sha512 of every other file, and [{signature}]({signature}) is its signature by the
+SSH key `{signer}`. Ask whoever gave you this crate whether that key is theirs, and for its public half. In this folder,
+
+    {verify}
+    {check}
+
+say whether it is as it was signed; ALLOWED is a file of one line, `SIGNER ssh-ed25519 AAAA...`. Files that were added
+are found by `wfexs-like verify`."""
 _LONGEST = 2000
 _BESIDE = 20
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
@@ -65,6 +75,7 @@ def render_readme(story: Story) -> str:
         "",
         again,
         "",
+        *_signed(story),
         "## How this crate was made",
         "",
         *_how(story),
@@ -151,6 +162,15 @@ def _declared(slots: tuple[Slot, ...]) -> list[str]:
         *(f"| {_plain(one.name)} | {_plain(one.kind)} | {_plain(one.description or '')} |" for one in slots),
         "",
     ]
+
+
+def _signed(story: Story) -> list[str]:
+    if story.signed_by is None:
+        return []
+    text = _SIGNED.format(
+        manifest=MANIFEST, signature=SIGNATURE, signer=story.signed_by, verify=COMMANDS[0], check=COMMANDS[1]
+    )
+    return ["## Is it still as it was made?", "", text, ""]
 
 
 def _how(story: Story) -> list[str]:

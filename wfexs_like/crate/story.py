@@ -86,4 +86,5 @@ class Story:
     still_running: int = 0
     images: tuple[Thing, ...] = ()
     command: str | None = None
+    signed_by: str | None = None
     remarks: list[str] = field(default_factory=list)

@@ -11,9 +11,9 @@ import hashlib
 from typing import Final
 
 from staging.errors import DigestError
+from wfexs_like.seal.naming import NAMESPACE
 from wfexs_like.seal.ssh_keys import PublicKey, Signer, ed25519_bytes, string, take_string
 
-NAMESPACE: Final = "wfexs-like-crate"
 _MAGIC: Final = b"SSHSIG"
 _VERSION: Final = 1
 _HASH: Final = "sha512"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from staging.errors import KeyAccessError, NotFoundError, from_os_error
-from wfexs_like.seal.signatures import NAMESPACE
+from wfexs_like.seal.naming import NAMESPACE
 from wfexs_like.seal.ssh_keys import PublicKey, parse_public_line
 
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")

@@ -10,7 +10,7 @@ import click
 
 from staging.errors import UsageError
 from wfexs_like.cli.context import App
-from wfexs_like.cli.options import GlobalOptions
+from wfexs_like.cli.options import GlobalOptions, settle_sign
 from wfexs_like.cli.table import HEADLINES, NAMES, PLANNED, PROGRAM, VERBS, find
 
 if TYPE_CHECKING:
@@ -104,6 +104,18 @@ class VerbCommand(Spoken):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """The example."""
         write_example(find(self.name or "").example, formatter)
+
+
+class SigningCommand(VerbCommand):
+    """A verb with ``--sign [KEY]``, after which anything else may stand as well."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse; what follows ``--sign`` is taken for its value only when it is a key.
+
+        Raises:
+            click.UsageError: they are wrong.
+        """
+        return super().parse_args(ctx, settle_sign(args))
 
 
 class ActionCommand(Spoken):

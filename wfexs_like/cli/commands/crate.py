@@ -8,14 +8,15 @@ from typing import Literal
 import click
 
 from staging.errors import UsageError
-from wfexs_like.cli.commands import VerbCommand
+from wfexs_like.cli.commands import SigningCommand
 from wfexs_like.cli.context import App
 from wfexs_like.cli.forms import crate_form
 from wfexs_like.cli.options import crate_options, split_include, workdir_argument
+from wfexs_like.cli.signing import signer_of
 from wfexs_like.cli.views import crate_view
 
 
-@click.command("crate", cls=VerbCommand)
+@click.command("crate", cls=SigningCommand)
 @workdir_argument
 @click.argument("destination", type=click.Path(path_type=Path), metavar="DEST")
 @click.option("--prospective", is_flag=True, help="What was staged: the workflow and its parameters.")
@@ -35,6 +36,7 @@ def command(
     retrospective: bool,
     no_validate: bool,
     rehash: bool,
+    sign: str | None,
 ) -> None:
     """DEST is a folder, or a file when it ends in .zip. Every staged byte is verified on the way."""
     if prospective and retrospective:
@@ -51,5 +53,6 @@ def command(
         licence=licence,
         validate=not no_validate,
         rehash=rehash,
+        signer=signer_of(app, sign),
     )
     app.emit("crate", crate_form(report), lambda: crate_view(report))

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from staging.errors import UsageError
-from wfexs_like.cli.commands import VerbCommand
+from wfexs_like.cli.commands import SigningCommand
 from wfexs_like.cli.context import App
 from wfexs_like.cli.forms import Form, crate_form, run_form, stage_form
 from wfexs_like.cli.options import (
@@ -23,10 +23,11 @@ from wfexs_like.cli.options import (
 )
 from wfexs_like.cli.running import exit_code, perform, proof_exit_code, tell_failure, tell_network
 from wfexs_like.cli.running import prove as prove_offline
+from wfexs_like.cli.signing import signer_of
 from wfexs_like.cli.views import crate_view, run_view, stage_words
 
 
-@click.command("execute", cls=VerbCommand)
+@click.command("execute", cls=SigningCommand)
 @stage_file_argument
 @lock_options
 @param_option
@@ -48,16 +49,18 @@ def command(
     update: bool,
     no_validate: bool,
     rehash: bool,
+    sign: str | None,
     require_offline: bool,
     prove: bool,
 ) -> int:
     """A crate is made of a failed run too; exit code 8 says that it failed."""
     overrides, parts = split_params(params), split_include(include)
-    if crate is None and (include or licence or no_validate or rehash):
-        raise UsageError("--include, --licence, --no-validate and --rehash need --crate", hint="add --crate DEST")
+    if crate is None and (include or licence or no_validate or rehash or sign is not None):
+        raise UsageError("--include, --licence, --no-validate, --rehash and --sign need --crate", hint="add --crate DEST")
     if crate is not None and os.path.lexists(crate):
         # Better said now than after the run.
         raise UsageError(f"{crate} exists already", hint="choose another name, or remove it first", where=str(crate))
+    signer = signer_of(app, sign)
     staged = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname)
     assert staged.id is not None
     assert staged.content is not None
@@ -86,6 +89,7 @@ def command(
             licence=licence,
             validate=not no_validate,
             rehash=rehash,
+            signer=signer,
         )
         result["crate"] = crate_form(exported)
         text += "\n" + crate_view(exported)

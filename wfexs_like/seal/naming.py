@@ -1,0 +1,18 @@
+"""The names by which signed crates are known, and the commands that check them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+NAMESPACE: Final = "wfexs-like-crate"
+"""What SSH signatures of crates are for: one that was made for something else is none of a crate."""
+MANIFEST: Final = "manifest-sha512.txt"
+SIGNATURE: Final = MANIFEST + ".sig"
+MANIFEST_SCHEMA: Final = "wfexs-like/manifest/1"
+LOCK_DIGEST: Final = "digest of the lock, by wfexs-like/lock/1"
+"""The ``propertyID`` of the lock's digest in a crate's metadata."""
+COMMANDS: Final = (
+    f"ssh-keygen -Y verify -f ALLOWED -I SIGNER -n {NAMESPACE} -s {SIGNATURE} < {MANIFEST}",
+    f"sha512sum --check --strict --quiet {MANIFEST}",
+)
+"""What a stranger types, in the folder; ``ALLOWED`` is a file with the line ``SIGNER ssh-ed25519 AAAA...``."""
