@@ -729,6 +729,25 @@ def test_a_failed_workflow_is_the_run_object_with_exit_code_8_and_shows_the_end_
     assert "wfexs-like: error: the workflow failed in run 1: step 'align/sort' failed" in outcome.stderr
 
 
+@pytest.mark.parametrize("written", ["waiting for ever\n", ""])
+def test_a_run_that_took_too_long_shows_what_its_step_wrote_or_nothing(
+    call: Call, session: KnownAnswers, tmp_path: Path, written: str
+) -> None:
+    (tmp_path / "engine.log").write_text("INFO [job align/sort] docker run --rm --interactive --log-driver=none ...\n")
+    (tmp_path / "align%2Fsort.stderr").write_text(written)
+    session.log_files = tuple(sorted(tmp_path.iterdir()))
+    stopped = replace(STEP, status=Status.KILLED, exit_code=None, ended=None)
+    error = "the run was stopped because it took longer than its time limit of 3 s"
+    session.execution = replace(EXECUTION, status=Status.FAILED, exit_code=None, steps=(stopped,), error=error)
+
+    said = call("run", "last").stderr
+
+    assert error in said
+    assert "docker run" not in said
+    shown = [line.removeprefix("  | ") for line in said.splitlines() if line.startswith("  | ")]
+    assert shown == written.splitlines()
+
+
 def test_the_tracebacks_of_an_engine_are_left_out_of_what_is_shown(
     call: Call, session: KnownAnswers, tmp_path: Path
 ) -> None:

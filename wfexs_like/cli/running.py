@@ -141,7 +141,11 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
     reason = execution.error or (step.error if step else None)
     what = f"run {execution.run} was killed" if status == "killed" else f"the workflow failed in run {execution.run}"
     lines = [f"wfexs-like: error: {what}" + (f": {one_line(reason)}" if reason else "")]
-    log = failing_log(app.session.logs(workdir, execution.run), step) if status == "failed" else None
+    at_work = step or _broken_off(execution)
+    log = failing_log(app.session.logs(workdir, execution.run), at_work) if status == "failed" else None
+    if log is not None and step is None and at_work is not None and log.suffix == ".log":
+        # How the engine calls what it starts is not why the run was stopped.
+        log = None
     tail = last_lines(log, TAIL_LINES, ours=step is None or log.suffix == ".log") if log is not None else []
     if log is not None and tail:
         lines += [f"the last lines of {shown_path(log)}:", *(f"  | {line}" for line in tail)]
@@ -184,6 +188,14 @@ def failing_step(execution: Execution) -> StepRun | None:
     """The step that failed first: what fails after it may fail because of it. One that was got over is not it."""
     failed = (step for step in execution.steps if str(step.status) == "failed")
     return next((step for step in failed if step.after not in ("retry", "ignore")), None)
+
+
+def _broken_off(execution: Execution) -> StepRun | None:
+    """The step that was at work when a run was stopped for taking too long; the last that began of several."""
+    if execution.exit_code is not None:
+        return None
+    stopped = [step for step in execution.steps if str(step.status) == "killed"]
+    return max(stopped, key=lambda step: step.started or "", default=None)
 
 
 def failing_log(logs: tuple[Path, ...], step: StepRun | None) -> Path | None:
