@@ -26,7 +26,7 @@ from wfexs_like.seal.packets import (
     read_note,
     taken_slots,
 )
-from wfexs_like.seal.recipients import Recipient
+from wfexs_like.seal.recipients import Recipient, distinct
 
 SLOTS: Final = 64
 """The slots of a header when nobody wishes otherwise: room for 32 recipients, 6928 bytes."""
@@ -108,10 +108,10 @@ def seal_header(
         UsageError: there is no recipient, or there are too many.
         KeyAccessError: nothing can be sealed for one of the keys.
     """
-    chosen = {one.public_key: one for one in reversed(recipients)}
+    chosen = distinct(recipients)
     if not chosen:
         raise UsageError("there is nobody to seal for", hint="name a recipient's public key")
-    packets = [slot for one in reversed(chosen.values()) for slot in taken_slots(session_key, one)] + list(keep)
+    packets = [slot for one in chosen for slot in taken_slots(session_key, one)] + list(keep)
     while slots < len(packets):
         slots *= 2
     if slots > MOST_PACKETS:
@@ -156,18 +156,18 @@ def _describe(
                 entries.append(Entry(recipient=Recipient(public_key=public), places=(one,)))
                 others.remove(one)
                 break
-    whole = {one.recipient.public_key: one.recipient for one in reversed(entries) if one.whole}
-    broken = {one.recipient.public_key: one.recipient for one in entries if not one.whole}
+    whole = distinct(one.recipient for one in entries if one.whole)
+    keys = {one.public_key for one in whole}
     return OpenedHeader(
         session_key=session_key,
-        recipients=tuple(reversed(whole.values())),
-        broken=tuple(one for key, one in broken.items() if key not in whole),
+        recipients=whole,
+        broken=distinct(one.recipient for one in entries if one.recipient.public_key not in keys),
         unknown=len(others),
         length=length,
         slots=len(places),
         free=len(gaps),
         foreign=not gaps and all(len(one.places) == 1 for one in entries),
-        own=tuple(public for _, public in pairs if public in whole),
+        own=tuple(public for _, public in pairs if public in keys),
         entries=tuple(entries),
         others=tuple(others),
         gaps=tuple(gaps),

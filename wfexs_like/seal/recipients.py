@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,14 @@ class Recipient:
 def fingerprint(public_key: bytes) -> str:
     """``SHA256:`` and the unpadded base64 of the sha256 of the 32 bytes of an X25519 public key."""
     return "SHA256:" + base64.b64encode(hashlib.sha256(public_key).digest()).decode().rstrip("=")
+
+
+def distinct(recipients: Iterable[Recipient]) -> tuple[Recipient, ...]:
+    """Each key once, as it was first named."""
+    first: dict[bytes, Recipient] = {}
+    for one in recipients:
+        first.setdefault(one.public_key, one)
+    return tuple(first.values())
 
 
 def read_recipient(path_or_text: str | Path) -> Recipient:
