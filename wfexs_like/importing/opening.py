@@ -152,8 +152,8 @@ def _entities(text: bytes) -> Mapping[str, Entity]:
     try:
         graph = json.loads(text, object_pairs_hook=no_key_twice)["@graph"]
         named = [(one["@id"], one) for one in graph]
-        if not all(isinstance(name, str) for name, _ in named):
-            raise ValueError("an @id is no text")
+        if not isinstance(graph, list) or not all(isinstance(name, str) for name, _ in named):
+            raise ValueError("it is not a list of entities with an @id each")
         entities = dict(named)
     except RecursionError as error:
         raise PolicyError("the crate's metadata is nested too deeply", where=METADATA) from error

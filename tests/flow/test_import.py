@@ -1,0 +1,297 @@
+"""Importing crates: what was staged on one machine runs on another one that never saw where it came from."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+from collections.abc import Generator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT, Command
+from tests.flow.test_proof_in_containers import TOOL
+from tests.flow.test_staged_images import made
+from tests.support.container_daemons import Containing, dockerd, podman
+from tests.support.images import Entry, tools_image
+from tests.support.registries import Registry
+from tests.support.repositories import Repository, serve_repositories
+from tests.support.web import File, WebServer
+
+WORD_COUNT = ROOT / "workflow_examples" / "word-count"
+
+
+def elsewhere(wfexs: Command, machine: Path) -> Command:
+    """The command on another machine: no cache, no working directories."""
+    places = {
+        "HOME": str(machine),
+        "WFEXS_LIKE_CACHE": str(machine / "cache"),
+        "WFEXS_LIKE_WORKDIRS": str(machine / "workdirs"),
+    }
+    machine.mkdir()
+    return replace(wfexs, environment={**wfexs.environment, **places})
+
+
+def digests(run: dict[str, Any]) -> dict[str, str]:
+    """The sha256 of every output that is a file."""
+    return {name: sha256(Path(one["path"]).read_bytes()).hexdigest() for name, one in run["outputs"].items()}
+
+
+def sources(told: dict[str, Any]) -> dict[str, str]:
+    """Where each item's bytes are from."""
+    return {one["name"]: one["source"] for one in told["items"] if one["role"] != "engine"}
+
+
+def crate_of(wfexs: Command, stage: Path, crate: Path, *more: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Stage, run, export: what is told of the first two."""
+    staged = wfexs.ok("stage", stage)
+    run = wfexs.ok("run", staged["id"])
+    wfexs.ok("crate", staged["id"], crate, "--no-validate", *more)
+    return staged, run
+
+
+@pytest.mark.cwltool
+@pytest.mark.parametrize("name", ["a.crate", "a.crate.zip"])
+def test_a_crate_with_all_in_it_runs_on_a_machine_that_has_nothing_and_makes_the_same(
+    wfexs: Command, tmp_path: Path, name: str
+) -> None:
+    project = shutil.copytree(WORD_COUNT, tmp_path / "project")
+    crate = tmp_path / name
+    staged, run = crate_of(wfexs, project / "word-count.wfex.stage", crate, "--include", "all")
+    shutil.rmtree(project)
+    there = elsewhere(wfexs, tmp_path / "there")
+
+    told = there.ok("import", crate, "--nickname", "again", "--strict")
+
+    assert (told["nickname"], told["level"], told["run"]) == ("again", "full", None)
+    assert told["lock"]["digest"] == staged["lock"]["digest"]
+    assert Path(told["lock"]["path"]).read_bytes() == Path(staged["lock"]["path"]).read_bytes()
+    assert set(sources(told).values()) == {"crate"}
+    assert {one["trust"] for one in told["items"]} == {"locked"}
+    assert digests(there.ok("run", "again")) == digests(run)
+    assert sorted(path.name for path in Path(told["path"]).iterdir()) == [".lock", "work", "workdir.json"]
+
+    # The circle: a crate of what was imported is valid, and can be imported in turn.
+    further = elsewhere(there, tmp_path / "further")
+    there.ok("crate", "again", tmp_path / "b.crate", "--include", "all")
+    assert further.ok("import", tmp_path / "b.crate")["lock"]["digest"] == staged["lock"]["digest"]
+    about = json.loads((Path(told["path"]) / "work" / "about.json").read_bytes())
+    assert (about["title"], about["imported"]["crate"]) == ("Words of a poem", name)
+
+
+@pytest.mark.cwltool
+def test_what_the_crate_was_made_without_is_named_and_nothing_is_left(wfexs: Command, tmp_path: Path) -> None:
+    crate = tmp_path / "a.crate"
+    crate_of(wfexs, WORD_COUNT / "word-count.wfex.stage", crate, "--prospective")
+    there = elsewhere(wfexs, tmp_path / "there")
+
+    answer = there("import", crate)
+
+    assert answer.code == 4
+    assert "the input 'text' is not in the crate" in answer.object["error"]["message"]
+    assert "--include all" in answer.object["error"]["hint"]
+    assert [path.name for path in (tmp_path / "there" / "workdirs").iterdir() if path.name != ".locks"] == []
+
+    # Who has the very bytes already needs them from nobody.
+    assert sources(wfexs.ok("import", crate))["text"] == "cache"
+
+
+@pytest.fixture
+def web() -> Generator[WebServer, None, None]:
+    with WebServer() as running:
+        yield running
+
+
+REMOTE = """workflow_id: {url}/main.cwl
+workflow_config: {{secure: false, containerType: none}}
+params:
+  data: {{c-l-a-s-s: File, url: "{url}/data.txt"}}
+  word: {word}
+"""
+GREET = """cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [sh, -c]
+arguments: ['echo "$1 $2"; cat "$0"']
+inputs:
+  data: {type: File, inputBinding: {position: 1}}
+  word: {type: string, inputBinding: {position: 2}}
+  times: {type: "int[]", default: [1, 2], inputBinding: {position: 3, itemSeparator: ","}}
+outputs: {out: stdout}
+stdout: out.txt
+"""
+
+
+def remote_crate(wfexs: Command, web: WebServer, tmp_path: Path, *more: str) -> tuple[Path, dict[str, Any]]:
+    web.files["/main.cwl"] = File(GREET.encode())
+    web.files["/data.txt"] = File(b"data\n")
+    stage = tmp_path / "it.wfex.stage"
+    stage.write_text(REMOTE.format(url=web.url(""), word="hello"))
+    _, run = crate_of(wfexs, stage, tmp_path / "a.crate", *more)
+    return tmp_path / "a.crate", run
+
+
+@pytest.mark.cwltool
+def test_by_its_metadata_everything_is_fetched_again_and_has_to_be_what_it_was(
+    wfexs: Command, tmp_path: Path, web: WebServer
+) -> None:
+    crate, run = remote_crate(wfexs, web, tmp_path, "--include", "all")
+    there = elsewhere(wfexs, tmp_path / "there")
+
+    told = there.ok("import", crate, "--level", "metadata")
+    assert set(sources(told).values()) == {"fetched"}
+    assert digests(there.ok("run", told["id"])) == digests(run)
+
+    web.files["/data.txt"] = File(b"another\n")
+    answer = elsewhere(wfexs, tmp_path / "later")("import", crate, "--level", "metadata")
+    assert answer.code == 5
+    assert web.url("/data.txt") in answer.object["error"]["message"]
+    assert set(sources(elsewhere(wfexs, tmp_path / "full").ok("import", crate)).values()) == {"crate"}
+
+
+@pytest.mark.cwltool
+def test_what_has_an_address_is_fetched_where_the_crate_lacks_it(
+    wfexs: Command, tmp_path: Path, web: WebServer
+) -> None:
+    crate, run = remote_crate(wfexs, web, tmp_path)
+    there = elsewhere(wfexs, tmp_path / "there")
+
+    told = there.ok("import", crate)
+
+    assert sources(told) == {"workflow": "crate", "data": "fetched"}
+    assert digests(there.ok("run", told["id"])) == digests(run)
+    web.files.clear()
+    answer = elsewhere(wfexs, tmp_path / "offline")("import", crate)
+    assert answer.code == 4
+    assert "made without" in answer.object["error"]["message"]
+
+
+@pytest.mark.cwltool
+def test_a_run_of_the_crate_gives_its_parameters(wfexs: Command, tmp_path: Path, web: WebServer) -> None:
+    web.files["/main.cwl"] = File(GREET.encode())
+    web.files["/data.txt"] = File(b"data\n")
+    stage = tmp_path / "it.wfex.stage"
+    stage.write_text(REMOTE.format(url=web.url(""), word="hello"))
+    staged = wfexs.ok("stage", stage)
+    first = wfexs.ok("run", staged["id"])
+    second = wfexs.ok("run", staged["id"], "--param", "word=42", "--param", "times=[3, 3]")
+    crate = tmp_path / "a.crate"
+    wfexs.ok("crate", staged["id"], crate, "--include", "all", "--no-validate")
+    there = elsewhere(wfexs, tmp_path / "there")
+
+    plain = there.ok("import", crate)
+    one = there.ok("import", crate, "--run", "1")
+    two = there.ok("import", crate, "--run", "2")
+
+    assert one["overrides"] == {}
+    assert plain["lock"]["digest"] == one["lock"]["digest"] == staged["lock"]["digest"]
+    assert two["overrides"] == {"word": "42", "times": [3, 3]}
+    assert two["lock"]["digest"] != staged["lock"]["digest"]
+    assert digests(there.ok("run", one["id"])) == digests(first)
+    assert digests(there.ok("run", two["id"])) == digests(second)
+    missing = there("import", crate, "--run", "3")
+    assert missing.code == 10
+    assert "1, 2" in missing.object["error"]["hint"]
+
+
+@pytest.mark.cwltool
+@pytest.mark.git
+def test_a_workflow_out_of_a_repository_comes_whole_from_the_crate_or_whole_from_there(
+    wfexs: Command, tmp_path: Path, web: WebServer
+) -> None:
+    repository = Repository(tmp_path / "git" / "greet")
+    repository.write("main.cwl", GREET)
+    repository.write("bin/tool", "#!/bin/sh\n").chmod(0o755)
+    repository.write("notes/README.md", "notes\n")
+    (repository.path / "link").symlink_to("notes/README.md")
+    repository.commit()
+    serve_repositories(web, tmp_path / "git")
+    stage = tmp_path / "it.wfex.stage"
+    text = REMOTE.format(url="there", word="hi").replace("there/data.txt", "data:,data%0A")
+    address = f"git+{web.url('/git/greet')}@main#subdirectory=main.cwl"
+    stage.write_text(text.replace("there/main.cwl", f'"{address}"'))
+    whole, parts = tmp_path / "whole.crate", tmp_path / "parts.crate"
+    staged, run = crate_of(wfexs, stage, whole, "--include", "all")
+    wfexs.ok("crate", staged["id"], parts, "--no-validate", "--include", "inputs")
+
+    assert sources(elsewhere(wfexs, tmp_path / "online").ok("import", parts))["workflow"] == "fetched"
+    web.scripts.clear()
+    assert elsewhere(wfexs, tmp_path / "offline")("import", parts).code == 4
+    there = elsewhere(wfexs, tmp_path / "there")
+    told = there.ok("import", whole)
+    assert sources(told)["workflow"] == "crate"
+    assert digests(there.ok("run", told["id"])) == digests(run)
+
+    (whole / "workflow" / "notes" / "README.md").write_text("changed\n")
+    answer = elsewhere(wfexs, tmp_path / "later")("import", whole)
+    assert answer.code == 5
+    assert "workflow" in answer.object["error"]["message"]
+
+
+@pytest.mark.nextflow
+def test_a_nextflow_workflow_is_imported_and_runs_as_it_did(wfexs: Command, tmp_path: Path, nextflow: Path) -> None:
+    crate = tmp_path / "a.crate.zip"
+    example = ROOT / "workflow_examples" / "word-count-nextflow" / "word-count-nextflow.wfex.stage"
+    staged, run = crate_of(wfexs, example, crate, "--include", "all")
+    there = elsewhere(wfexs, tmp_path / "there")
+    (tmp_path / "there" / "cache" / "engines").mkdir(parents=True)
+    (tmp_path / "there" / "cache" / "engines" / "nextflow").symlink_to(nextflow)
+
+    told = there.ok("import", crate, "--run", "1")
+
+    assert told["lock"]["digest"] == staged["lock"]["digest"]
+    assert told["overrides"] == {}
+    assert set(sources(told).values()) == {"crate"}
+    assert digests(there.ok("run", told["id"])) == digests(run)
+
+
+IN_IMAGE = """workflow_id: main.cwl
+workflow_config: {{secure: false, containerType: {runtime}}}
+params:
+  data: {{c-l-a-s-s: File, url: data.txt}}
+"""
+
+
+@pytest.mark.cwltool
+@pytest.mark.registry
+@pytest.mark.parametrize(
+    ("first", "fresh"),
+    [
+        pytest.param("docker_daemon", dockerd, marks=pytest.mark.docker, id="docker"),
+        pytest.param("podman_home", podman, marks=pytest.mark.podman, id="podman"),
+    ],
+)
+def test_a_crate_with_images_runs_where_the_registry_was_never_seen(
+    wfexs: Command, tmp_path: Path, request: pytest.FixtureRequest, first: str, fresh: Any
+) -> None:
+    host: Containing = request.getfixturevalue(first)
+    entry = Entry("etc/which", b"in the image\n", mode=0o644)
+    crate, bare = tmp_path / "a.crate", tmp_path / "bare.crate"
+    with Registry(tmp_path / "registry") as registry:
+        registry.push("team/tools", "1", made(tools_image(tmp_path / "layout", name="tools", more=[entry])))
+        project = tmp_path / "project"
+        project.mkdir()
+        image = f"{registry.host}/team/tools:1"
+        (project / "main.cwl").write_text(TOOL.format(command="cat /etc/which $0", image=image))
+        (project / "data.txt").write_text("staged\n")
+        stage = project / "it.wfex.stage"
+        stage.write_text(IN_IMAGE.format(runtime=host.command))
+        user = replace(wfexs, environment=host.environment)
+        staged, run = crate_of(user, stage, crate, "--include", "all")
+        user.ok("crate", staged["id"], bare, "--include", "inputs", "--no-validate")
+    assert Path(run["outputs"]["out"]["path"]).read_text() == "in the image\nstaged\n"
+    shutil.rmtree(project)
+
+    with fresh() as other:
+        there = elsewhere(replace(wfexs, environment=other.environment), tmp_path / "there")
+        told = there.ok("import", crate)
+        assert told["lock"]["digest"] == staged["lock"]["digest"]
+        assert sources(told) == {"workflow": "crate", "data": "crate", image: "crate"}
+        assert digests(there.ok("run", told["id"])) == digests(run)
+    answer = elsewhere(wfexs, tmp_path / "later")("import", bare)
+    assert answer.code == 4
+    assert registry.host in answer.object["error"]["message"]
+    assert socket.gethostname() not in json.dumps(told)
