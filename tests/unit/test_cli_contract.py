@@ -35,6 +35,7 @@ from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
 from wfexs_like.cli.table import NAMES, PLANNED
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
+from wfexs_like.importing.report import ImportReport
 from wfexs_like.results import EngineReport, ItemReport, StageReport, WorkdirReport
 from wfexs_like.schemas import names, schema_of
 
@@ -195,6 +196,11 @@ class KnownAnswers:
             validation=replace(VALIDATION, required=0) if more["validate"] else None,
         )
 
+    def import_crate(self, crate: Path, **more: Any) -> ImportReport:
+        self._hear("import_crate", crate, more)
+        staged = self._stage_report("0a1b")
+        return ImportReport(crate=crate, level=more["level"], run=more["run"], staged=staged, overrides={"a": 1})
+
     def validate(self, crate: Path, *, profile: str | None = None) -> Validation:
         self._hear("validate", crate, profile)
         return self.validation
@@ -324,6 +330,7 @@ EVERY_RESULT = [
     ("check", ["check", "demo.stage"], 0),
     ("resolve", ["resolve", "demo.stage"], 0),
     ("stage", ["stage", "demo.stage"], 0),
+    ("import", ["import", "results.crate", "--run", "2", "--level", "metadata"], 0),
     ("run", ["run", "last"], 0),
     ("execute", ["execute", "demo.stage"], 0),
     ("execute", ["execute", "demo.stage", "--crate", "out"], 0),
