@@ -14,17 +14,19 @@ T = TypeVar("T")
 
 
 class Lanes:
-    """Threads by name, each made when it is first needed; while ``inline``, the work is done at once, without any."""
+    """Threads by name; while ``inline``, the work is done at once and there are none.
 
-    def __init__(self) -> None:
+    A lane may be given work from within another. What it is given after ``close`` is refused with a ``RuntimeError``.
+    """
+
+    def __init__(self, *names: str) -> None:
         self.inline = True
-        self._threads: dict[str, ThreadPoolExecutor] = {}
+        # They make their threads when they get work.
+        self._threads = {one: ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"seal-{one}") for one in names}
 
     def submit(self, lane: str, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Do ``work`` after all that this lane was given before."""
         if not self.inline:
-            if lane not in self._threads:
-                self._threads[lane] = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"seal-{lane}")
             return self._threads[lane].submit(work, *args, **kwargs)
         done: Future[T] = Future()
         done.set_result(work(*args, **kwargs))
@@ -36,4 +38,3 @@ class Lanes:
             one.shutdown(wait=False, cancel_futures=True)
         for one in self._threads.values():
             one.shutdown(wait=True)
-        self._threads.clear()

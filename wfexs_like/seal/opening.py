@@ -72,7 +72,7 @@ class UnsealingReader:
         self._plain = hashlib.sha256()
         self._size = 0
         self._segments = 0
-        self._lanes = Lanes()
+        self._lanes = Lanes("read", "open", "hash")
         self._ended = False
         self._views = self._pieces()
         self._left = memoryview(b"")

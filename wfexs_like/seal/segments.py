@@ -88,7 +88,7 @@ class SealingWriter:
         self._body = hashlib.sha256()
         self._size = 0
         self._body_size = 0
-        self._lanes = Lanes()
+        self._lanes = Lanes("hash", "seal", "body", "write")
         self._ahead: deque[_Piece] = deque()
         self._piece = _Piece()
         self._closed = False
