@@ -63,6 +63,12 @@ VERBS: Final[tuple[Verb, ...]] = (
     Verb("cancel", _LOOK, "Stop a run and everything it started.", "wfexs-like cancel last"),
     Verb("rm", _LOOK, "Remove a working directory with all its runs.", "wfexs-like rm last --yes"),
     Verb("validate", _CHECK, "Check any crate against its profile, offline.", "wfexs-like validate results.crate.zip"),
+    Verb(
+        "verify",
+        _CHECK,
+        "Hold any crate against its digests and its signature.",
+        "wfexs-like verify results.crate.zip --signer ada.pub",
+    ),
     Verb("cache", _CHECK, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
     Verb("engines", _CHECK, "List the engines and their versions, or set one up.", "wfexs-like engines list"),
     Verb("schema", _SHELL, "Print the JSON Schema of a document.", "wfexs-like schema stage"),
@@ -86,7 +92,6 @@ PLANNED: Final[tuple[str, ...]] = (
     "report",
     "shell",
     "unmount",
-    "verify",
 )
 """Verbs of the design that are not built yet: named in the message of a user who tries one."""
 

@@ -184,11 +184,12 @@ _DEFS: Final[dict[str, Schema]] = {
             "path": _TEXT,
             "content": _TEXT,
             "created": _TEXT,
-            "engine": _TEXT,
-            "lock": _object({"digest": _TEXT}),
-            "runs": _list(_object({"run": _COUNT, "status": _TEXT})),
+            "vault": _TEXT,
+            "engine": _or_null(_TEXT),
+            "lock": _object({"digest": _or_null(_TEXT)}),
+            "runs": _or_null(_list(_object({"run": _COUNT, "status": _TEXT}))),
         },
-        {"container": _TEXT},
+        {"container": _or_null(_TEXT)},
     ),
     "engine": _object(
         {
@@ -305,6 +306,50 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
     "cancel": (_object({"cancelled": _list(_COUNT)}),),
     "rm": (_object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT}),),
     "validate": (_ref("validation"), _object({"passed": _FLAG, "issues": _list(_ref("issue"))})),
+    "verify": (
+        _object(
+            {
+                "ok": _FLAG,
+                "problems": _list(_ref("problem")),
+                "checked": _object(
+                    {
+                        "files": _COUNT,
+                        "size": _COUNT,
+                        "digests": _COUNT,
+                        "undescribed": _COUNT,
+                        "sealed": _COUNT,
+                        "elsewhere": _COUNT,
+                    }
+                ),
+                "signature": _object(
+                    {
+                        "state": _one_of("good", "bad", "none"),
+                        "signer": _or_null(_TEXT),
+                        "compared": _FLAG,
+                        "trusted": _FLAG,
+                    }
+                ),
+                "crate": _object(
+                    {
+                        "name": _or_null(_TEXT),
+                        "published": _or_null(_TEXT),
+                        "lock": _object({"digest": _or_null(_TEXT)}),
+                        "runs": _list(
+                            _object(
+                                {
+                                    "uuid": _TEXT,
+                                    "name": _or_null(_TEXT),
+                                    "started": _or_null(_TEXT),
+                                    "status": _or_null(_TEXT),
+                                }
+                            )
+                        ),
+                    }
+                ),
+            },
+            {"path": _TEXT},
+        ),
+    ),
     "engines-list": (_object({"engines": _list(_ref("engine"))}),),
     "engines-add": (
         _object(

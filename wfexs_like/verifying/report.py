@@ -1,0 +1,61 @@
+"""What ``verify`` tells: plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wfexs_like.verifying.statements import Run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """What is wrong with one file of a crate, or with what it says; ``path`` is relative to the crate."""
+
+    path: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """The signature of a crate.
+
+    ``state`` is ``good`` (it signs the list that is there), ``bad``, or ``none``. ``signer`` is the fingerprint of the
+    key that made a good one. ``compared`` is whether that was held against keys that the caller trusts, and ``trusted``
+    whether it is one of them.
+    """
+
+    state: Literal["good", "bad", "none"]
+    signer: str | None = None
+    compared: bool = False
+    trusted: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifyReport:
+    """The outcome.
+
+    ``files`` and ``size`` (bytes) are what was read; ``digests`` counts comparisons. ``undescribed`` are files of which
+    neither the metadata nor a signed list has a digest, ``sealed`` those whose content needs a key to be seen.
+    ``elsewhere`` counts data that the crate describes and doesn't hold.
+    """
+
+    path: Path
+    problems: tuple[Problem, ...]
+    files: int
+    size: int
+    digests: int
+    undescribed: int
+    sealed: int
+    elsewhere: int
+    signature: Signature
+    name: str | None = None
+    published: str | None = None
+    runs: tuple[Run, ...] = ()
+    lock_digest: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.problems

@@ -1,0 +1,258 @@
+"""Statements: what a crate's metadata say of its files, read with limits and without fetching anything.
+
+Source: RO-Crate 1.1, "Data entities" (@id, contentSize); Workflow Run RO-Crate's terms for digests; our own
+tree rule for folders.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import unquote
+
+from staging.errors import CrateError, PolicyError
+from staging.paths import safe_relative
+from wfexs_like.seal.naming import LOCK_DIGEST, SIGNATURE
+
+LARGEST_METADATA: Final = 256 << 20
+"""Bytes; a crate with a hundred thousand files has about 30 MB of metadata."""
+DIGESTS: Final[dict[str, int]] = {"sha256": 64, "sha512": 128, "sha1": 40, "md5": 32}
+"""The terms for digests, with their number of hexadecimal digits."""
+TREE_RULE: Final = "sha256 of the folder's tree text"
+_DATA_TYPES: Final = frozenset({"File", "MediaObject", "Dataset"})
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|_:")
+_NUMBER_AND_UNIT: Final = re.compile(r"[\d.,]+\s*(?:[kKMGTPE]i?)?[bB](?:ytes?)?")
+_SHOWN_RUNS: Final = 1000
+
+
+class _FaultError(ValueError):
+    """The metadata can't be what anybody means."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What is said of one file or folder.
+
+    ``paths`` are what its @id may mean, likeliest first. ``digests`` are those it must have, by algorithm. ``size`` is
+    in bytes; ``tree`` is a folder's sha256 by the tree rule. ``sealed`` files have digests of what is inside, which
+    needs a key to be seen. ``must_be`` is ``False`` of an entity that only might be a file.
+    """
+
+    id: str
+    paths: tuple[str, ...]
+    folder: bool = False
+    digests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    size: int | None = None
+    tree: str | None = None
+    sealed: bool = False
+    must_be: bool = True
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run that the crate tells of: its identifier, name, start and status as stated."""
+
+    id: str
+    name: str | None
+    started: str | None
+    status: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statements:
+    """All that is said. ``faults`` are what is wrong with the metadata themselves, ``astray`` @ids that lead out.
+
+    ``signed`` is whether the crate says that it is signed, ``signed_by`` the fingerprint of the key that it names.
+    """
+
+    files: tuple[Statement, ...] = ()
+    faults: tuple[str, ...] = ()
+    astray: tuple[str, ...] = ()
+    elsewhere: int = 0
+    name: str | None = None
+    published: str | None = None
+    runs: tuple[Run, ...] = ()
+    lock_digest: str | None = None
+    signed: bool = False
+    signed_by: str | None = None
+
+
+def read_statements(content: bytes) -> Statements:
+    """Read the metadata.
+
+    Raises:
+        CrateError: they aren't an RO-Crate's.
+    """
+    try:
+        document = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_once)
+    except RecursionError as error:
+        raise CrateError("it is nested too deeply") from error
+    except _FaultError as error:
+        raise CrateError(str(error)) from error
+    except ValueError as error:
+        raise CrateError(f"it is not JSON: {error}"[:300]) from error
+    graph = document.get("@graph") if isinstance(document, dict) else None
+    if not isinstance(graph, list):
+        raise CrateError("it has no @graph")
+    faults: list[str] = []
+    entities: dict[str, dict[str, Any]] = {}
+    for one in graph:
+        identifier = one.get("@id") if isinstance(one, dict) else None
+        if not isinstance(identifier, str) or not identifier:
+            faults.append("an entity has no @id")
+        elif identifier in entities:
+            faults.append(f"it describes {identifier[:200]!r} more than once")
+        else:
+            entities[identifier] = one
+    return _all(entities, faults)
+
+
+def _all(entities: dict[str, dict[str, Any]], faults: list[str]) -> Statements:
+    root = _root(entities)
+    files: list[Statement] = []
+    astray: list[str] = []
+    elsewhere = 0
+    for identifier, entity in entities.items():
+        if identifier == root or identifier.startswith("#") or identifier.removeprefix("./") == "":
+            continue
+        if _SCHEME.match(identifier):
+            elsewhere += bool(_types(entity) & _DATA_TYPES)
+            continue
+        paths = tuple(_paths(identifier))
+        if paths:
+            files.append(_statement(identifier, paths, entity, entities))
+        elif _types(entity) & _DATA_TYPES:
+            astray.append(identifier)
+    described = entities.get(root, {})
+    signature = next((entities[one] for one in (SIGNATURE, f"./{SIGNATURE}") if one in entities), None)
+    return Statements(
+        files=tuple(files),
+        faults=tuple(faults),
+        astray=tuple(astray),
+        elsewhere=elsewhere,
+        name=_text(described.get("name")),
+        published=_text(described.get("datePublished")),
+        runs=tuple(_runs(entities)),
+        lock_digest=next(
+            (_text(one.get("value")) for one in entities.values() if one.get("propertyID") == LOCK_DIGEST), None
+        ),
+        signed=signature is not None,
+        signed_by=_text(signature.get("identifier")) if signature is not None else None,
+    )
+
+
+def _statement(
+    identifier: str, paths: tuple[str, ...], entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]
+) -> Statement:
+    types = _types(entity)
+    folder = identifier.endswith("/") or ("Dataset" in types and not types & {"File", "MediaObject"})
+    sealed = _is_sealed(identifier, entity)
+    digests: dict[str, tuple[str, ...]] = {}
+    fault = None
+    for algorithm, digits in DIGESTS.items():
+        stated = [_hex(one, algorithm, digits) for one in _values(entity.get(algorithm))]
+        if None in stated:
+            fault = f"has a stated {algorithm} that is none"
+        if stated:
+            digests[algorithm] = tuple(one for one in stated if one is not None)
+    size = None
+    for one in _values(entity.get("contentSize")):
+        text = one.strip() if isinstance(one, str) else str(one)
+        if re.fullmatch(r"[0-9]{1,19}", text):
+            size = int(text)
+        elif not _NUMBER_AND_UNIT.fullmatch(text):
+            fault = f"has a stated contentSize that is no number: {text[:60]!r}"
+    return Statement(
+        id=identifier,
+        paths=paths,
+        folder=folder,
+        digests={} if sealed else digests,
+        size=None if sealed or folder else size,
+        tree=_tree(entity, entities) if folder else None,
+        sealed=sealed,
+        must_be=bool(types & _DATA_TYPES or digests or entity.get("encodingFormat")),
+        fault=fault,
+    )
+
+
+def _is_sealed(identifier: str, entity: Mapping[str, Any]) -> bool:
+    stated = [one.get("@id") if isinstance(one, dict) else one for one in _values(entity.get("encodingFormat"))]
+    return identifier.endswith(".c4gh") or any(isinstance(one, str) and "crypt4gh" in one.lower() for one in stated)
+
+
+def _tree(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> str | None:
+    for one in _values(entity.get("identifier")):
+        said = entities.get(str(one.get("@id")), {}) if isinstance(one, dict) else {}
+        if str(said.get("propertyID", "")).startswith(TREE_RULE):
+            return _hex(said.get("value"), "sha256", DIGESTS["sha256"])
+    return None
+
+
+def _paths(identifier: str) -> Iterator[str]:
+    """The paths that an @id may mean: decoded, as it is, and without a fragment; none that leads out of the crate."""
+    document = identifier.partition("#")[0]
+    for text in dict.fromkeys((unquote(identifier), identifier, unquote(document))):
+        try:
+            yield str(safe_relative(text.removeprefix("./").rstrip("/")))
+        except PolicyError:
+            if text == unquote(identifier):
+                return
+
+
+def _runs(entities: Mapping[str, Mapping[str, Any]]) -> Iterator[Run]:
+    shown = 0
+    for identifier, entity in entities.items():
+        if _types(entity) & {"CreateAction", "ActivateAction"} and shown < _SHOWN_RUNS:
+            shown += 1
+            status = entity.get("actionStatus")
+            status = status.get("@id") if isinstance(status, dict) else status
+            yield Run(
+                id=identifier.removeprefix("#"),
+                name=_text(entity.get("name")),
+                started=_text(entity.get("startTime")),
+                status=_text(status.rpartition("/")[2]) if isinstance(status, str) else None,
+            )
+
+
+def _root(entities: Mapping[str, Mapping[str, Any]]) -> str:
+    for name in ("ro-crate-metadata.json", "./ro-crate-metadata.json"):
+        about = entities.get(name, {}).get("about")
+        if isinstance(about, dict) and isinstance(about.get("@id"), str):
+            return str(about["@id"])
+    return "./"
+
+
+def _types(entity: Mapping[str, Any]) -> set[str]:
+    return {one for one in _values(entity.get("@type")) if isinstance(one, str)}
+
+
+def _values(value: object) -> list[Any]:
+    return [] if value is None else value if isinstance(value, list) else [value]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _hex(value: object, algorithm: str, digits: int) -> str | None:
+    text = value.strip().lower().removeprefix(f"{algorithm}:") if isinstance(value, str) else ""
+    return text if re.fullmatch(rf"[0-9a-f]{{{digits}}}", text) else None
+
+
+def _refuse_constant(text: str) -> object:
+    raise _FaultError(f"it has {text}, which is not JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise _FaultError(f"an object in it has {name[:100]!r} twice")
+            seen.add(name)
+    return found
