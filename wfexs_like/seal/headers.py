@@ -18,6 +18,7 @@ from typing import BinaryIO, Final
 from staging.errors import DigestError, KeyAccessError, PolicyError, UsageError
 from wfexs_like.seal.packets import (
     KEY_BYTES,
+    belong_together,
     free_slot,
     is_free,
     open_packet,
@@ -50,7 +51,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What is known of one who may open: ``places`` is the data-key packet, and its note where it has one.
+    """What is known of one who may open: ``places`` is the data-key packet and its note, or the one that there is.
 
     ``whole`` is false when the packet does not give the key to the one that the note names: a writer was interrupted,
     or the file is damaged there.
@@ -147,6 +148,7 @@ def _describe(
     places: Sequence[Place], length: int, session_key: bytes, pairs: Sequence[tuple[bytes, bytes]], name: str
 ) -> OpenedHeader:
     gaps, entries, others = _sort(places, session_key)
+    foreign = not gaps and not entries
     for one in tuple(others):  # packets without a note: of those the reader's own can be known
         for private, public in pairs:
             found = _key_of(one, private, public, name)
@@ -166,7 +168,7 @@ def _describe(
         length=length,
         slots=len(places),
         free=len(gaps),
-        foreign=not gaps and all(len(one.places) == 1 for one in entries),
+        foreign=foreign,
         own=tuple(public for _, public in pairs if public in keys),
         entries=tuple(entries),
         others=tuple(others),
@@ -184,9 +186,13 @@ def _sort(places: Sequence[Place], session_key: bytes) -> tuple[list[Place], lis
         if recipient is None:
             (gaps if is_free(session_key, place.packet) else others).append(place)
         elif others and others[-1].offset + len(others[-1].packet) == place.offset:
-            before = others.pop()
+            before = others[-1]
             whole = opens_for(session_key, before.packet, place.packet, recipient)
-            entries.append(Entry(recipient=recipient, places=(before, place), whole=whole))
+            if whole or belong_together(session_key, before.packet, place.packet):
+                entries.append(Entry(recipient=recipient, places=(before, place), whole=whole))
+                others.pop()
+            else:  # other tools move packets: whose this one is cannot be known
+                entries.append(Entry(recipient=recipient, places=(place,), whole=False))
         else:  # the note of a packet that is free: half added, or half removed
             gaps.append(place)
     return gaps, entries, others

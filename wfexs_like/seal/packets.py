@@ -84,13 +84,18 @@ def read_note(session_key: bytes, packet: bytes) -> Recipient | None:
     return Recipient(public_key=note[1 : 1 + KEY_BYTES], label=label)
 
 
+def belong_together(session_key: bytes, packet: bytes, note: bytes) -> bool:
+    """Whether ``packet`` was made, or was begun to be written, together with the ``note`` after it."""
+    return packet[_FIELD] == public_of(_derive(session_key, note[_FIELD], b"wfexs-like eph.", KEY_BYTES))
+
+
 def opens_for(session_key: bytes, packet: bytes, note: bytes, recipient: Recipient) -> bool:
     """Whether ``packet`` gives the session key to the recipient whom the ``note`` after it names."""
     ephemeral = _derive(session_key, note[_FIELD], b"wfexs-like eph.", KEY_BYTES)
     shared = _shared_by_writer(ephemeral, recipient.public_key)
     return (
         shared is not None
-        and packet[_FIELD] == public_of(ephemeral)
+        and belong_together(session_key, packet, note)
         and _decrypt(shared, packet) == _DATA_KEY + session_key
     )
 
