@@ -24,6 +24,7 @@ from bench.containers import measure_containers
 from bench.measure import Sample
 from bench.nextflow import VERSIONS, NextflowBench
 from bench.rows import Row, table
+from bench.seal import measure_seal
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -316,6 +317,7 @@ def main() -> int:
         "many-inputs": Bench.many_inputs,
         "big-input": Bench.big_input,
         "many-outputs": Bench.many_outputs,
+        "seal": measure_seal,
         "containers": measure_containers,
         "nextflow": lambda bench: NextflowBench(bench, options.version).measure(),
     }

@@ -1,0 +1,152 @@
+"""The rows of the seal: sealing, opening and sharing a file again, beside the reference command ``crypt4gh``.
+
+The two are measured in turns, so that other work on the machine makes both slower. Each of ours is a process of its own
+that starts Python, imports what it needs and does what a verb does with one file, both digests included.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import measure
+from bench.measure import Sample
+from bench.rows import Row
+from wfexs_like.keys import encode_pair
+
+if TYPE_CHECKING:
+    from bench.__main__ import Bench
+
+_SIZE = 1 << 30
+_SHARE_GOAL = 0.8
+_RESHARE_SECONDS = 0.2
+_MEMORY = 100_000_000
+_REFERENCE = Path(sys.executable).parent / "crypt4gh"
+_SEAL = """
+import sys
+from wfexs_like.seal.headers import new_session_key, seal_header
+from wfexs_like.seal.recipients import read_recipient
+from wfexs_like.seal.segments import seal
+key = new_session_key()
+with open(sys.argv[1], "rb") as source, open(sys.argv[2], "wb", buffering=0) as target:
+    target.write(seal_header([read_recipient(one) for one in sys.argv[3:]], key))
+    seal(source.fileno(), target.fileno(), key)
+"""
+_OPEN = """
+import sys
+from pathlib import Path
+from wfexs_like.keys import read_private
+from wfexs_like.seal.headers import open_header
+from wfexs_like.seal.opening import unseal
+with open(sys.argv[1], "rb") as source, open(sys.argv[2], "wb", buffering=0) as target:
+    header = open_header(source.fileno(), [read_private(Path(sys.argv[3]), None)])
+    unseal(source.fileno(), header.length, target.fileno(), header.session_key)
+"""
+_SHARE = """
+import sys
+from pathlib import Path
+from wfexs_like.keys import read_private
+from wfexs_like.seal.recipients import read_recipient
+from wfexs_like.seal.rewrapping import rewrap
+path, secret, other = Path(sys.argv[1]), read_private(Path(sys.argv[2]), None), read_recipient(sys.argv[3])
+rewrap(path, [secret], **{sys.argv[4]: [other]})
+"""
+
+
+def measure_seal(bench: Bench) -> None:
+    """All rows of the seal."""
+    folder = bench.folder / "seal"
+    folder.mkdir()
+    privates, publics = _keys(folder)
+    plain, ours, theirs, opened = (folder / name for name in ("plain", "ours.c4gh", "theirs.c4gh", "opened"))
+    measure.make_file(plain, _SIZE)
+    for count in (1, len(publics)):
+        chosen = publics[:count]
+        words = [word for public in chosen for word in ("--recipient_pk", public)]
+        _row(
+            bench,
+            f"seal 1 GiB for {count}",
+            [sys.executable, "-c", _SEAL, plain, ours, *chosen],
+            _through([_REFERENCE, "encrypt", *words], plain, theirs),
+            fresh=(ours, theirs),
+        )
+    _row(
+        bench,
+        "open 1 GiB",
+        [sys.executable, "-c", _OPEN, ours, opened, privates[-1]],
+        _through([_REFERENCE, "decrypt", "--sk", privates[-1]], ours, opened),
+        fresh=(opened,),
+    )
+    _share_again(bench, [sys.executable, "-c", _SHARE, ours, privates[0], publics[1]])
+    for path in (plain, ours, theirs, opened):
+        path.unlink(missing_ok=True)
+
+
+def _share_again(bench: Bench, argv: Sequence[str | Path]) -> None:
+    samples = []
+    for _ in range(bench.times):
+        samples += [_once(bench, [*argv, verb]) for verb in ("remove", "add")]
+    bench.add(
+        Row(
+            work="share 1 GiB again",
+            ours=statistics.median(one.seconds for one in samples),
+            least=min(one.seconds for one in samples),
+            goal=_RESHARE_SECONDS,
+            memory=max(one.memory for one in samples),
+        )
+    )
+
+
+def _row(
+    bench: Bench, work: str, ours: Sequence[str | Path], theirs: Sequence[str | Path], *, fresh: Sequence[Path]
+) -> None:
+    samples: tuple[list[Sample], list[Sample]] = ([], [])
+    for _ in range(bench.times):
+        for argv, taken in zip((ours, theirs), samples, strict=True):
+            for path in fresh:
+                if path in argv:
+                    path.unlink(missing_ok=True)
+            taken.append(_once(bench, argv))
+    mine, bare = ([one.seconds for one in taken] for taken in samples)
+    bench.add(
+        Row(
+            work=work,
+            ours=statistics.median(mine),
+            least=min(mine),
+            processor=statistics.median(one.processor for one in samples[0]),
+            bare=statistics.median(bare),
+            least_bare=min(bare),
+            processor_bare=statistics.median(one.processor for one in samples[1]),
+            bare_note="the reference",
+            goal=statistics.median(bare) * _SHARE_GOAL,
+            rule=f"{_SHARE_GOAL} x the reference",
+            memory=max(one.memory for one in samples[0]),
+            memory_goal=_MEMORY,
+        )
+    )
+
+
+def _once(bench: Bench, argv: Sequence[str | Path]) -> Sample:
+    sample = measure.command(argv, cwd=Path.cwd(), environment=bench.environment)
+    assert sample is not None
+    return sample
+
+
+def _through(argv: Sequence[str | Path], source: Path, target: Path) -> list[str | Path]:
+    """The command with the files as its standard input and output."""
+    return ["sh", "-c", 'i=$1; o=$2; shift 2; exec "$@" <"$i" >"$o"', "sh", source, target, *argv]
+
+
+def _keys(folder: Path) -> tuple[list[Path], list[Path]]:
+    privates, publics = [], []
+    for number in range(5):
+        private, public = folder / f"{number}.sec", folder / f"{number}.pub"
+        for path, content in zip((private, public), encode_pair(None), strict=True):
+            path.write_bytes(content)
+            path.chmod(0o600)
+        privates.append(private)
+        publics.append(public)
+    return privates, publics
