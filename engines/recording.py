@@ -17,6 +17,7 @@ from typing import Any
 from engines.base import Listener, RunRequest
 from engines.containers.base import Dark
 from engines.containers.door import Door
+from engines.containers.metering import METERED
 from engines.daemons import hidden
 from engines.execution import Execution
 from engines.isolation import Isolation
@@ -86,6 +87,7 @@ class RecordedRun(ABC):
         self.broken: str | None = None
         self.steps_in: dict[str, str] = {}
         """The names of steps by the folders that they work in, relative to the working directory's content."""
+        self._used: dict[str, dict[str, float]] = {}
         self._telling = threading.Lock()
         self.door = self._make_door()
         self.watch = Watch(self.tell, place_of=self._own_folders, step_at=self._step_at)
@@ -122,6 +124,8 @@ class RecordedRun(ABC):
             event["command"] = [self.relative.text(word) for word in event["command"]]
         for folder in event.pop("folders", ()):
             self.steps_in[self.relative.path(folder)] = event["name"]
+        if event["event"] == "step-ended" and (used := self._used.pop(event["name"], None)) is not None:
+            event["resources"] = {**used, **event.get("resources", {})}
         if event.get("error"):
             event["error"] = sentence(self.relative.text(str(event["error"])))
         self.tell(event)
@@ -168,6 +172,9 @@ class RecordedRun(ABC):
     def _tell_of_container(self, event: Mapping[str, Any]) -> None:
         if "argv" in event:
             event = {**event, "argv": [self.relative.text(word) for word in event["argv"]]}
+        if event["event"] == "container-ended" and event.get("step"):
+            # Whoever called for the container hears of its end later, and so of its step's.
+            self._used[event["step"]] = {name: event[name] for name in METERED if name in event}
         self.tell(event)
 
     def _note(self, text: str) -> None:

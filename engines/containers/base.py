@@ -72,7 +72,7 @@ class Order:
     memory; ``shared_memory`` bytes of ``/dev/shm``; ``gpus`` what of them is passed through (``all``, or a count).
     ``labels`` mark it as ours. ``variables`` is where the command reads ``Handed.lines``; ``None`` where no container
     is started, but told of. ``hooks`` is a folder of an OCI hook that looks at the mounts before the container begins,
-    for a runtime that knows hooks.
+    for a runtime that knows hooks; ``cidfile`` is a file that does not exist yet, for the container's id.
     """
 
     image: StagedImage
@@ -93,6 +93,7 @@ class Order:
     labels: Mapping[str, str] = field(default_factory=dict)
     variables: str | None = None
     hooks: str | None = None
+    cidfile: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from engines.containers.base import Containers, Dark, Order
 from engines.containers.calls import read_run
 from engines.containers.finding import lay_command
 from engines.containers.hearing import REFUSED, Caller, Hearing
+from engines.containers.metering import PAUSE, Meter
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
 from engines.containers.sources import ExchangedError, Held, walk
 from engines.containers.variables import command_of
@@ -253,7 +254,7 @@ class Door:
         try:
             witness = Witness(scratch / "witness", [(one.target, *held.numbers(one)) for one in order.mounts])
             mounts = tuple(held.fixed(one, scratch / "files") for one in order.mounts)
-            order = replace(order, mounts=mounts, hooks=str(witness.hooks))
+            order = replace(order, mounts=mounts, hooks=str(witness.hooks), cidfile=str(scratch / "id"))
             running = self._admit(_Running(order=order, called=call.name))
             try:
                 self._leave_id(call.cidfile, caller.cwd, order.name)
@@ -311,7 +312,7 @@ class Door:
     def _start(self, caller: Caller, running: _Running, held: Held, witness: Witness) -> int:
         order, runtime = running.order, self.containers.runtime
         stdin, stdout, stderr = caller.streams
-        told = replace(order, hooks=None, mounts=tuple(replace(one, held=None) for one in order.mounts))
+        told = replace(order, hooks=None, cidfile=None, mounts=tuple(replace(one, held=None) for one in order.mounts))
         self._tell(
             {
                 "event": "container-started",
@@ -324,8 +325,10 @@ class Door:
             }
         )
         code: int | None = None
+        meter = Meter(Path(order.cidfile or os.devnull))
         try:
             with (
+                closing(meter),
                 command_of(runtime, order) as command,
                 start(
                     command.argv,
@@ -337,23 +340,29 @@ class Door:
                     pass_fds=command.descriptors,
                 ) as child,
             ):
-                code = self._wait(caller, running, child, held)
+                code = self._wait(caller, running, child, held, meter)
             if str(witness.hooks) in command.argv:
                 self._hear(witness, order, code)
         finally:
-            self._tell({"event": "container-ended", "time": timestamp(), "container": order.name, "exit_code": code})
+            ended = {"event": "container-ended", "time": timestamp(), "container": order.name, "exit_code": code}
+            step = self._step(caller) if meter.usage else None
+            self._tell({**ended, **meter.usage, **({} if step is None else {"step": step})})
         if code:
             self._ask_why(caller, running, code)
         return code
 
-    def _wait(self, caller: Caller, running: _Running, child: Child, held: Held) -> int:
+    def _wait(self, caller: Caller, running: _Running, child: Child, held: Held, meter: Meter) -> int:
         """Wait for the container's end, or make it: when its caller is gone, or told to, or the run is over."""
         watch = Watch(child, caller.connection, running.over)
         looks = iter(_LOOKS)
         signalled = False
         try:
             while (code := child.poll()) is None:
-                found = watch.wait(next(looks, None))
+                if meter.look() and meter.process is not None:
+                    watch.also(meter.process)
+                found = watch.wait(PAUSE if meter.looking else next(looks, None))
+                if found.ended or found.over or found.gone or found.overdue:
+                    meter.read()
                 if found.over or found.gone or found.overdue:
                     return self._end(running, child)
                 for number in found.signals:

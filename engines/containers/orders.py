@@ -72,9 +72,11 @@ def capability_options(*, root: bool) -> Iterator[str]:
 
 
 def name_options(order: Order) -> Iterator[str]:
-    """The container's name and labels."""
+    """The container's name and labels, and where its id is to be written."""
     yield f"--name={order.name}"
     yield from (f"--label={key}={value}" for key, value in order.labels.items())
+    if order.cidfile is not None:
+        yield f"--cidfile={order.cidfile}"
 
 
 def mount_option(mount: Mount) -> str:

@@ -19,12 +19,16 @@ _POLL = 0.05
 
 
 class Found(NamedTuple):
-    """What came: ``gone`` is the caller, ``over`` the run; ``overdue``: it was told to end long ago and has not."""
+    """What came: ``gone`` is the caller, ``over`` the run; ``overdue``: it was told to end long ago and has not.
+
+    ``ended``: what was to be watched as well (``Watch.also``) has, and is not any more.
+    """
 
     signals: tuple[int, ...] = ()
     gone: bool = False
     over: bool = False
     overdue: bool = False
+    ended: bool = False
 
 
 class Watch:
@@ -38,9 +42,15 @@ class Watch:
         self._poller.register(connection, select.POLLIN)
         self._poller.register(over, select.POLLIN)
         self._process: int | None = None
+        self._other: int | None = None
         with suppress(OSError):
             self._process = os.pidfd_open(child.pid)
             self._poller.register(self._process, select.POLLIN)
+
+    def also(self, other: int) -> None:
+        """Watch another process, by its descriptor, which stays the caller's."""
+        self._other = other
+        self._poller.register(other, select.POLLIN)
 
     def wait(self, timeout: float | None) -> Found:
         """Wait until something comes, or ``timeout`` seconds."""
@@ -50,6 +60,14 @@ class Watch:
         if self._process is None:
             timeout = _POLL if timeout is None else min(_POLL, timeout)
         ready = [number for number, _ in self._poller.poll(None if timeout is None else timeout * 1000)]
+        found = self._found(ready)
+        if self._other is None or self._other not in ready:
+            return found
+        self._poller.unregister(self._other)
+        self._other = None
+        return found._replace(ended=True)
+
+    def _found(self, ready: list[int]) -> Found:
         if self._over in ready:
             return Found(over=True)
         if self._connection.fileno() in ready:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from engines.execution import Status
-from engines.journal import JOURNAL
+from engines.journal import JOURNAL, events
 from engines.stopping import stop
 from staging.errors import ContainerError
 from tests.support.cwl_containers import ContainerBench, boxed, boxes, docked, in_image, loaded, owners
@@ -257,6 +257,21 @@ def test_a_container_that_takes_too_much_memory_says_so(boxes: ContainerBench) -
     assert execution.error is not None
     assert execution.error.startswith(f"step 'main' failed: it was killed in its container of image {TOOLS!r}")
     assert "enough memory" in execution.error
+
+
+def test_what_a_container_used_is_told_of_it_and_of_its_step(boxes: ContainerBench) -> None:
+    busy = 'x=$(head -c 30000000 /dev/zero | tr "\\0" a); n=0; while [ $n -lt 100000 ]; do n=$((n+1)); done; sleep 0.3'
+    boxes.write(main=in_image(TOOLS, f"bash -c '{busy}'"))
+
+    execution = boxes.run()
+
+    assert execution.status is Status.COMPLETED, execution.error
+    journal = boxes.bench.content / "runs" / "1" / JOURNAL
+    (ended,) = [one for one in events(journal) if one["event"] == "container-ended"]
+    (main,) = execution.steps
+    assert ended["step"] == "main"
+    assert 30_000_000 < ended["max_memory_bytes"] == main.resources["max_memory_bytes"] < 300_000_000
+    assert 0.1 < ended["cpu_seconds"] == main.resources["cpu_seconds"] < main.resources["wall_seconds"] * 4
 
 
 def test_a_container_that_takes_too_long_is_ended(boxes: ContainerBench) -> None:
