@@ -21,7 +21,7 @@ from engines.base import FormalParameter
 from engines.execution import Status
 from staging.errors import CrateError, DigestError, NotFoundError, PolicyError, UsageError
 from staging.fingerprints import Tree
-from staging.plan import Json, Kind, Role
+from staging.plan import Json, Kind, Plan, Role
 from tests.support.crates import Workdir, empty_workdir, entities_of, ids, many, metadata_of, sha256, usual_workdir
 from wfexs_like.crate.contexts import CONTEXT_FILES
 from wfexs_like.crate.export import CrateKind, export_crate
@@ -540,6 +540,13 @@ def test_the_lock_is_in_the_crate_unless_it_names_what_is_local_or_secret(tmp_pa
         export(workdir.subject(), tmp_path / str(number))
         assert not (tmp_path / str(number) / "stage.lock.json").exists()
         assert "is not in this crate" in (tmp_path / str(number) / "README.md").read_text()
+        told = tmp_path / str(number) / "told.lock.json"
+        assert told.exists() == item.disclosable
+        if item.disclosable:
+            (same,) = [one for one in Plan.parse(told.read_bytes(), file="told").items if one.name == item.name]
+            place = str(item.path)
+            assert same == replace(item, identifier=place, pinned=place, hops=())
+            assert "told.lock.json" in ids(entities_of(tmp_path / str(number))["./"]["hasPart"])
 
 
 @pytest.mark.parametrize("include", ["workflow", "all"])

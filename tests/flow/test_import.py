@@ -231,6 +231,44 @@ def test_a_workflow_out_of_a_repository_comes_whole_from_the_crate_or_whole_from
     assert "workflow" in answer.object["error"]["message"]
 
 
+@pytest.mark.cwltool
+def test_a_crate_whose_lock_names_local_places_is_imported_by_what_is_told_of_them(
+    wfexs: Command, tmp_path: Path
+) -> None:
+    project = shutil.copytree(WORD_COUNT, tmp_path / "project")
+    (tmp_path / "CANARY").mkdir()
+    text = shutil.move(project / "text.txt", tmp_path / "CANARY" / "text.txt")
+    image = tools_image(tmp_path / "images", name="tools")
+    stage = project / "word-count.wfex.stage"
+    told = stage.read_text().replace("./text.txt", f"file://{text}").replace("Type: none", "Type: podman")
+    stage.write_text(told + "containers: [{image: 'word-count:bookworm', source: 'oci:../images:tools'}]\n")
+    staged = wfexs.ok("stage", stage)
+    crate = tmp_path / "a.crate"
+    wfexs.ok("crate", staged["id"], crate, "--prospective", "--include", "all")
+    assert not (crate / "stage.lock.json").exists()
+    there = elsewhere(wfexs, tmp_path / "there")
+    shutil.rmtree(tmp_path / "CANARY")
+    shutil.rmtree(tmp_path / "images")
+
+    imported = there.ok("import", crate, "--strict")
+
+    assert set(sources(imported).values()) == {"crate"}
+    assert "CANARY" not in Path(imported["lock"]["path"]).read_text()
+    before = {one["name"]: one["sha256"] for one in staged["items"]}
+    assert {one["name"]: one["sha256"] for one in imported["items"]} == before
+    assert before["word-count:bookworm"] == image.digest
+    found = {one["name"]: one["identifier"] for one in imported["items"]}
+    assert found["word-count:bookworm"] == "oci:containers:word-count:bookworm#linux/amd64"
+    # What is told is nobody's secret: of this one the lock itself is in the crate.
+    there.ok("crate", imported["id"], tmp_path / "b.crate", "--prospective", "--include", "all")
+    assert (tmp_path / "b.crate" / "stage.lock.json").read_bytes() == Path(imported["lock"]["path"]).read_bytes()
+
+    # With the lock itself, which its maker has, it is the very plan.
+    lock = Path(staged["lock"]["path"])
+    assert there.ok("import", crate, "--locked", lock)["lock"]["digest"] == staged["lock"]["digest"]
+    assert there("import", crate, "--locked", imported["lock"]["path"]).code == 5
+
+
 @pytest.mark.nextflow
 def test_a_nextflow_workflow_is_imported_and_runs_as_it_did(wfexs: Command, tmp_path: Path, nextflow: Path) -> None:
     crate = tmp_path / "a.crate.zip"

@@ -38,6 +38,8 @@ _SHOWN_SCHEMES = frozenset(
         "oci-blob",
     }
 )
+# Content in an identifier, and the name of a content that a stage file holds: they lead nowhere.
+_CONTENT_IN_ITSELF = ("data:", "inline:")
 _GIT_SCHEMES = frozenset({"git+http", "git+https", "git+ssh"})
 # What a query may ask for and be told to everybody, with a short plain value.
 _HARMLESS = frozenset(
@@ -195,10 +197,13 @@ class Discretion:
     def is_tellable(self, text: str, identifiers: Iterable[str]) -> bool:
         """Whether a document may be told as it is: every identifier in it, and nothing of this machine besides."""
         for one in identifiers:
-            relative = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|/|~", one) is None and ".." not in one.split("/")
-            if not relative and not one.startswith("data:") and public_identifier(one) != one:
+            if one.startswith(_CONTENT_IN_ITSELF):
+                continue
+            path = one.removeprefix("oci:").partition(":")[0] if one.startswith("oci:") else one
+            relative = re.match(r"[A-Za-z][A-Za-z0-9+.-]+:|/|~", path) is None and ".." not in path.split("/")
+            if not relative and public_identifier(one) != one:
                 return False
-            if "?" in one and not one.startswith("data:"):
+            if "?" in one:
                 return False
         return self.value(text) == text
 

@@ -37,6 +37,7 @@ from wfexs_like.crate.report_types import CrateReport, Validation
 from wfexs_like.crate.retrospective import Retrospective
 from wfexs_like.crate.story import Slot, Story, Thing
 from wfexs_like.crate.subject import CrateSubject
+from wfexs_like.crate.told_lock import TOLD_LOCK, named_by, told_lock
 from wfexs_like.crate.validation import Judge, validate_crate, validator_profile
 from wfexs_like.crate.vocabulary import LANGUAGES, PROCESS_RUN, RO_CRATE, WORKFLOW_RO_CRATE, WORKFLOW_RUN
 from wfexs_like.seal.naming import LOCK_DIGEST, MANIFEST, SIGNATURE
@@ -297,12 +298,25 @@ def _language(subject: CrateSubject) -> str:
 def _lock(ground: Prospective) -> Thing | None:
     """Put the lock into the crate, unless it says what a crate must not."""
     text = ground.plan.lock_bytes()
-    if ground.secretive or not ground.discretion.is_tellable(text.decode(), _identifiers(ground)):
+    if ground.secretive:
+        return None
+    if not ground.discretion.is_tellable(text.decode(), _identifiers(ground)):
+        _told_lock(ground)
         return None
     entity = ground.data.made(LOCK, text, name="the lock", encoding="application/json")
     entity.set("description", "Every thing that was staged, with its exact identifier, size and sha256.")
     entity.set("about", Ref(ROOT))
     return Thing(text=LOCK, href=LOCK, sha256=str(entity.as_json()["sha256"]), size=len(text))
+
+
+def _told_lock(ground: Prospective) -> None:
+    """Put in what others can import the crate by, where the lock itself has to stay out."""
+    text = told_lock(ground.plan, ground.discretion)
+    if text is None:
+        return
+    entity = ground.data.made(TOLD_LOCK, text, name="the plan, as it may be told", encoding="application/json")
+    entity.set("description", f"As {LOCK}, but items with local names are named by where they lie in a crate.")
+    entity.set("about", Ref(ROOT))
 
 
 def _lock_digest(graph: Graph, digest: str) -> None:
@@ -321,13 +335,7 @@ def _signature(graph: Graph, signed_by: str) -> None:
 
 
 def _identifiers(ground: Prospective) -> list[str]:
-    # An image is pinned as registries name it, which is no identifier; what was asked for says as much.
-    images = (Role.CONTAINER, Role.BLOB)
-    return [
-        one
-        for item in ground.plan.items
-        for one in (item.identifier, *(() if item.role in images else (item.pinned,)), *item.hops)
-    ]
+    return [one for item in ground.plan.items for one in named_by(item)]
 
 
 def _remarks(ground: Prospective, story: Story) -> list[str]:
@@ -337,6 +345,11 @@ def _remarks(ground: Prospective, story: Story) -> list[str]:
             f"The lock ({LOCK}) is not in this crate: it names local places, addresses with a query or a user, or what "
             "must not be disclosed. Ask for it; it has the digest of the plan above."
         )
+        if ground.payload.holds(TOLD_LOCK):
+            remarks.append(
+                f"{TOLD_LOCK} is the same plan, but what has a local name is named there by its place in a crate; "
+                '"wfexs-like import" goes by it.'
+            )
     if any(is_told_in_part(item.pinned) for item in ground.plan.items):
         remarks.append(
             "Some addresses are told without their query, which may have been a key: by themselves they may not be "

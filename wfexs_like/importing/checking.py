@@ -12,6 +12,7 @@ from staging.paths import safe_relative
 from staging.plan import Json, Kind, Plan, PlanItem, Role
 from staging.resolving import with_paths
 from staging.workdir import LOCK
+from wfexs_like.crate.told_lock import TOLD_LOCK
 from wfexs_like.importing.opening import OpenCrate, path_of, types
 
 _LARGEST_LOCK: Final = 256 << 20
@@ -31,7 +32,7 @@ _IS_ITSELF: Final = frozenset({"workflow"})
 
 
 def read_plan(crate: OpenCrate, locked: Path | None, *, strict: bool) -> Plan:
-    """The plan that the crate was made of: the lock in it, or ``locked``, which its maker gave apart.
+    """The plan that the crate was made of: the lock in it, or what is told of that, or ``locked``, given apart.
 
     Raises:
         CrateError: the crate has no lock.
@@ -44,35 +45,50 @@ def read_plan(crate: OpenCrate, locked: Path | None, *, strict: bool) -> Plan:
             plan = Plan.parse(locked.read_bytes(), file=str(locked))
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
             raise NotFoundError(f"there is no lock file {locked}", where=str(locked)) from error
-        check_plan(plan)
-        return plan
-    text = crate.read(LOCK, _LARGEST_LOCK)
-    if text is None:
-        raise CrateError(
-            f"the crate has no lock ({LOCK}): what it was made of can't be known",
-            hint="a crate has none where the lock names local places or what must not be disclosed, or where it was "
-            "made by another program; its maker can give you the lock: import it with --locked LOCK",
-            where=LOCK,
-        )
-    _check_attested(crate, text, strict=strict)
-    plan = Plan.parse(text, file=LOCK)
+        _check_digest(crate, plan, str(locked))
+    else:
+        name, text = _lock_of(crate)
+        _check_attested(crate, name, text, strict=strict)
+        plan = Plan.parse(text, file=name)
+        if name == LOCK:
+            _check_digest(crate, plan, name)
     check_plan(plan)
     return plan
 
 
-def _check_attested(crate: OpenCrate, text: bytes, *, strict: bool) -> None:
-    stated = crate.entities.get(LOCK, {}).get("sha256")
+def _lock_of(crate: OpenCrate) -> tuple[str, bytes]:
+    for name in (LOCK, TOLD_LOCK):
+        text = crate.read(name, _LARGEST_LOCK)
+        if text is not None:
+            return name, text
+    raise CrateError(
+        f"the crate has no lock ({LOCK}): what it was made of can't be known",
+        hint="a crate has none where the lock says what must not be disclosed, or where it was made by another "
+        "program; its maker can give you the lock: import it with --locked LOCK",
+        where=LOCK,
+    )
+
+
+def _check_attested(crate: OpenCrate, name: str, text: bytes, *, strict: bool) -> None:
+    stated = crate.entities.get(name, {}).get("sha256")
     actual = Fingerprint.of_bytes(text).digest
     if stated is None and strict:
-        raise CrateError("the crate's metadata says no sha256 of the lock", where=LOCK, hint="import without --strict")
+        raise CrateError("the crate's metadata says no sha256 of the lock", where=name, hint="import without --strict")
     if stated is not None and stated != actual:
+        raise wrong_bytes(name, str(stated), actual)
+
+
+def _check_digest(crate: OpenCrate, plan: Plan, name: str) -> None:
+    """Compare the plan with what the metadata says that everything was made by."""
+    said = crate.entities.get("#lock-digest", {}).get("value")
+    if said not in (None, str(plan.digest)):
         raise DigestError(
-            f"sha256 of {LOCK} is {actual}, the crate's metadata says {stated}",
-            hint="the crate was changed or damaged after it was made: ask for it again",
-            where=LOCK,
-            path=LOCK,
-            expected=str(stated),
-            actual=actual,
+            f"the digest of {name} is {plan.digest}, the crate's metadata says {said}",
+            hint="that is not the lock that the crate was made by",
+            where=name,
+            path=name,
+            expected=str(said),
+            actual=str(plan.digest),
         )
 
 
