@@ -41,7 +41,8 @@ both of these, if there is something to say
     ``container`` (its name), ``image`` (as the workflow calls it), ``digest`` and ``id`` (``sha256:<hex>``, of the
     manifest and of the config), ``argv`` (without the values of variables).
 ``container-ended``
-    ``container``, ``exit_code`` (``null`` when it could not be started).
+    ``container``, ``exit_code`` (``null`` when it could not be started); ``cpu_seconds``, ``max_memory_bytes`` and
+    ``step`` (its name), where its cgroup could be read.
 ``run-ended``
     ``status`` (``completed``, ``failed``, ``killed``), ``exit_code``, ``error``, ``error_kind`` (``policy`` when an
     output led out of the run; else absent), ``outputs`` (with ``sha256`` and
@@ -68,6 +69,7 @@ from uuid import UUID
 
 from engines.execution import Attempt, Execution, ImageUsed, RuntimeUsed, Status, StepRun
 from staging.errors import NotFoundError, WfexsError
+from staging.placing import link
 from staging.plan import Json
 
 JOURNAL_SCHEMA = "wfexs-like/journal/1"
@@ -427,14 +429,14 @@ def _steps(told: dict[str, dict[str, Any]], unended: Status, places: _Places) ->
 def _place(temporary: Path, path: Path) -> None:
     """Give a finished file its name, never in place of another."""
     try:
-        path.hardlink_to(temporary)
+        if link(temporary, path):
+            return
     except FileExistsError as error:
         raise WfexsError(f"the run {path.parent.name} has a record already", where=str(path)) from error
-    except OSError as error:
-        # A file system without hard links.
-        if path.exists():
-            raise WfexsError(f"the run {path.parent.name} has a record already", where=str(path)) from error
-        temporary.rename(path)
+    # A file system without hard links.
+    if path.exists():
+        raise WfexsError(f"the run {path.parent.name} has a record already", where=str(path))
+    temporary.rename(path)
 
 
 def _sync_folder(folder: Path) -> None:

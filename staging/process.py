@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Final
 
+from staging import scratch
 from staging.errors import WfexsError, from_os_error
 
 PIPE: Final = subprocess.PIPE
@@ -92,8 +93,9 @@ def find_tool(name: str, env: Mapping[str, str] | None = None) -> Path | None:
 
 
 def base_environment(**more: str) -> dict[str, str]:
-    """The least that a child needs: our PATH and a UTF-8 locale, and what is given on top. Nothing else of ours."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **more}
+    """The least that a child needs: our PATH, a UTF-8 locale, where its temporary files have to go, and ``more``."""
+    path = os.environ.get("PATH", os.defpath)
+    return {"PATH": path, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", **scratch.environment(), **more}
 
 
 class Child:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from staging.areas import Area
 from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError, from_os_error
@@ -45,6 +45,9 @@ JOB_FILE = "job.yml"
 LOCK = "stage.lock.json"
 INTERFACE = "interface.json"
 ABOUT = "about.json"
+# In one that is encrypted: what would otherwise be put into the system's temporary folder, and a store of its own.
+SCRATCH = ".scratch"
+OWN_STORE = ".store"
 
 _PARTIAL = ".partial-"
 _DOOMED = ".doomed-"
@@ -52,6 +55,7 @@ _DOOMED = ".doomed-"
 _NICKNAME = ".nickname"
 _PREFIX_LENGTH = 2
 
+_Held = TypeVar("_Held")
 # ``Workdirs.list`` hides the type of that name inside its class.
 _Known: TypeAlias = list["StagedWorkdir"]
 _Damaged: TypeAlias = list[tuple[Path, WfexsError]]
@@ -211,6 +215,7 @@ class NewWorkdir:
         self.content = root / "work"
         self._home = root.parent
         self._held = held
+        self.vault = "plain" if area is None else area.kind
         self._area = area
         self._remove = remove
         self._opened = contextlib.ExitStack()
@@ -239,6 +244,10 @@ class NewWorkdir:
             finally:
                 self._held.release()
 
+    def hold(self, held: contextlib.AbstractContextManager[_Held]) -> _Held:
+        """Enter a context that is left before the content is closed."""
+        return self._opened.enter_context(held)
+
     def record(self, items: Iterable[StagedItem]) -> None:
         """Remember the signatures of what the stager placed, so that nothing need be read again to verify it."""
         for item in items:
@@ -257,7 +266,7 @@ class NewWorkdir:
             "id": self.id,
             "nickname": self.nickname,
             "created": created,
-            "vault": "plain" if self._area is None else self._area.kind,
+            "vault": self.vault,
         }
         self._signatures.settle(self.content)
         self._signatures.write(self.content / SIGNATURES)

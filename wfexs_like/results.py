@@ -91,18 +91,23 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkdirReport:
-    """What ``list`` and ``show`` tell of a working directory; ``container`` is the plan's runtime."""
+    """What ``list`` and ``show`` tell of a working directory; ``container`` is the plan's runtime.
+
+    ``closed``: it is encrypted, and nobody opened it for this: what is in it is not told.
+    """
 
     id: str
     nickname: str
     path: Path
     content: Path
     created: str
-    lock_digest: str
-    engine: str
-    items: tuple[ItemReport, ...]
-    runs: tuple[Execution, ...]
-    container: str = "none"
+    vault: str = "plain"
+    closed: bool = False
+    lock_digest: str | None = None
+    engine: str | None = None
+    items: tuple[ItemReport, ...] = ()
+    runs: tuple[Execution, ...] = ()
+    container: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

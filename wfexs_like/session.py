@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,9 +17,23 @@ from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, U
 from staging.placing import write_atomically, write_json
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress, Silent
+from staging.scratch import kept_in
 from staging.store import ContentStore
-from staging.workdir import ABOUT, INTERFACE, JOB_FILE, LOCK, STAGE_FILE, NewWorkdir, StagedWorkdir, Workdirs
+from staging.vault_wish import PLAIN
+from staging.workdir import (
+    ABOUT,
+    INTERFACE,
+    JOB_FILE,
+    LOCK,
+    OWN_STORE,
+    SCRATCH,
+    STAGE_FILE,
+    NewWorkdir,
+    StagedWorkdir,
+    Workdirs,
+)
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
+from wfexs_like.encryption import Encryption, dissolve, no_core_dumps
 from wfexs_like.results import (
     EngineReport,
     ItemReport,
@@ -34,9 +49,10 @@ if TYPE_CHECKING:
     from staging.stager import Stager
     from staging.upkeep import Collected, Problem, StoreEntry
     from wfexs_like.flow.run import Host
-    from wfexs_like.seal.ssh_keys import Signer
     from wfexs_like.flow.work import StageWork
     from wfexs_like.importing.report import ImportReport
+    from wfexs_like.seal.ssh_keys import Signer
+    from wfexs_like.unlocking import Passphrases
 
 __all__ = [
     "CrateReport",
@@ -56,11 +72,14 @@ _LETTING_GO = 10.0  # seconds
 
 
 class Session:
-    """One user's work with one set of settings. ``progress`` hears of fetching."""
+    """One user's work with one set of settings. ``progress`` hears of fetching; ``passphrases`` unlock its key."""
 
-    def __init__(self, settings: Settings, *, progress: Progress | None = None) -> None:
+    def __init__(
+        self, settings: Settings, *, progress: Progress | None = None, passphrases: Passphrases | None = None
+    ) -> None:
         self.settings = settings
         self.progress = progress or Silent()
+        self._encryption = Encryption(settings, passphrases)
 
     @cached_property
     def store(self) -> ContentStore:
@@ -69,7 +88,43 @@ class Session:
 
     @cached_property
     def _workdirs(self) -> Workdirs:
-        return Workdirs(self.settings.workdirs, self.store)
+        return Workdirs(self.settings.workdirs, self.store, dissolve=dissolve)
+
+    @contextmanager
+    def opened(self, workdir: str) -> Iterator[StagedWorkdir]:
+        """The working directory that is meant; while it lasts, its content can be read.
+
+        Raises:
+            VaultError: it is encrypted, and can't be opened.
+            KeyAccessError: not with the key of this installation.
+        """
+        found = self._workdirs.find(workdir)
+        with self._encryption.opened(found):
+            yield found
+
+    @contextmanager
+    def _stored(self, workdir: str) -> Iterator[tuple[StagedWorkdir, ContentStore]]:
+        """The same, with the store of its contents: for an encrypted one, a store of its own in there."""
+        with self.opened(workdir) as found:
+            if found.vault == PLAIN:
+                yield found, self.store
+            else:
+                with ContentStore(found.content / OWN_STORE) as store:
+                    yield found, store
+
+    @contextmanager
+    def _new(self, definition: StageDefinition, nickname: str | None) -> Iterator[tuple[NewWorkdir, ContentStore]]:
+        """A working directory in the making, encrypted as the stage file says, and the store of its contents."""
+        kind = self._encryption.kind(definition.vault)
+        if definition.vault is None and kind == PLAIN:
+            self.progress.say("not encrypted: the stage file does not ask for it, and this installation has no key")
+        area = self._encryption.new_area(kind)
+        with no_core_dumps(wanted=kind != PLAIN), self._workdirs.create(nickname, area=area) as new:
+            if kind == PLAIN:
+                yield new, self.store
+            else:
+                new.hold(kept_in(new.content / SCRATCH))
+                yield new, new.hold(ContentStore(new.content / OWN_STORE))
 
     def check(self, stage_file: Path) -> tuple[Fault, ...]:
         """All faults of a stage file; nothing is fetched."""
@@ -88,8 +143,8 @@ class Session:
 
         definition = load_stage_file(stage_file)
         lock = read_lock(locked) if locked else None
-        with self._workdirs.create(None) as new:
-            work = self._work(definition, new, lock)
+        with self._new(definition, None) as (new, store):
+            work = self._work(definition, new, store, lock)
             return StageReport(
                 id=None,
                 nickname=None,
@@ -125,11 +180,9 @@ class Session:
         if update and locked is None:
             raise UsageError("--update needs --locked LOCK", hint="name the lock file that is to be renewed")
         definition = load_stage_file(stage_file)
-        if definition.secure is None:
-            self.progress.say("not encrypted: the stage file does not say workflow_config.secure")
         lock = read_lock(locked) if locked else None
-        with self._workdirs.create(nickname or definition.nickname) as new:
-            work = self._work(definition, new, None if update else lock)
+        with self._new(definition, nickname or definition.nickname) as (new, store):
+            work = self._work(definition, new, store, None if update else lock)
             prepared = prepare(work)
             plan, items = realise(work, prepared)
             write_json(new.content / INTERFACE, interface_as_json(prepared.workflow.interface))
@@ -178,19 +231,19 @@ class Session:
         """
         from wfexs_like.flow.run import run
 
-        found = self._workdirs.find(workdir)
-        self._sweep(found, found.runs())
-        return run(
-            found,
-            self.store,
-            cache=self.settings.cache,
-            params=params or {},
-            host=_host(self.settings),
-            resume=_last_unfinished(found) if resume == "last" else resume,
-            require_offline=require_offline,
-            listener=listener,
-            progress=self.progress,
-        )
+        with self._stored(workdir) as (found, store):
+            self._sweep(found, found.runs())
+            return run(
+                found,
+                store,
+                cache=self.settings.cache,
+                params=params or {},
+                host=_host(self.settings),
+                resume=_last_unfinished(found) if resume == "last" else resume,
+                require_offline=require_offline,
+                listener=listener,
+                progress=self.progress,
+            )
 
     def prove(self, workdir: str, *, beside: Path | None = None, listener: Listener | None = None) -> Proof:
         """Run once with nothing but the staged files to be found, and no network; nothing of that run stays.
@@ -203,15 +256,16 @@ class Session:
         """
         from wfexs_like.flow.prove import prove
 
-        return prove(
-            self._workdirs.find(workdir),
-            self.store,
-            cache=self.settings.cache,
-            host=_host(self.settings),
-            beside=(self.settings.workdirs, *(() if beside is None else (beside,))),
-            listener=listener,
-            progress=self.progress,
-        )
+        with self._stored(workdir) as (found, store):
+            return prove(
+                found,
+                store,
+                cache=self.settings.cache,
+                host=_host(self.settings),
+                beside=(self.settings.workdirs, *(() if beside is None else (beside,))),
+                listener=listener,
+                progress=self.progress,
+            )
 
     def crate(
         self,
@@ -233,10 +287,9 @@ class Session:
         from wfexs_like.crate.export import export_crate
         from wfexs_like.flow.describe import subject_of
 
-        found = self._workdirs.find(workdir)
-        with found.use():
+        with self._stored(workdir) as (found, store), found.use():
             plan = found.plan()
-            found.verify(plan, self.store)
+            found.verify(plan, store)
             subject = subject_of(found, plan, person=self.settings.person, run=run, licence=licence)
             return export_crate(
                 subject,
@@ -280,26 +333,34 @@ class Session:
         return validate_crate(crate, profile=profile, cache=self.settings.cache)
 
     def workdirs(self) -> tuple[WorkdirReport, ...]:
-        """All working directories, oldest first. Those that are damaged are told of, and do not hide the others."""
+        """All working directories, oldest first. Those that are damaged are told of, and do not hide the others.
+
+        One that is encrypted is not opened for that.
+        """
         reports = []
         for one in self._workdirs.list():
             try:
-                reports.append(self._tell(one))
+                reports.append(self._tell(one) if one.vault == PLAIN else _closed(one))
             except WfexsError as error:
                 self.progress.say(f"{one.id} is damaged: {error.message}")
         return tuple(reports)
 
     def show(self, workdir: str) -> WorkdirReport:
         """One working directory, with the state of every run."""
-        return self._tell(self._workdirs.find(workdir))
+        with self.opened(workdir) as found:
+            return self._tell(found)
 
     def locate(self, workdir: str) -> StagedWorkdir:
         """Which working directory is meant: cheap, nothing of it is read but its name."""
         return self._workdirs.find(workdir)
 
     def logs(self, workdir: str, run: int | None = None) -> tuple[Path, ...]:
-        """The log files of a run (the last one by default)."""
-        found = self._workdirs.find(workdir)
+        """The log files of a run (the last one by default); of an encrypted one they are there while it is opened."""
+        with self.opened(workdir) as found:
+            return self._logs(found, run)
+
+    @staticmethod
+    def _logs(found: StagedWorkdir, run: int | None) -> tuple[Path, ...]:
         numbers = found.runs()
         chosen = run if run is not None else max(numbers, default=None)
         if chosen is None or chosen not in numbers:
@@ -312,7 +373,7 @@ class Session:
         found = self._workdirs.find(workdir)
         if force:
             self.cancel(workdir)
-        else:
+        elif found.vault == PLAIN:
             self._sweep(found, found.runs())
         # Whoever ran what was just stopped still has to let go of the working directory.
         deadline = time.monotonic() + (_LETTING_GO if force else 0)
@@ -330,13 +391,15 @@ class Session:
         """Stop a run (all running ones by default); returns the numbers of those stopped."""
         from engines.stopping import stop
 
-        found = self._workdirs.find(workdir)
-        if run is not None and run not in found.runs():
-            raise NotFoundError(f"{found.nickname} has no run {run}", hint=f'"wfexs-like show {found.id}" lists them')
-        chosen = found.runs() if run is None else (run,)
-        stopped = tuple(number for number in chosen if stop(found.run_folder(number)))
-        self._sweep(found, chosen)
-        return stopped
+        with self.opened(workdir) as found:
+            if run is not None and run not in found.runs():
+                raise NotFoundError(
+                    f"{found.nickname} has no run {run}", hint=f'"wfexs-like show {found.id}" lists them'
+                )
+            chosen = found.runs() if run is None else (run,)
+            stopped = tuple(number for number in chosen if stop(found.run_folder(number)))
+            self._sweep(found, chosen)
+            return stopped
 
     def engines(self) -> tuple[EngineReport, ...]:
         """Every engine with its versions, known or set up. One that can't tell does not hide the others."""
@@ -413,10 +476,10 @@ class Session:
         """Remove what no working directory uses."""
         return self.store.gc(dry_run=dry_run)
 
-    def _stager(self) -> Stager:
+    def _stager(self, store: ContentStore | None = None) -> Stager:
         from staging.stager import Stager
 
-        return Stager(self.store, self.progress, self.settings.for_fetchers, jobs=self.settings.jobs)
+        return Stager(store or self.store, self.progress, self.settings.for_fetchers, jobs=self.settings.jobs)
 
     def _sweep(self, workdir: StagedWorkdir, runs: Sequence[int]) -> None:
         """Remove what killed runs left in container runtimes."""
@@ -431,13 +494,16 @@ class Session:
     def _for_containers(self) -> Mapping[str, str]:
         return {**self.settings.environment, "WFEXS_LIKE_CACHE": str(self.settings.cache)}
 
-    def _work(self, definition: StageDefinition, new: NewWorkdir, locked: Plan | None) -> StageWork:
+    def _work(
+        self, definition: StageDefinition, new: NewWorkdir, store: ContentStore, locked: Plan | None
+    ) -> StageWork:
         from wfexs_like.flow.work import StageWork
 
         return StageWork(
             definition=definition,
-            stager=self._stager(),
+            stager=self._stager(store),
             content=new.content,
+            inspections=(self.settings.cache if new.vault == PLAIN else new.content / OWN_STORE) / "inspections",
             workdir_id=new.id,
             cache=self.settings.cache,
             progress=self.progress,
@@ -455,6 +521,7 @@ class Session:
             path=workdir.root,
             content=workdir.content,
             created=workdir.created,
+            vault=workdir.vault,
             lock_digest=str(plan.digest),
             engine=f"{plan.engine}@{plan.engine_version}",
             items=tuple(
@@ -465,6 +532,19 @@ class Session:
             container=plan.container,
             runs=executions_of(workdir),
         )
+
+
+def _closed(workdir: StagedWorkdir) -> WorkdirReport:
+    """What can be told of an encrypted one that nobody opens."""
+    return WorkdirReport(
+        id=workdir.id,
+        nickname=workdir.nickname,
+        path=workdir.root,
+        content=workdir.content,
+        created=workdir.created,
+        vault=workdir.vault,
+        closed=True,
+    )
 
 
 def _host(settings: Settings) -> Host:

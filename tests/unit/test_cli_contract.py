@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -166,6 +167,10 @@ class KnownAnswers:
     def stage(self, stage_file: Path, **more: Any) -> StageReport:
         self._hear("stage", stage_file, more)
         return self._stage_report("0a1b")
+
+    @contextmanager
+    def opened(self, workdir: str) -> Iterator[Found]:
+        yield self.locate(workdir)
 
     def locate(self, workdir: str) -> Found:
         self._hear("locate", workdir)
@@ -653,6 +658,7 @@ def test_options_of_a_crate_reach_the_session(call: Call, session: KnownAnswers)
                 "licence": "MIT",
                 "validate": True,
                 "rehash": True,
+                "signer": None,
             },
         )
     ]

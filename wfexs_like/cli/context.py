@@ -77,7 +77,7 @@ class App:
         if self._session is None:
             from wfexs_like.session import Session
 
-            self._session = Session(self.settings, progress=self.narrator)
+            self._session = Session(self.settings, progress=self.narrator, passphrases=self.passphrases)
         return self._session
 
     @cached_property

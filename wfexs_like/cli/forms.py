@@ -146,11 +146,12 @@ def workdir_line(report: WorkdirReport) -> Form:
         "nickname": report.nickname,
         "path": _path(report.path),
         "created": report.created,
+        "vault": report.vault,
         "engine": report.engine,
         "container": report.container,
         "content": _path(report.content),
         "lock": {"digest": report.lock_digest},
-        "runs": [{"run": run.run, "status": str(run.status)} for run in report.runs],
+        "runs": None if report.closed else [{"run": run.run, "status": str(run.status)} for run in report.runs],
     }
 
 

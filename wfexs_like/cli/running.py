@@ -134,9 +134,13 @@ def tell_network(app: App, execution: Execution) -> None:
 
 def tell_failure(app: App, workdir: str, execution: Execution) -> None:
     """Say why a run failed: a sentence, then the last lines of the step that did."""
+    if str(execution.status) != "completed":
+        with app.session.opened(workdir):
+            app.complain(plain("\n".join(_failure_lines(app, workdir, execution))))
+
+
+def _failure_lines(app: App, workdir: str, execution: Execution) -> list[str]:
     status = str(execution.status)
-    if status == "completed":
-        return
     step = failing_step(execution)
     reason = execution.error or (step.error if step else None)
     what = f"run {execution.run} was killed" if status == "killed" else f"the workflow failed in run {execution.run}"
@@ -161,7 +165,7 @@ def tell_failure(app: App, workdir: str, execution: Execution) -> None:
             f'wfexs-like: hint: "wfexs-like run {workdir} --resume {execution.run}" continues where it stopped'
         )
     lines.append(f'wfexs-like: hint: "wfexs-like logs {workdir} {execution.run}" prints everything it wrote')
-    app.complain(plain("\n".join(lines)))
+    return lines
 
 
 def can_be_continued(execution: Execution) -> bool:

@@ -238,8 +238,8 @@ def list_view(reports: Sequence[WorkdirReport], *, colour: bool = False) -> str:
             report.id,
             report.nickname,
             moment(report.created),
-            report.engine,
-            _runs_word(report.runs),
+            report.engine or "(encrypted)",
+            "?" if report.closed else _runs_word(report.runs),
         )
         for report in reports
     ]
@@ -259,8 +259,9 @@ def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
         styled(plain(report.nickname), "bold", colour=colour) + f"  {report.id}",
         f"  path:    {shown_path(report.path)}",
         f"  created: {moment(report.created)} UTC",
-        f"  engine:  {plain(report.engine)}",
-        *((f"  tools:   in containers ({plain(report.container)})",) if report.container != "none" else ()),
+        *((f"  vault:   {plain(report.vault)}: encrypted, open while it is used",) if report.vault != "plain" else ()),
+        f"  engine:  {plain(report.engine or '')}",
+        *((f"  tools:   in containers ({plain(report.container)})",) if report.container not in (None, "none") else ()),
         f"  lock:    {report.lock_digest}",
         "",
         items_view(report.items, colour=colour, limit=SHOWN_ITEMS),

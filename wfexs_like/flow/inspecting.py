@@ -109,7 +109,7 @@ class Inspection:
             "containers": wish.containers,
             "plugins": [[one.item.name, one.item.fingerprint.digest] for one in plugins],
         }
-        return self.work.cache / "inspections" / f"{Fingerprint.of_bytes(canonical(facts)).digest}.json"
+        return self.work.inspections / f"{Fingerprint.of_bytes(canonical(facts)).digest}.json"
 
 
 def _read_kept(path: Path) -> WorkflowInterface | None:

@@ -18,7 +18,8 @@ from staging.wanted import StagedItem, Wanted
 class StageWork:
     """One stage in progress: what is asked, where it goes and who does it.
 
-    ``container`` is the container runtime where nobody else says one.
+    ``container`` is the container runtime where nobody else says one. ``inspections`` is the folder where an engine's
+    answers are kept.
     """
 
     definition: StageDefinition
@@ -26,6 +27,7 @@ class StageWork:
     content: Path
     workdir_id: str
     cache: Path
+    inspections: Path
     progress: Progress
     locked: Plan | None = None
     container: str | None = None

@@ -3,7 +3,7 @@
 In the folder of a working directory::
 
     vault/data/      the cipher text
-    vault/key.c4gh   the password, sealed for whoever may open it (``wfexs_like.vault.wrapping``)
+    vault/key.c4gh   the password, sealed for whoever may open it (``wrapping``)
     vault/.users     each user holds a shared flock on it; the guard waits for all of it
     vault/.guard     held by the guard for its life; holds the number of the process that serves the mount
     vault/.turn      held by whoever looks whether the area is open and opens it
@@ -27,9 +27,11 @@ from typing import Final
 
 from staging.errors import LockedError, VaultError, from_os_error
 from staging.process import DEVNULL, PIPE, base_environment, find_tool, run, start
+from wfexs_like.seal.recipients import Recipient
 from wfexs_like.vault import guard
 from wfexs_like.vault.base import Vault
 from wfexs_like.vault.mounts import mount_at, mountable, protect, unprotect
+from wfexs_like.vault.wrapping import wrap
 
 FOLDER: Final = "vault"
 DATA: Final = "data"
@@ -52,15 +54,19 @@ Password = Callable[[], bytes]
 class EncryptedArea:
     """The encrypted area of the working directory ``identity`` at ``root``; see ``staging.areas.Area``.
 
-    ``password`` is only called where nobody has the area open already.
+    ``password`` is only called where nobody has the area open already. ``recipients`` are those for whom a new one is
+    made.
     """
 
-    def __init__(self, vault: Vault, root: Path, identity: str, password: Password) -> None:
+    def __init__(
+        self, vault: Vault, root: Path, identity: str, password: Password, recipients: Sequence[Recipient] = ()
+    ) -> None:
         self.kind = vault.name
         self._vault = vault
         self._root = root
         self._source = f"wfexs-like:{identity}"
         self._password = password
+        self._recipients = recipients
         self._point = root / POINT
 
     def make(self) -> None:
@@ -74,7 +80,9 @@ class EncryptedArea:
             cipher.mkdir(parents=True, mode=0o700)
         except OSError as error:
             raise from_os_error(error, "make the encrypted area") from error
-        self._vault.initialise(cipher, self._password())
+        password = self._password()
+        self._vault.initialise(cipher, password)
+        wrap(self._root / FOLDER / KEY, password, self._recipients)
         protect(self._point)
         with self._used():
             (self._point / SENTINEL).write_text(f"{self._source}\n", encoding="utf-8")

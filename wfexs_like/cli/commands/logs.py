@@ -22,21 +22,22 @@ def command(app: App, workdir: str, run: int | None, tail: int | None) -> None:
     """
     from wfexs_like.cli.running import is_log, last_lines
 
-    paths = app.session.logs(workdir, run)
-    if app.options.json:
-        files = [{"path": shown_path(path), "size": path.stat().st_size} for path in paths]
-        number = run if run is not None else max(app.session.locate(workdir).runs(), default=None)
-        app.emit("logs", {"run": number, "files": files}, str)
-        return
-    for path in sorted(paths, key=is_log):
-        app.write(styled(f"==> {shown_path(path)} <==", "bold", colour=app.colour))
-        if not is_log(path):
-            app.write(f"(a report: {size(path.stat().st_size)})")
-            continue
-        if tail is not None:
-            app.write("\n".join(last_lines(path, tail)))
-            continue
-        with path.open(encoding="utf-8", errors="backslashreplace") as stream:
-            for line in stream:
-                app.write(plain(line))
+    with app.session.opened(workdir):
+        paths = app.session.logs(workdir, run)
+        if app.options.json:
+            files = [{"path": shown_path(path), "size": path.stat().st_size} for path in paths]
+            number = run if run is not None else max(app.session.locate(workdir).runs(), default=None)
+            app.emit("logs", {"run": number, "files": files}, str)
+            return
+        for path in sorted(paths, key=is_log):
+            app.write(styled(f"==> {shown_path(path)} <==", "bold", colour=app.colour))
+            if not is_log(path):
+                app.write(f"(a report: {size(path.stat().st_size)})")
+                continue
+            if tail is not None:
+                app.write("\n".join(last_lines(path, tail)))
+                continue
+            with path.open(encoding="utf-8", errors="backslashreplace") as stream:
+                for line in stream:
+                    app.write(plain(line))
     app.emitted = True

@@ -1,0 +1,135 @@
+"""Encryption: which working directories are encrypted, for whom, and how this installation opens them."""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from staging.areas import Area
+from staging.errors import KeyAccessError, NotFoundError, VaultError
+from staging.scratch import kept_in
+from staging.vault_wish import ENCRYPTED, PLAIN
+from staging.workdir import SCRATCH, StagedWorkdir
+from wfexs_like.keys import KeyFiles
+from wfexs_like.settings import Settings
+
+if TYPE_CHECKING:
+    from wfexs_like.seal.recipients import Recipient
+    from wfexs_like.unlocking import Passphrases
+    from wfexs_like.vault.base import Vault
+
+AreaMaker = Callable[[Path, str], Area]
+_NO_KEY: Final = '"wfexs-like init" makes a key pair; "vault: plain" in the stage file asks for no encryption'
+
+
+class Encryption:
+    """How one installation keeps working directories to itself."""
+
+    def __init__(self, settings: Settings, passphrases: Passphrases | None = None) -> None:
+        self._settings = settings
+        self._passphrases = passphrases
+
+    def kind(self, wish: str | None) -> str:
+        """The kind of vault for what a stage file says: where it says nothing, encrypted if there is a key to do it."""
+        if wish is None:
+            return ENCRYPTED if KeyFiles.below(self._settings.keys).public.is_file() else PLAIN
+        return wish
+
+    def new_area(self, kind: str, recipients: Sequence[Recipient] = ()) -> AreaMaker | None:
+        """What makes the area of a new working directory, for this installation and ``recipients``.
+
+        Raises:
+            VaultError: it can't be had here. KeyAccessError: this installation has no key.
+        """
+        if kind == PLAIN:
+            return None
+        from wfexs_like.vault.lifetime import EncryptedArea
+        from wfexs_like.vault.wrapping import new_password
+
+        vault = _load(kind)
+        vault.check()
+        chosen = (self._own(), *recipients)
+
+        def make(root: Path, identity: str) -> Area:
+            password = new_password()
+            return EncryptedArea(vault, root, identity, lambda: password, chosen)
+
+        return make
+
+    @contextlib.contextmanager
+    def opened(self, workdir: StagedWorkdir) -> Iterator[None]:
+        """While it lasts, the working directory's content can be read.
+
+        Raises:
+            VaultError: it can't be opened. KeyAccessError: not with the key of this installation.
+        """
+        if workdir.vault == PLAIN:
+            yield
+            return
+        from wfexs_like.vault.lifetime import FOLDER, KEY, EncryptedArea
+        from wfexs_like.vault.wrapping import unwrap
+
+        path = workdir.root / FOLDER / KEY
+        area = EncryptedArea(
+            _load(workdir.vault), workdir.root, workdir.id, lambda: unwrap(path, [self._private(workdir)])
+        )
+        with no_core_dumps(), area.open(), kept_in(workdir.content / SCRATCH):
+            yield
+
+    def _own(self) -> Recipient:
+        from wfexs_like.seal.recipients import read_recipient
+
+        try:
+            return read_recipient(KeyFiles.below(self._settings.keys).public)
+        except NotFoundError as error:
+            raise KeyAccessError(
+                "an encrypted working directory is asked for, and this installation has no key", hint=_NO_KEY
+            ) from error
+
+    def _private(self, workdir: StagedWorkdir) -> bytes:
+        from wfexs_like.unlocking import Passphrases, unlock_with
+
+        passphrases = self._passphrases or Passphrases(self._settings.environment, None)
+        try:
+            return unlock_with(self._settings, passphrases)
+        except NotFoundError as error:
+            raise KeyAccessError(
+                f"the working directory {workdir.nickname} is encrypted, and this installation has no key",
+                hint="bring the key back, or name its folder with WFEXS_LIKE_KEYS",
+            ) from error
+
+
+@contextlib.contextmanager
+def no_core_dumps(*, wanted: bool = True) -> Iterator[None]:
+    """While it lasts, neither this process nor its children leave an image of their memory behind."""
+    if not wanted:
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+
+
+def dissolve(root: Path) -> None:
+    """Let go of a working directory's area for good; nothing happens to one that has none. See ``vault.lifetime``."""
+    if (root / "vault").is_dir():
+        from wfexs_like.vault.lifetime import dissolve as dissolve_area
+
+        dissolve_area(root)
+
+
+def _load(kind: str) -> Vault:
+    from wfexs_like.vault.base import VAULTS
+
+    try:
+        return VAULTS.load(kind)()
+    except KeyError as error:
+        raise VaultError(
+            f"there is no vault {kind!r} here", hint=f"known: {', '.join((*VAULTS.names(), PLAIN))}", where=kind
+        ) from error
