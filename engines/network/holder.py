@@ -114,8 +114,6 @@ class ContainerNetwork:
             image = make_image(Path(folder))
             if image is None:
                 raise ContainerError("there is no program for this machine that could hold a network")
-            if not self._runtime.has(image):
-                self._runtime.load(image, lambda _line: None)
             word = secrets.token_hex(16)
             order = Order(
                 image=image,
@@ -125,14 +123,31 @@ class ContainerNetwork:
                 memory=_MEMORY,
                 labels={LABEL: self._uuid},
             )
-            self._child = start(
-                self._runtime.argv(order),
-                env=base_environment(**self._runtime.environment),
-                stdin=PIPE,
-                stdout=DEVNULL,
-                stderr=DEVNULL,
-            )
-        self._join(_find(f"{PROGRAM}\0{word}\0".encode(), self._child))
+            try:
+                process = self._begin(order)
+            except ContainerError:
+                # It was loaded by the first run on this machine: most need not ask.
+                if self._runtime.has(image):
+                    raise
+                self._end()
+                self._runtime.load(image, lambda _line: None)
+                process = self._begin(order)
+        self._join(process)
+
+    def _begin(self, order: Order) -> int:
+        """Start the container; the number of its process.
+
+        Raises:
+            ContainerError: it didn't start.
+        """
+        self._child = start(
+            self._runtime.argv(order),
+            env=base_environment(**self._runtime.environment),
+            stdin=PIPE,
+            stdout=DEVNULL,
+            stderr=DEVNULL,
+        )
+        return _find("".join(f"{one}\0" for one in order.command).encode(), self._child)
 
     def _join(self, pid: int) -> None:
         ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
