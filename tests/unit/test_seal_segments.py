@@ -84,6 +84,15 @@ def test_writes_and_reads_of_any_length_join(writes: list[int], step: int) -> No
     assert all(len(one) == step for one in parts[:-1])
 
 
+def test_the_digest_of_the_sealed_body_can_be_left_out() -> None:
+    target = io.BytesIO()
+    with SealingWriter(target, KEY, body_digest=False) as writer:
+        writer.write(content_of(3 * SEGMENT))
+    assert writer.sealed.body_sha256 is None
+    assert writer.sealed.sha256 == hashlib.sha256(content_of(3 * SEGMENT)).hexdigest()
+    assert unsealed(target.getvalue()) == content_of(3 * SEGMENT)
+
+
 def test_equal_contents_give_no_equal_segments() -> None:
     body = sealed(bytes(4 * SEGMENT))
     assert len({body[at : at + SEALED_SEGMENT] for at in range(0, len(body), SEALED_SEGMENT)}) == 4

@@ -34,12 +34,15 @@ AHEAD: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """What was sealed: bytes and sha256 of the plaintext and of the sealed body (the file without its header)."""
+    """What was sealed: bytes and sha256 of the plaintext and of the sealed body (the file without its header).
+
+    ``body_sha256`` is ``None`` where nobody wished for it.
+    """
 
     size: int
     sha256: str
     body_size: int
-    body_sha256: str
+    body_sha256: str | None
 
 
 @dataclass(slots=True)
@@ -61,7 +64,8 @@ class SealingWriter:
     """A file to write plaintext to, which writes the sealed body to ``destination`` (a stream or a descriptor).
 
     The destination need not be seekable; it gets the body at where it stands, and stays open. ``close`` finishes the
-    body, and ``sealed`` is there from then on. Left by an exception, a ``with`` stops without finishing. ``progress``
+    body, and ``sealed`` is there from then on. The digest of the sealed body costs about a third of the work: without
+    ``body_digest`` it is left out. Left by an exception, a ``with`` stops without finishing. ``progress``
     hears the bytes that were taken in so far. Everything but ``destination`` belongs to one thread.
 
     Raises (from every method):
@@ -74,6 +78,7 @@ class SealingWriter:
         session_key: bytes,
         *,
         name: str = "the sealed file",
+        body_digest: bool = True,
         progress: Callable[[int], None] | None = None,
         cancelled: threading.Event | None = None,
     ) -> None:
@@ -85,7 +90,7 @@ class SealingWriter:
         self._progress = progress
         self._cancelled = cancelled
         self._plain = hashlib.sha256()
-        self._body = hashlib.sha256()
+        self._body = hashlib.sha256() if body_digest else None
         self._size = 0
         self._body_size = 0
         self._lanes = Lanes("hash", "seal", "body", "write")
@@ -146,7 +151,7 @@ class SealingWriter:
             size=self._size,
             sha256=self._plain.hexdigest(),
             body_size=self._body_size,
-            body_sha256=self._body.hexdigest(),
+            body_sha256=None if self._body is None else self._body.hexdigest(),
         )
 
     def abort(self) -> None:
@@ -210,7 +215,8 @@ class SealingWriter:
             at = end
         done = sealed[:at]
         self._body_size += at
-        piece.tail.append(self._lanes.submit("body", self._body.update, done))
+        if self._body is not None:
+            piece.tail.append(self._lanes.submit("body", self._body.update, done))
         piece.tail.append(self._lanes.submit("write", self._write, done))
 
     def _wait(self, piece: _Piece) -> None:
@@ -234,6 +240,7 @@ def seal(
     session_key: bytes,
     *,
     name: str = "the file to seal",
+    body_digest: bool = True,
     progress: Callable[[int], None] | None = None,
     cancelled: threading.Event | None = None,
 ) -> Sealed:
@@ -244,7 +251,9 @@ def seal(
     Raises:
         WfexsError: one can't be read or the other not written (``DiskError`` when full), or ``cancelled`` was set.
     """
-    with SealingWriter(destination, session_key, name=name, progress=progress, cancelled=cancelled) as writer:
+    with SealingWriter(
+        destination, session_key, name=name, body_digest=body_digest, progress=progress, cancelled=cancelled
+    ) as writer:
         writer.take_from(source, name=name)
     return writer.sealed
 
