@@ -9,7 +9,6 @@ import base64
 import binascii
 import hashlib
 import os
-import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -152,10 +151,10 @@ def read_private_file(path: Path) -> bytes:
     """
     try:
         # O_NONBLOCK: a FIFO in its place must not keep us waiting.
+        if not path.is_file():
+            raise PolicyError(f"{path} is not a file", where=str(path)) if path.exists() else FileNotFoundError
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise PolicyError(f"{path} is not a file", where=str(path))
             if mode & _LOOSE:
                 raise PolicyError(f"{path} can be read by others", hint=f"chmod 600 {path}", where=str(path))
             return stream.read(_LARGEST)
