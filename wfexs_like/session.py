@@ -113,11 +113,11 @@ class Session:
                     yield found, store
 
     @contextmanager
-    def _new(self, definition: StageDefinition, nickname: str | None) -> Iterator[tuple[NewWorkdir, ContentStore]]:
-        """A working directory in the making, encrypted as the stage file says, and the store of its contents."""
-        kind = self._encryption.kind(definition.vault)
-        if definition.vault is None and kind == PLAIN:
-            self.progress.say("not encrypted: the stage file does not ask for it, and this installation has no key")
+    def _new(self, vault: str | None, nickname: str | None) -> Iterator[tuple[NewWorkdir, ContentStore]]:
+        """A working directory in the making, encrypted as ``vault`` says, and the store of its contents."""
+        kind = self._encryption.kind(vault)
+        if vault is None and kind == PLAIN:
+            self.progress.say("not encrypted: nobody asks for it, and this installation has no key")
         area = self._encryption.new_area(kind)
         with no_core_dumps(wanted=kind != PLAIN), self._workdirs.create(nickname, area=area) as new:
             if kind == PLAIN:
@@ -143,7 +143,7 @@ class Session:
 
         definition = load_stage_file(stage_file)
         lock = read_lock(locked) if locked else None
-        with self._new(definition, None) as (new, store):
+        with self._new(definition.vault, None) as (new, store):
             work = self._work(definition, new, store, lock)
             return StageReport(
                 id=None,
@@ -181,7 +181,7 @@ class Session:
             raise UsageError("--update needs --locked LOCK", hint="name the lock file that is to be renewed")
         definition = load_stage_file(stage_file)
         lock = read_lock(locked) if locked else None
-        with self._new(definition, nickname or definition.nickname) as (new, store):
+        with self._new(definition.vault, nickname or definition.nickname) as (new, store):
             work = self._work(definition, new, store, None if update else lock)
             prepared = prepare(work)
             plan, items = realise(work, prepared)
@@ -311,19 +311,17 @@ class Session:
         level: Literal["metadata", "full"] = "full",
         strict: bool = False,
         locked: Path | None = None,
+        vault: str | None = None,
     ) -> ImportReport:
         """A new working directory, made of a crate of ours; see ``wfexs_like.importing.making`` for the rest."""
         from wfexs_like.importing.making import Import, import_crate
         from wfexs_like.importing.report import report_import
 
-        wish = Import(crate=crate, run=run, nickname=nickname, level=level, strict=strict, locked=locked)
-        imported = import_crate(
-            wish,
-            workdirs=self._workdirs,
-            stager=self._stager(),
-            cache=self.settings.cache,
-            progress=self.progress,
-        )
+        wish = Import(crate=crate, run=run, level=level, strict=strict, locked=locked)
+        with self._new(vault, nickname) as (new, store):
+            imported = import_crate(
+                wish, new, stager=self._stager(store), cache=self.settings.cache, progress=self.progress
+            )
         return report_import(wish, imported)
 
     def validate(self, crate: Path, *, profile: str | None = None) -> Validation:

@@ -121,11 +121,13 @@ class Crate:
         return archive
 
     def bring(self, crate: Path | None = None, **more: Any) -> None:
-        with ContentStore(self.machine / "cache") as store:
-            workdirs = Workdirs(self.machine / "workdirs", store)
+        with (
+            ContentStore(self.machine / "cache") as store,
+            Workdirs(self.machine / "workdirs", store).create() as new,
+        ):
             import_crate(
                 Import(crate=crate or self.root, **more),
-                workdirs=workdirs,
+                new,
                 stager=Stager(store, Silent()),
                 cache=self.machine / "cache",
                 progress=Silent(),

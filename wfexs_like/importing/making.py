@@ -18,7 +18,7 @@ from staging.progress import Progress
 from staging.removing import remove_path
 from staging.stager import Stager
 from staging.wanted import StagedItem
-from staging.workdir import ABOUT, INTERFACE, LOCK, NewWorkdir, StagedWorkdir, Workdirs
+from staging.workdir import ABOUT, INTERFACE, LOCK, NewWorkdir, StagedWorkdir
 from wfexs_like.flow.plugins import PLUGINS, locked_plugins
 from wfexs_like.flow.recognising import load_engine
 from wfexs_like.flow.workflow import WORKFLOW_FOLDER
@@ -27,7 +27,8 @@ from wfexs_like.importing.opening import open_crate
 from wfexs_like.importing.taking import Level, Taking
 from wfexs_like.importing.telling import about, overrides_of
 
-_UNPACKED: Final = "crate"
+_UNPACKED: Final = ".crate"
+"""Where an archive is unpacked meanwhile: within the content, which may be encrypted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,6 @@ class Import:
 
     crate: Path
     run: int | None = None
-    nickname: str | None = None
     level: Level = "full"
     strict: bool = False
     locked: Path | None = None
@@ -61,8 +61,8 @@ class Imported:
     overrides: Mapping[str, Json] = field(default_factory=dict)
 
 
-def import_crate(wish: Import, *, workdirs: Workdirs, stager: Stager, cache: Path, progress: Progress) -> Imported:
-    """Make a working directory of a crate, or nothing at all.
+def import_crate(wish: Import, new: NewWorkdir, *, stager: Stager, cache: Path, progress: Progress) -> Imported:
+    """Make a working directory of a crate: ``new``, which is finished then, or left for its maker to take away.
 
     Raises:
         NotFoundError: there is no such crate, or it tells of no such run.
@@ -73,27 +73,26 @@ def import_crate(wish: Import, *, workdirs: Workdirs, stager: Stager, cache: Pat
         PolicyError: a path in it could do harm.
         EngineError: its engine can't be set up here.
     """
-    with workdirs.create(wish.nickname) as new:
-        unpacked = new.root / _UNPACKED
-        crate = open_crate(wish.crate, unpacked)
-        plan = read_plan(crate, wish.locked, strict=wish.strict)
-        if wish.strict:
-            check_payload(crate)
-        engine = load_engine(plan.engine)
-        taking = Taking(crate=crate, plan=plan, stager=stager, content=new.content, workdir_id=new.id, level=wish.level)
-        items = taking.take()
-        installed = _installed(engine, plan, cache, progress)
-        interface = _inspected(engine, installed, plan, new.content)
-        overrides = overrides_of(crate, wish.run, plan, engine, interface) if wish.run is not None else {}
-        if overrides:
-            plan = replace(plan, parameters={**plan.parameters, **overrides})
-        for name in plan.settings.secrets:
-            progress.say(f"a run of this workflow is given your Nextflow secret {name!r}: see that you want that")
-        items = (*items, *_engine_items(plan, installed))
-        words = about(crate)
-        remove_path(unpacked)
-        _write(new, plan, interface, words, items)
-        return Imported(workdir=new.commit(), plan=plan, items=items, overrides=overrides)
+    unpacked = new.content / _UNPACKED
+    crate = open_crate(wish.crate, unpacked)
+    plan = read_plan(crate, wish.locked, strict=wish.strict)
+    if wish.strict:
+        check_payload(crate)
+    engine = load_engine(plan.engine)
+    taking = Taking(crate=crate, plan=plan, stager=stager, content=new.content, workdir_id=new.id, level=wish.level)
+    items = taking.take()
+    installed = _installed(engine, plan, cache, progress)
+    interface = _inspected(engine, installed, plan, new.content)
+    overrides = overrides_of(crate, wish.run, plan, engine, interface) if wish.run is not None else {}
+    if overrides:
+        plan = replace(plan, parameters={**plan.parameters, **overrides})
+    for name in plan.settings.secrets:
+        progress.say(f"a run of this workflow is given your Nextflow secret {name!r}: see that you want that")
+    items = (*items, *_engine_items(plan, installed))
+    words = about(crate)
+    remove_path(unpacked)
+    _write(new, plan, interface, words, items)
+    return Imported(workdir=new.commit(), plan=plan, items=items, overrides=overrides)
 
 
 def _write(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from staging.vault_wish import VAULTS
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.forms import stage_form
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 @click.option(
     "--locked", type=click.Path(path_type=Path), metavar="LOCK", help="The crate's lock, where it had to stay out."
 )
+@click.option(
+    "--vault",
+    type=click.Choice(VAULTS),
+    help="Encrypted or plain; by default encrypted where this installation has a key.",
+)
 @click.pass_obj
 def command(
     app: App,
@@ -42,9 +48,12 @@ def command(
     level: Literal["metadata", "full"],
     strict: bool,
     locked: Path | None,
+    vault: str | None,
 ) -> None:
     """CRATE is a folder or a zip that wfexs-like exported. Whichever way its bytes are had, they are the lock's."""
-    report = app.session.import_crate(crate, run=run, nickname=nickname, level=level, strict=strict, locked=locked)
+    report = app.session.import_crate(
+        crate, run=run, nickname=nickname, level=level, strict=strict, locked=locked, vault=vault
+    )
     app.close()
     for line in _words(report):
         app.say(line)
