@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from staging.errors import DigestError, KeyAccessError, NotFoundError, PolicyError, UsageError
@@ -172,6 +172,7 @@ def test_what_is_no_header_is_said_to_be_damaged(content: bytes, words: str) -> 
 
 
 @settings(max_examples=60, deadline=None)
+@example(16 + 2 * PACKET_BYTES + 4, 0)  # the method of Bob's packet
 @given(st.integers(min_value=0, max_value=16 + 8 * PACKET_BYTES - 1), st.integers(min_value=0, max_value=7))
 def test_a_flipped_bit_never_gives_another_key_or_a_traceback(at: int, bit: int) -> None:
     header = bytearray(seal_header([ALICE, BOB], KEY, slots=8))
@@ -181,9 +182,8 @@ def test_a_flipped_bit_never_gives_another_key_or_a_traceback(at: int, bit: int)
     except (DigestError, KeyAccessError):
         return
     assert result.session_key == KEY
-    packet = (at - 16) // PACKET_BYTES if at >= 16 else None
-    # Alice's own packet and the front are whole; damage anywhere else is seen, but for a key's ignored top bit.
-    assert result.broken or result.unknown or packet is None or (at - 16) % PACKET_BYTES == 39
+    # Alice's own packet is whole. A smaller count of packets is found by the first segment, anything else here.
+    assert result.broken or result.unknown or at < 16
 
 
 def crafted(*contents: bytes) -> bytes:

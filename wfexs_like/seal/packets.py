@@ -95,6 +95,7 @@ def opens_for(session_key: bytes, packet: bytes, note: bytes, recipient: Recipie
     shared = _shared_by_writer(ephemeral, recipient.public_key)
     return (
         shared is not None
+        and packet.startswith(_FRONT)
         and belong_together(session_key, packet, note)
         and _decrypt(shared, packet) == _DATA_KEY + session_key
     )
