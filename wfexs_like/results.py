@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,7 +93,8 @@ class Proof:
 class WorkdirReport:
     """What ``list`` and ``show`` tell of a working directory; ``container`` is the plan's runtime.
 
-    ``closed``: it is encrypted, and nobody opened it for this: what is in it is not told.
+    ``closed``: it is encrypted, and nobody opened it for this: what is in it is not told. ``imported`` is there for one
+    that was made of a crate: the crate's name (``crate``), its ``identifier`` and the sha256 of its ``metadata``.
     """
 
     id: str
@@ -108,6 +109,7 @@ class WorkdirReport:
     items: tuple[ItemReport, ...] = ()
     runs: tuple[Execution, ...] = ()
     container: str | None = None
+    imported: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

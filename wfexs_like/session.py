@@ -510,7 +510,7 @@ class Session:
         )
 
     def _tell(self, workdir: StagedWorkdir) -> WorkdirReport:
-        from wfexs_like.flow.describe import executions_of
+        from wfexs_like.flow.describe import executions_of, imported_from
 
         plan = workdir.plan()
         return WorkdirReport(
@@ -529,6 +529,7 @@ class Session:
             ),
             container=plan.container,
             runs=executions_of(workdir),
+            imported=imported_from(workdir),
         )
 
 

@@ -136,6 +136,7 @@ def workdir_form(report: WorkdirReport) -> Form:
         **workdir_line(report),
         "items": [item_form(item) for item in report.items],
         "runs": [run_form(run, workdir_id=report.id, content=report.content) for run in report.runs],
+        **({"imported": dict(report.imported)} if report.imported else {}),
     }
 
 

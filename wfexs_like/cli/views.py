@@ -263,6 +263,7 @@ def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
         f"  engine:  {plain(report.engine or '')}",
         *((f"  tools:   in containers ({plain(report.container)})",) if report.container not in (None, "none") else ()),
         f"  lock:    {report.lock_digest}",
+        *((_imported_line(report.imported),) if report.imported else ()),
         "",
         items_view(report.items, colour=colour, limit=SHOWN_ITEMS),
         "",
@@ -272,6 +273,11 @@ def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
     for run in report.runs:
         lines += _run_block(run, report.content, colour=colour)
     return "\n".join(lines).rstrip()
+
+
+def _imported_line(imported: Mapping[str, str]) -> str:
+    name, identifier = (plain(imported.get(key, "")) for key in ("crate", "identifier"))
+    return f"  from:    the crate {name}" + (f" ({identifier})" if identifier else "")
 
 
 def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:

@@ -84,6 +84,15 @@ def _about(workdir: StagedWorkdir) -> dict[str, Any]:
     return {key: about.get(key) for key in (*texts, "authors")}
 
 
+def imported_from(workdir: StagedWorkdir) -> dict[str, str]:
+    """The crate that it was made of (see ``WorkdirReport.imported``); empty for one that was staged."""
+    try:
+        told = json.loads(workdir.about_path.read_bytes())["imported"]
+        return {key: value for key, value in told.items() if isinstance(value, str)}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}  # What it is besides is told all the same.
+
+
 def subject_of(
     workdir: StagedWorkdir, plan: Plan, *, person: Person | None, run: int | None, licence: str | None
 ) -> CrateSubject:

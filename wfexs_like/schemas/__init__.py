@@ -301,7 +301,13 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
     "execute": (_object({"stage": _ref("staged"), "run": _or_null(_ref("run")), "crate": _or_null(_ref("exported"))}),),
     "crate": (_ref("exported"),),
     "list": (_object({"workdirs": _list(_ref("workdir"))}),),
-    "show": (_ref("workdir"), _object({"items": _list(_ref("item")), "runs": _list(_ref("run"))})),
+    "show": (
+        _ref("workdir"),
+        _object(
+            {"items": _list(_ref("item")), "runs": _list(_ref("run"))},
+            {"imported": {"type": "object", "additionalProperties": _TEXT}},
+        ),
+    ),
     "logs": (_object({"run": _or_null(_COUNT), "files": _list(_object({"path": _TEXT, "size": _COUNT}))}),),
     "cancel": (_object({"cancelled": _list(_COUNT)}),),
     "rm": (_object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT}),),
