@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import os
 import signal
+import subprocess
 import sys
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -406,8 +409,6 @@ def test_two_at_once_both_get_in(tmp_path: Path) -> None:
         rewrap(Path(sys.argv[1]), [bytes([1]) * 32], add=[Recipient(public_key=public_of(secret), label=sys.argv[3])])
         """
     )
-    import subprocess
-
     children = [
         subprocess.Popen([sys.executable, "-c", program, path, str(number), PEOPLE[number - 1].label])
         for number in (2, 3, 4)
@@ -415,6 +416,21 @@ def test_two_at_once_both_get_in(tmp_path: Path) -> None:
     assert [child.wait(60) for child in children] == [0, 0, 0]
     assert names(path, A) == {"alice", "bob", "carol", "dan"}
     assert body(path, D) == BODY
+
+
+def test_who_waited_for_another_changes_the_file_that_is_there_then(tmp_path: Path) -> None:
+    path = sealed_file(tmp_path, ALICE, slots=2)
+    with path.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting = threading.Thread(target=rewrap, args=(path, [A]), kwargs={"add": [BOB]})
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        # What the other does: the file anew, with one more.
+        (tmp_path / "anew").write_bytes(seal_header([ALICE, CAROL], KEY) + BODY)
+        (tmp_path / "anew").replace(path)
+    waiting.join(10)
+    assert names(path, C) == {"alice", "bob", "carol"}
 
 
 def test_free_slots_of_another_file_are_not_free_here(tmp_path: Path) -> None:

@@ -186,6 +186,14 @@ def test_more_bytes_are_found(body: bytes, more: bytes) -> None:
         unsealed(whole + more)
 
 
+def test_an_empty_segment_is_no_segment() -> None:
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+    empty = bytes(12) + ChaCha20Poly1305(KEY).encrypt(bytes(12), b"", None)
+    with pytest.raises(DigestError, match="cut off in segment 2"):
+        unsealed(sealed(content_of(SEGMENT)) + empty)
+
+
 def test_a_repeated_segment_is_found_by_the_size() -> None:
     whole = sealed(content_of(2 * SEGMENT))
     with pytest.raises(DigestError, match="holds more than the 131072 bytes"):
