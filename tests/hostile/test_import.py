@@ -34,6 +34,7 @@ from staging.stager import Stager
 from staging.store import ContentStore
 from staging.workdir import LOCK, Workdirs
 from wfexs_like.crate.graph import path_id
+from wfexs_like.crate.told_lock import TOLD_LOCK
 from wfexs_like.importing.making import Import, import_crate
 
 pytestmark = pytest.mark.cwltool
@@ -170,6 +171,27 @@ def test_a_crate_without_a_lock_is_refused_with_what_can_be_done(crate: Crate) -
     crate.tell()
     error = crate.refused(CrateError, LOCK)
     assert "--locked" in str(error.hint)
+
+
+def test_another_lock_than_the_one_that_all_was_made_by_is_refused(crate: Crate, tmp_path: Path) -> None:
+    metadata = json.loads((crate.root / METADATA).read_bytes())
+    metadata["@graph"].append({"@id": "#lock-digest", "@type": "PropertyValue", "value": f"sha256:{SHA}"})
+    crate.put(METADATA, json.dumps(metadata).encode())
+    crate.refused(DigestError, LOCK)
+    other = tmp_path / "other.lock.json"
+    other.write_bytes(plan().lock_bytes())
+    crate.refused(DigestError, "other.lock.json", locked=other)
+
+
+def test_a_told_lock_is_believed_no_more_than_the_lock(crate: Crate) -> None:
+    (crate.root / LOCK).rename(crate.root / TOLD_LOCK)
+    crate.tell()
+    with pytest.raises(DigestError, match="not the one that the crate was made with"):
+        crate.bring(strict=True)
+    crate.put(TOLD_LOCK, plan(WORKFLOW, ENGINE, replace(INPUT, path=PurePosixPath("runs/1/x"))).lock_bytes())
+    crate.refused(DigestError, TOLD_LOCK)
+    crate.tell()
+    crate.refused(PolicyError, "runs/1/x")
 
 
 def test_a_lock_that_was_changed_by_hand_is_refused(crate: Crate) -> None:
