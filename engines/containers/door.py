@@ -10,58 +10,29 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-import signal
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from engines.base import Placement
 from engines.child import container_shim
 from engines.containers.answers import ENDING, answer, names
-from engines.containers.base import Containers, Dark, Order
+from engines.containers.base import Containers, Dark
 from engines.containers.calls import read_run
 from engines.containers.finding import lay_command
 from engines.containers.hearing import REFUSED, Caller, Hearing
-from engines.containers.metering import PAUSE, Meter
+from engines.containers.lifetime import Lifetime, Running, Tell
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
 from engines.containers.sources import ExchangedError, Held, walk
-from engines.containers.variables import command_of
-from engines.containers.watching import Watch
 from engines.containers.witness import Witness
-from engines.journal import timestamp
 from engines.stopping import DOOR, clear
 from staging.errors import ContainerError, PolicyError, WfexsError, from_os_error
-from staging.process import Child, start
 
 AT_ONCE = 128
 """Containers that a run may have at the same time."""
-
-_GRACE = 2.0
-# What a runtime ends with when a container's command could not be begun; its command too, when a signal ended it.
-_NOT_BEGUN = (REFUSED, 126, 127, *range(129, 160))
-_LOOKS = (0.05, 0.2, 1.0)
-
-Tell = Callable[[Mapping[str, Any]], None]
-
-
-@dataclass(slots=True, kw_only=True)
-class _Running:
-    """A container of ours, and the name that its engine gave it. ``over`` becomes readable when it has to end."""
-
-    order: Order
-    called: str | None
-    over: int = field(default_factory=lambda: os.eventfd(0, os.EFD_CLOEXEC))
-    stopped: bool = False
-    ended: threading.Event = field(default_factory=threading.Event)
-
-    def stop(self) -> None:
-        """It has to end."""
-        self.stopped = True
-        os.eventfd_write(self.over, 1)
 
 
 class Door:
@@ -114,7 +85,7 @@ class Door:
         self._step_at = step_at
         self._word = secrets.token_hex(16)
         self._numbers = itertools.count(1)
-        self._running: dict[str, _Running] = {}
+        self._running: dict[str, Running] = {}
         self._lock = threading.Lock()
         self._closing = False
         self._sweep = False
@@ -255,10 +226,10 @@ class Door:
             witness = Witness(scratch / "witness", [(one.target, *held.numbers(one)) for one in order.mounts])
             mounts = tuple(held.fixed(one, scratch / "files") for one in order.mounts)
             order = replace(order, mounts=mounts, hooks=str(witness.hooks), cidfile=str(scratch / "id"))
-            running = self._admit(_Running(order=order, called=call.name))
+            running = self._admit(Running(order=order, called=call.name))
             try:
                 self._leave_id(call.cidfile, caller.cwd, order.name)
-                return self._start(caller, running, held, witness)
+                return self._live(caller, running, held, witness)
             finally:
                 with self._lock:
                     del self._running[order.name]
@@ -275,7 +246,7 @@ class Door:
             if new:
                 self._say(f"containers go without {option}, which was asked for")
 
-    def _admit(self, running: _Running) -> _Running:
+    def _admit(self, running: Running) -> Running:
         with self._lock:
             if self._closing:
                 raise ContainerError("the run is over, so no container is started")
@@ -286,7 +257,7 @@ class Door:
             self._running[running.order.name] = running
         return running
 
-    def _find(self, called: str) -> _Running | None:
+    def _find(self, called: str) -> Running | None:
         return next((one for one in self._running.values() if called in (one.called, one.order.name)), None)
 
     def _leave_id(self, cidfile: str | None, cwd: str, name: str) -> None:
@@ -309,139 +280,22 @@ class Door:
         with open(file, "w") as stream:  # noqa: PTH123 - a descriptor
             stream.write(name)
 
-    def _start(self, caller: Caller, running: _Running, held: Held, witness: Witness) -> int:
-        order, runtime = running.order, self.containers.runtime
-        stdin, stdout, stderr = caller.streams
-        told = replace(order, hooks=None, cidfile=None, mounts=tuple(replace(one, held=None) for one in order.mounts))
-        self._tell(
-            {
-                "event": "container-started",
-                "time": timestamp(),
-                "container": order.name,
-                "image": order.image.name,
-                "id": f"sha256:{order.image.config}",
-                "digest": f"sha256:{order.image.digest}",
-                "argv": list(runtime.argv(told)),
-            }
+    def _live(self, caller: Caller, running: Running, held: Held, witness: Witness) -> int:
+        """Have the container from its start to its end; its exit code."""
+        life = Lifetime(
+            self.containers.runtime,
+            running,
+            caller,
+            held,
+            witness,
+            content=self._bounds.content,
+            tell=self._tell,
+            step=lambda: self._step(caller),
         )
-        code: int | None = None
-        meter = Meter(Path(order.cidfile or os.devnull))
         try:
-            with (
-                closing(meter),
-                command_of(runtime, order) as command,
-                start(
-                    command.argv,
-                    env=command.environment,
-                    cwd=self._bounds.content,
-                    stdin=stdin,
-                    stdout=stdout,
-                    stderr=stderr,
-                    pass_fds=command.descriptors,
-                ) as child,
-            ):
-                code = self._wait(caller, running, child, held, meter)
-            if str(witness.hooks) in command.argv:
-                self._hear(witness, order, code)
+            return life.run()
         finally:
-            ended = {"event": "container-ended", "time": timestamp(), "container": order.name, "exit_code": code}
-            step = self._step(caller) if meter.usage else None
-            self._tell({**ended, **meter.usage, **({} if step is None else {"step": step})})
-        if code:
-            self._ask_why(caller, running, code)
-        return code
-
-    def _wait(self, caller: Caller, running: _Running, child: Child, held: Held, meter: Meter) -> int:
-        """Wait for the container's end, or make it: when its caller is gone, or told to, or the run is over."""
-        watch = Watch(child, caller.connection, running.over)
-        looks = iter(_LOOKS)
-        signalled = False
-        try:
-            while (code := child.poll()) is None:
-                if meter.look() and meter.process is not None:
-                    watch.also(meter.process)
-                found = watch.wait(PAUSE if meter.looking else next(looks, None))
-                if found.ended or found.over or found.gone or found.overdue:
-                    meter.read()
-                if found.over or found.gone or found.overdue:
-                    return self._end(running, child)
-                for number in found.signals:
-                    signalled = True
-                    child.signal(number)
-                self._look(held, running, child)
-            self._look(held, running, child)
-            if code != 0 or signalled:
-                self._make_sure(caller, running, code)
-            return code if code >= 0 else 128 - code
-        finally:
-            watch.close()
-
-    def _make_sure(self, caller: Caller, running: _Running, code: int) -> None:
-        """End the container of a command that may have ended without it: by a signal, or a pipe that nobody reads."""
-        self._sweep = True
-        try:
-            self.containers.runtime.stop(running.order.name)
-        except ContainerError:
-            self._ask_why(caller, running, code)
-            raise
-
-    def _hear(self, witness: Witness, order: Order, code: int) -> None:
-        """What the witness of a container tells; without any there may have been no container to look at.
-
-        Raises:
-            ExchangedError: something else was mounted, so the container wasn't begun.
-            PolicyError: nobody looked at the mounts of a container that ran.
-        """
-        target = witness.told()
-        if target:
-            source = next(one.source for one in order.mounts if one.target == target)
-            raise ExchangedError(f"{source} was exchanged while a container was given it to see, so it was not begun")
-        if target is None and code not in _NOT_BEGUN:
-            raise PolicyError(f"{self.containers.runtime.name} began a container without the look at what it is given")
-
-    def _look(self, held: Held, running: _Running, child: Child) -> None:
-        """Whether what was mounted is what was decided on: something else may have been put in its place meanwhile."""
-        moved = held.moved()
-        if moved is not None:
-            self._end(running, child)
-            raise ExchangedError(
-                f"{moved} was exchanged while a container was given it to see, so the container was ended"
-            )
-
-    def _end(self, running: _Running, child: Child) -> int:
-        """End a container, whether it lives or is just coming to be; the exit code."""
-        name, runtime = running.order.name, self.containers.runtime
-        running.stopped = self._sweep = True
-        try:
-            runtime.stop(name)
-            if child.wait(_GRACE) is None:
-                child.signal(signal.SIGKILL)
-                child.wait()
-                runtime.stop(name)
-        finally:
-            code = child.stop(0.0)
-        return code if code >= 0 else 128 - code
-
-    def _ask_why(self, caller: Caller, running: _Running, code: int) -> None:
-        """Whether it is the runtime that failed, and not what ran in the container.
-
-        Raises:
-            ContainerError: it doesn't answer any more.
-        """
-        if running.stopped:
-            return
-        runtime = self.containers.runtime
-        try:
-            runtime.about()
-        except ContainerError as error:
-            raise ContainerError(
-                f"{runtime.name} stopped answering while a container ran: {error.message}", hint=error.hint
-            ) from error
-        if code == REFUSED:
-            self._fail(
-                ContainerError(
-                    f"{runtime.name} could not start a container of {running.order.image.name}",
-                    hint="the step's log has its own words",
-                ),
-                caller,
-            )
+            if life.in_doubt:
+                self._sweep = True
+            if life.fault is not None:
+                self._fail(life.fault, caller)

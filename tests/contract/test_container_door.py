@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from engines.base import Placement
-from engines.containers import door as door_module
+from engines.containers import lifetime
 from engines.containers.base import Containers, StagedImage
 from engines.containers.docker import Docker
 from engines.containers.door import Door
@@ -361,14 +361,14 @@ def test_what_is_exchanged_before_it_is_mounted_is_not_seen(
         (place / "key").write_text(text)
     given = own if kind == "folder" else own / "key"
     target = "/x" if kind == "folder" else "/x/key"
-    real = door_module.start
+    real = lifetime.start
 
     def exchange_and_start(*arguments: Any, **more: Any) -> Any:
         given.rename(given.with_name("away"))
         given.symlink_to(secret if kind == "folder" else secret / "key")
         return real(*arguments, **more)
 
-    monkeypatch.setattr(door_module, "start", exchange_and_start)
+    monkeypatch.setattr(lifetime, "start", exchange_and_start)
     monkeypatch.setattr("engines.containers.sources.Held.moved", lambda _self: None)
     with house.open() as door:
         code, out, err = house.call(
