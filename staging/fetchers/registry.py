@@ -20,7 +20,8 @@ from staging.errors import ContainerError, DigestError, FetchError, from_os_erro
 from staging.fetchers.base import FetchContext, Fetched, Pin, Unchanged
 from staging.fetchers.http_answers import Answer
 from staging.fetchers.http_download import Download
-from staging.fetchers.registry_client import GIVING, OK, Place, RegistryClient, bounded, read_small
+from staging.fetchers.limited_bodies import bounded, read_small
+from staging.fetchers.registry_client import GIVING, OK, Place, RegistryClient
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
 from staging.images.manifest import ACCEPTED, INDEXES, MANIFESTS, MAX_MANIFEST, OLD_MANIFESTS, Index, read_manifest

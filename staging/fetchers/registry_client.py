@@ -19,8 +19,9 @@ from urllib.parse import urlencode, urlsplit
 from staging.errors import DigestError, FetchError, PolicyError
 from staging.fetchers.base import FetchContext
 from staging.fetchers.hosts import is_inside, is_this_machine
-from staging.fetchers.http_answers import Answer, Body, failed
+from staging.fetchers.http_answers import Answer, failed
 from staging.fetchers.http_client import Belief, Client
+from staging.fetchers.limited_bodies import read_small
 from staging.identifiers import Identifier, IdentifierError
 from staging.images.credentials import Credential, find_credential
 from staging.images.reference import DEFAULT_HOST, DEFAULT_TAG, ImageReference
@@ -109,7 +110,7 @@ class RegistryClient:
 
         Raises:
             FetchError: no answer, no access, or content that is encoded.
-        PolicyError: the registry leads to a less safe place.
+            PolicyError: the registry leads to a less safe place.
         """
         key = (place.endpoint.host, place.repository)
         with ExitStack() as stack:
@@ -283,51 +284,6 @@ class RegistryClient:
             registry=host,
             status=status,
         )
-
-
-def read_small(answer: Answer, context: FetchContext, asked: Identifier, limit: int) -> bytes:
-    """The whole body, if it has no more than ``limit`` bytes.
-
-    Raises:
-        FetchError: it has more, or can't be had whole.
-    """
-    pieces, size = [], 0
-    for piece in Body(answer, context, asked, resumed=False):
-        size += len(piece)
-        if size > limit:
-            raise FetchError(f"{answer.url} sends more than {limit} bytes where a few are due", where=answer.url)
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-def bounded(answer: Answer, size: int, what: str) -> Answer:
-    """The same answer, which may not give more than ``size`` bytes.
-
-    Raises:
-        DigestError: at once when it announces another length, else when it has given more.
-    """
-    left = size
-
-    def fail(actual: object) -> DigestError:
-        return DigestError(
-            f"{what} has {actual} bytes, its image says {size}",
-            hint="the registry has a damaged or forged image: don't use it",
-            where=what,
-            identifier=what,
-            expected=size,
-        )
-
-    def read(amount: int) -> bytes:
-        nonlocal left
-        piece = answer.read(amount)
-        left -= len(piece)
-        if left < 0:
-            raise fail("more")
-        return piece
-
-    if answer.status == OK and answer.length not in (None, size):
-        raise fail(answer.length)
-    return replace(answer, read=read)
 
 
 def _challenges(text: str) -> dict[str, dict[str, str]]:
