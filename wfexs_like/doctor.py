@@ -5,47 +5,19 @@ Only the engine and the two folders are essential; everything else is needed by 
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, cast
 
 from staging.errors import WfexsError
-from staging.process import Child, ProcessError, find_tool, run, start
+from staging.process import find_tool
+from wfexs_like.findings import Finding, ask_program, in_words, tool, version_in, with_apt
+from wfexs_like.host_findings import folder, fuse, gocryptfs, network_isolation, tun
 from wfexs_like.settings import Settings
 
 if TYPE_CHECKING:
     from engines.containers.base import ContainerRuntime
-
-PATIENCE: Final = 10.0
-"""Seconds that one probe may take."""
-
-_LITTLE_SPACE: Final = 2 * 1000**3
-_VERSION: Final = re.compile(r"\d+(?:\.\d+)+[\w.+-]*|\d+")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing that was looked at.
-
-    ``found``: it is there. ``works``: it did what was tried. ``fix`` is what to do about it, ``None`` when there is
-    nothing to do. ``essential``: without it nothing goes.
-    """
-
-    name: str
-    found: bool
-    works: bool
-    purpose: str
-    version: str | None = None
-    detail: str | None = None
-    fix: str | None = None
-    essential: bool = False
 
 
 def examine(settings: Settings) -> tuple[Finding, ...]:
@@ -53,7 +25,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
     environment = settings.environment
     probes: list[Callable[[], Finding]] = [
         cwltool,
-        lambda: tool("git", environment, purpose="workflows and inputs from git repositories", fix=_apt("git")),
+        lambda: tool("git", environment, purpose="workflows and inputs from git repositories", fix=with_apt("git")),
         lambda: javascript(environment),
         lambda: java(environment),
         lambda: nextflow(settings.cache, environment),
@@ -61,7 +33,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         lambda: container_runtime("docker", environment),
         lambda: container_runtime("podman", environment),
         lambda: container_runtime("apptainer", environment),
-        lambda: tool("unshare", environment, purpose="runs that have no network", fix=_apt("util-linux")),
+        lambda: tool("unshare", environment, purpose="runs that have no network", fix=with_apt("util-linux")),
         fuse,
         lambda: gocryptfs(environment),
         tun,
@@ -111,7 +83,7 @@ def java(environment: Mapping[str, str], usual: Path | None = None) -> Finding:
         chosen = find_java(DEFAULT, environment, usual)
     except EngineError as error:
         return Finding(name="java", found=bool(told), works=False, purpose=purpose, detail=detail, fix=error.hint)
-    _, failure = _said((str(chosen.path), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-version"), environment)
+    _, failure = ask_program((str(chosen.path), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-version"), environment)
     return Finding(
         name="java",
         found=True,
@@ -136,7 +108,7 @@ def nextflow(cache: Path, environment: Mapping[str, str]) -> Finding:
     except (WfexsError, OSError) as error:
         fix = error.hint if isinstance(error, WfexsError) else None
         return Finding(
-            name="nextflow", found=False, works=False, purpose=purpose, detail=_failure(error), fix=fix or f'{add}"'
+            name="nextflow", found=False, works=False, purpose=purpose, detail=in_words(error), fix=fix or f'{add}"'
         )
     has_maven = find_tool("mvn", environment) is not None
     sources = [
@@ -148,7 +120,7 @@ def nextflow(cache: Path, environment: Mapping[str, str]) -> Finding:
     damaged = [one for one in there if not one.verified]
     fix = None
     if not sources:
-        fix = f"{_apt('maven')}, or do not set WFEXS_LIKE_NEXTFLOW_SOURCE"
+        fix = f"{with_apt('maven')}, or do not set WFEXS_LIKE_NEXTFLOW_SOURCE"
     elif damaged:
         fix = f'{add}@{damaged[0].version}" fetches it again'
     elif there and not usable:
@@ -166,23 +138,13 @@ def nextflow(cache: Path, environment: Mapping[str, str]) -> Finding:
     )
 
 
-def tool(name: str, environment: Mapping[str, str], *, purpose: str, fix: str, ask: str = "--version") -> Finding:
-    """A program that has only to be there and to say its version."""
-    if find_tool(name, environment) is None:
-        return Finding(name=name, found=False, works=False, purpose=purpose, fix=fix)
-    said, failure = _said((name, ask), environment)
-    if failure is not None:
-        return Finding(name=name, found=True, works=False, purpose=purpose, detail=failure, fix=f"reinstall {name}")
-    return Finding(name=name, found=True, works=True, purpose=purpose, version=version_in(said))
-
-
 def javascript(environment: Mapping[str, str]) -> Finding:
     """node, which evaluates CWL's JavaScript expressions: it is asked to compute something."""
     purpose = "CWL workflows with JavaScript expressions"
     name = next((one for one in ("node", "nodejs") if find_tool(one, environment)), None)
     if name is None:
-        return Finding(name="node", found=False, works=False, purpose=purpose, fix=_apt("nodejs"))
-    said, failure = _said((name, "-e", "console.log(process.version, 6 * 7)"), environment)
+        return Finding(name="node", found=False, works=False, purpose=purpose, fix=with_apt("nodejs"))
+    said, failure = ask_program((name, "-e", "console.log(process.version, 6 * 7)"), environment)
     if failure is not None or "42" not in said:
         return Finding(
             name="node", found=True, works=False, purpose=purpose, detail=failure or said, fix="reinstall node"
@@ -201,7 +163,7 @@ def container_runtime(name: str, environment: Mapping[str, str]) -> Finding:
     try:
         facts = make(environment).about()
     except WfexsError as error:
-        client = _said((program, "--version"), environment)[0] if program else ""
+        client = ask_program((program, "--version"), environment)[0] if program else ""
         return Finding(
             name=name,
             found=program is not None,
@@ -219,219 +181,3 @@ def container_runtime(name: str, environment: Mapping[str, str]) -> Finding:
         version=facts.version,
         detail="; ".join(f"{what}: {told}" for what, told in facts.notes.items()) or None,
     )
-
-
-def network_isolation() -> Finding:
-    """Whether a run can be kept from the network, tried with a child process."""
-    from engines.isolation import probe
-
-    purpose = "runs that have no network and leave no process behind"
-    isolation = probe()
-    ways = [
-        word
-        for word, had in (
-            ("network namespace", isolation.network),
-            ("PID namespace", isolation.processes),
-            ("by a user namespace", isolation.user),
-        )
-        if had
-    ]
-    works = isolation.network and isolation.processes
-    return Finding(
-        name="isolation",
-        found=isolation.network or isolation.processes,
-        works=works,
-        purpose=purpose,
-        detail=", ".join(ways) or "no namespaces can be made here",
-        fix=None if works else f"allow user namespaces{_switched_off()}, or run as root",
-    )
-
-
-def _switched_off() -> str:
-    """The settings of this kernel that keep user namespaces from users; the second and third are of distributions."""
-    wrong = {
-        "user/max_user_namespaces": ("0", "user.max_user_namespaces=15000"),
-        "kernel/unprivileged_userns_clone": ("0", "kernel.unprivileged_userns_clone=1"),
-        "kernel/apparmor_restrict_unprivileged_userns": ("1", "kernel.apparmor_restrict_unprivileged_userns=0"),
-    }
-    settings = []
-    for name, (value, better) in wrong.items():
-        place = Path("/proc/sys") / name
-        try:
-            if place.read_text(encoding="ascii").strip() == value:
-                settings.append(better)
-        except OSError:
-            continue
-    return f" (sysctl {' '.join(settings)})" if settings else ""
-
-
-def fuse() -> Finding:
-    """The FUSE device and the program that unmounts."""
-    purpose = "encrypted working directories"
-    device = Path("/dev/fuse")
-    usable = os.access(device, os.R_OK | os.W_OK)
-    program = next((one for one in ("fusermount3", "fusermount") if shutil.which(one)), None)
-    if usable and program is not None:
-        return Finding(name="fuse", found=True, works=True, purpose=purpose, detail=program)
-    lacking = [
-        *([] if usable else ["no access to /dev/fuse" if device.exists() else "there is no /dev/fuse"]),
-        *([] if program else ["no fusermount"]),
-    ]
-    return Finding(
-        name="fuse",
-        found=device.exists(),
-        works=False,
-        purpose=purpose,
-        detail=", ".join(lacking),
-        fix=_apt("fuse3") if usable else "load the module (modprobe fuse); in a container: --device /dev/fuse",
-    )
-
-
-def gocryptfs(environment: Mapping[str, str]) -> Finding:
-    """gocryptfs: an encrypted folder is made and opened without being mounted, and mounted where FUSE lets us."""
-    purpose = "encrypted working directories"
-    basic = tool("gocryptfs", environment, purpose=purpose, fix=_apt("gocryptfs"))
-    if not basic.works:
-        return basic
-    with TemporaryDirectory(prefix="wfexs-like-doctor-") as scratch:
-        cipher, mount = Path(scratch) / "cipher", Path(scratch) / "mount"
-        cipher.mkdir()
-        mount.mkdir()
-        failure = _mount_once(cipher, mount, environment)
-    return Finding(
-        name="gocryptfs",
-        found=True,
-        works=failure is None,
-        purpose=purpose,
-        version=basic.version,
-        detail=failure,
-        fix=None if failure is None else "see the finding on fuse",
-    )
-
-
-def _mount_once(cipher: Path, mount: Path, environment: Mapping[str, str]) -> str | None:
-    """Make, mount, write, unmount; returns what went wrong."""
-    secret = os.urandom(16).hex().encode() + b"\n"
-    unmount = next((one for one in ("fusermount3", "fusermount") if find_tool(one, environment)), None)
-    making = ("gocryptfs", "-q", "-init", "-scryptn", "10", "--", str(cipher))
-    # In the foreground: one in the background keeps the pipes that we would read its words from.
-    mounting = ("gocryptfs", "-q", "-fg", "-nosyslog", "--", str(cipher), str(mount))
-    try:
-        run(making, env=environment, input=secret, timeout=PATIENCE)
-        if unmount is None:
-            return "it can't be mounted: no fusermount"
-        with (mount.parent / "secret").open("w+b") as stdin, (mount.parent / "words").open("w+b") as words:
-            stdin.write(secret)
-            stdin.seek(0)
-            with start(mounting, env=environment, stdin=stdin, stdout=words, stderr=words) as mounted:
-                try:
-                    if not _appears(mount, mounted):
-                        words.seek(0)
-                        return words.read().decode(errors="replace").strip() or "it mounted nothing"
-                    (mount / "probe").write_text("probe", encoding="utf-8")
-                finally:
-                    if mount.is_mount():
-                        run((unmount, "-u", "-z", "--", str(mount)), env=environment, timeout=PATIENCE)
-                    mounted.wait(PATIENCE)
-    except (WfexsError, OSError) as error:
-        return _failure(error)
-    return None
-
-
-def _appears(mount: Path, mounted: Child) -> bool:
-    """Wait until something is mounted there, or nothing will be."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and mounted.poll() is None:
-        if mount.is_mount():
-            return True
-        time.sleep(0.01)
-    return mount.is_mount()
-
-
-def tun() -> Finding:
-    """The device that shows what runs try to reach, tried; rootless containers need it for their networks too."""
-    from engines.isolation import probe
-    from engines.network.tun import why_not
-
-    device = Path("/dev/net/tun")
-    reason = why_not(probe())
-    works = reason is None
-    return Finding(
-        name="tun",
-        found=device.exists(),
-        works=works,
-        purpose="listing what runs try to reach; networks of rootless containers",
-        detail=None if works else f"runs are kept offline, but their attempts can't be listed: {reason}",
-        fix=None if works else "load the module (modprobe tun); in a container: --device /dev/net/tun",
-    )
-
-
-def folder(name: str, path: Path) -> Finding:
-    """One of our two places: can it be written, how much room is there, are copies free (reflinks)."""
-    purpose = {"cache": "the content store", "workdirs": "the working directories"}[name]
-    there = _nearest(path)
-    try:
-        with TemporaryDirectory(prefix=".wfexs-like-doctor-", dir=there) as scratch:
-            reflinks = can_reflink(Path(scratch))
-        free = shutil.disk_usage(there).free
-    except OSError as error:
-        return Finding(
-            name=name,
-            found=path.exists(),
-            works=False,
-            purpose=purpose,
-            detail=f"{path}: {(error.strerror or str(error)).lower()}",
-            fix=f"make {there} writable, or set WFEXS_LIKE_{name.upper()} to a folder that is",
-            essential=True,
-        )
-    little = free < _LITTLE_SPACE
-    return Finding(
-        name=name,
-        found=path.exists(),
-        works=True,
-        purpose=purpose,
-        detail=f"{path}: {free / 1000**3:.1f} GB free, {'copy-on-write copies' if reflinks else 'no reflinks'}",
-        fix='make room ("wfexs-like cache gc", "wfexs-like rm")' if little else None,
-        essential=True,
-    )
-
-
-def can_reflink(scratch: Path) -> bool:
-    """Whether the file system of ``scratch`` makes copy-on-write copies, tried with a file."""
-    from staging.placing import clone
-
-    source = scratch / "source"
-    source.write_bytes(b"x" * 4096)
-    return clone(source, scratch / "target", 0o600)
-
-
-def version_in(text: str) -> str | None:
-    """The first thing in ``text`` that looks like a version."""
-    match = _VERSION.search(text)
-    return match.group() if match else None
-
-
-def _nearest(path: Path) -> Path:
-    """``path``, or the closest folder above it that exists."""
-    while not path.is_dir() and path != path.parent:
-        path = path.parent
-    return path
-
-
-def _said(argv: Sequence[str], environment: Mapping[str, str]) -> tuple[str, str | None]:
-    """What a program says when asked, and why it failed (``None``: it didn't)."""
-    try:
-        completed = run(argv, env=environment, timeout=PATIENCE)
-    except WfexsError as error:
-        return "", _failure(error)
-    return (completed.stdout + completed.stderr).decode(errors="replace").strip(), None
-
-
-def _failure(error: WfexsError | OSError) -> str:
-    if isinstance(error, ProcessError) and error.reason == "timeout":
-        return f"no answer within {PATIENCE:g} s"
-    return error.message if isinstance(error, WfexsError) else (error.strerror or str(error)).lower()
-
-
-def _apt(package: str) -> str:
-    return f"apt-get install {package}"

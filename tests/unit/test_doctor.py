@@ -12,19 +12,11 @@ import pytest
 
 from engines.containers import docker_like
 from tests.support.engines import set_up
-from wfexs_like import doctor
+from wfexs_like import doctor, findings
 from wfexs_like.cli.commands.doctor import doctor_view
-from wfexs_like.doctor import (
-    Finding,
-    can_reflink,
-    container_runtime,
-    examine,
-    folder,
-    is_fit,
-    javascript,
-    tool,
-    version_in,
-)
+from wfexs_like.doctor import container_runtime, examine, is_fit, javascript
+from wfexs_like.findings import Finding, tool, version_in
+from wfexs_like.host_findings import can_reflink, folder
 from wfexs_like.settings import Settings
 
 PROGRAM = str(Path(sys.executable).with_name("wfexs-like"))
@@ -54,7 +46,7 @@ def test_a_tool_that_is_there_and_broken_is_told_apart_from_one_that_works(tmp_p
 
 
 def test_a_tool_that_does_not_answer_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "PATIENCE", 0.2)
+    monkeypatch.setattr(findings, "PATIENCE", 0.2)
     finding = tool("git", fake_tool(tmp_path, "git", "exec /bin/sleep 60"), purpose="x", fix="y")
     assert (finding.found, finding.works) == (True, False)
     assert "no answer within" in str(finding.detail)

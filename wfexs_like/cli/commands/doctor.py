@@ -13,7 +13,7 @@ from wfexs_like.cli.render import plain, status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wfexs_like.doctor import Finding
+    from wfexs_like.findings import Finding
 
 
 @click.command("doctor", cls=VerbCommand)
