@@ -17,6 +17,7 @@ from tests.conftest import ROOT, Command
 from tests.flow.test_proof_in_containers import TOOL
 from tests.flow.test_staged_images import made
 from tests.support.container_daemons import Containing, dockerd, podman
+from tests.support.crates import entities_of, ids
 from tests.support.images import Entry, tools_image
 from tests.support.registries import Registry
 from tests.support.repositories import Repository, serve_repositories
@@ -79,6 +80,10 @@ def test_a_crate_with_all_in_it_runs_on_a_machine_that_has_nothing_and_makes_the
     further = elsewhere(there, tmp_path / "further")
     there.ok("crate", "again", tmp_path / "b.crate", "--include", "all")
     assert further.ok("import", tmp_path / "b.crate")["lock"]["digest"] == staged["lock"]["digest"]
+    entities = entities_of(tmp_path / "b.crate")
+    (origin,) = ids(entities["./"]["isBasedOn"])
+    assert entities[origin]["name"] == name
+    assert origin == there.ok("show", "again")["imported"]["identifier"]
     assert there.ok("show", "again")["imported"]["crate"] == name
     assert f"the crate {name} (urn:uuid:" in there.run("show", "again").stdout
     assert "imported" not in wfexs.ok("show", staged["id"])

@@ -16,6 +16,7 @@ retrospective crate, no data for a prospective one):
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -263,6 +264,7 @@ def _root(
     licence = contextual.licence(stated)
     root.set("name", title).set("description", description).set("datePublished", published).set("license", licence)
     root.set("identifier", f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, f'wfexs-like:{subject.workdir_id}')}")
+    _based_on(ground)
     authors = [one for stated in subject.authors if (one := contextual.author(stated))]
     if not authors and subject.person is not None:
         authors = [contextual.person(subject.person)]
@@ -272,6 +274,17 @@ def _root(
     entity = ground.graph[licence]
     href = licence if licence.startswith(("http://", "https://")) else None
     return Thing(text=str(entity.as_json()["name"]), href=href), names
+
+
+def _based_on(ground: Prospective) -> None:
+    """Say which crate the working directory was made of: another's word, so only what can be no harm."""
+    imported = ground.subject.imported
+    identifier = imported.get("identifier", "")
+    if not re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", identifier):
+        return
+    crate = ground.graph.add(identifier, "CreativeWork", name=ground.discretion.text(imported.get("crate", "a crate")))
+    crate.set("description", "The crate that this workflow, with all that it needs, was imported from.")
+    ground.root.add("isBasedOn", Ref(crate.id))
 
 
 def _runs(ground: Prospective, main: Entity, story: Story) -> None:

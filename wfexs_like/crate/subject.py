@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engines.base import WorkflowInterface
@@ -20,6 +20,7 @@ class CrateSubject:
     ``authors`` are those of the stage file (``name``, ``orcid``, ``affiliation``, each optional). ``person`` is who ran
     it. ``created`` is when it was staged (ISO 8601, UTC). ``hidden`` names the parameters whose values must not be
     told; files that the plan marks as not to be disclosed need not be in it.
+    ``imported`` is the crate that the working directory was made of (see ``WorkdirReport``), where it was.
     """
 
     content: Path
@@ -35,3 +36,4 @@ class CrateSubject:
     software_version: str
     workdir_id: str
     hidden: frozenset[str] = frozenset()
+    imported: Mapping[str, str] = field(default_factory=dict)

@@ -131,4 +131,5 @@ def subject_of(
         created=workdir.created,
         software_version=__version__,
         workdir_id=workdir.id,
+        imported=imported_from(workdir),
     )
