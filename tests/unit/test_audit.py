@@ -1,0 +1,142 @@
+"""The audit's eyes: every form of a canary, wherever it lies, and nothing where there is none."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import os
+import subprocess
+import sys
+import time
+import tracemalloc
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from staging.errors import UsageError
+from wfexs_like.audit.canaries import Canary, needles_of
+from wfexs_like.audit.places import Walk, search_files, search_processes
+from wfexs_like.audit.searching import PIECE, Limits, Search
+
+TEXT = "heron/27 & Ünder+the=bridge"
+CANARY = Canary(name="input", text=TEXT)
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "clear": bytes,
+    "hex": lambda data: data.hex().encode(),
+    "HEX": lambda data: data.hex().upper().encode(),
+    "base64": base64.b64encode,
+    "base64, of URLs": base64.urlsafe_b64encode,
+    "URL": lambda data: quote(data, safe="").encode(),
+    "URL, of a path": lambda data: quote(data).encode(),
+    "gzip": gzip.compress,
+    "zlib": zlib.compress,
+    "gzip in gzip": lambda data: gzip.compress(b"some words" + gzip.compress(data)),
+    "hex in gzip": lambda data: gzip.compress(data.hex().encode()),
+}
+
+
+def _forms(data: bytes, *, limits: Limits | None = None) -> set[str]:
+    search = Search(needles_of([CANARY]), limits or Limits())
+    return {hit.form for hit in search.in_file(lambda size, offset: data[offset : offset + size])}
+
+
+@given(before=st.binary(max_size=20), after=st.binary(max_size=20), form=st.sampled_from(sorted(FORMS)))
+def test_a_canary_is_found_in_every_form_whatever_stands_around_it(before: bytes, after: bytes, form: str) -> None:
+    assert _forms(FORMS[form](before + TEXT.encode() + after))
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", [TEXT, "plain-heron-27"])
+def test_a_canary_is_found_in_utf_16(codec: str, text: str) -> None:
+    search = Search(needles_of([Canary(name="input", text=text)]))
+    data = f"said: {text}.".encode(codec)
+    assert {hit.form for hit in search.in_file(lambda size, offset: data[offset : offset + size])} == {"utf-16"}
+
+
+@pytest.mark.parametrize("form", ["clear", "hex", "gzip"])
+@pytest.mark.parametrize("before", [PIECE - 30, PIECE - 2, PIECE - 1, PIECE])
+def test_a_canary_is_found_across_the_border_of_two_pieces(form: str, before: int) -> None:
+    data = b"." * before + FORMS[form](TEXT.encode()) + b"." * 100
+    search = Search(needles_of([CANARY]))
+    (hit,) = search.in_file(lambda size, offset: data[offset : offset + size])
+    assert hit.offset == before
+
+
+def test_a_canary_is_found_in_a_member_of_a_zip_file() -> None:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as made:
+        made.writestr("first.txt", "nothing " * 50)
+        made.writestr("folder/second.txt", f"said: {TEXT} " * 50)
+    assert _forms(whole.getvalue()) == {"zip+clear"}
+
+
+@given(st.binary(max_size=400))
+def test_nothing_is_found_where_there_is_none(data: bytes) -> None:
+    assert _forms(data + b"\x1f\x8b\x08" + data + b"PK\x03\x04" + data) == set()
+
+
+def test_what_inflates_without_end_takes_bounded_memory_and_time() -> None:
+    bomb = gzip.compress(b"\0" * (64 << 20))
+    tracemalloc.start()
+    assert _forms(bomb, limits=Limits(inflated=32 << 20)) == set()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 << 20
+
+
+def test_a_canary_that_would_be_found_by_chance_is_refused() -> None:
+    with pytest.raises(UsageError, match="too short"):
+        Canary(name="input", text="heron27")
+
+
+def test_files_are_searched_by_content_name_and_link_and_old_ones_by_name(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    (there / "deep").mkdir(parents=True)
+    (there / "deep" / "content").write_text(TEXT)
+    (there / "plain-heron-27.txt").touch()
+    (there / "link").symlink_to("../plain-heron-27.txt")
+    (there / "old").write_text(TEXT)
+    os.utime(there / "old", (1, 1))
+    (there / "besides").mkdir()
+    (there / "besides" / "content").write_text(TEXT)
+    search = Search(needles_of([CANARY, Canary(name="name", text="plain-heron-27")]))
+
+    def found(since: float) -> set[tuple[str, str, str]]:
+        walk = Walk(roots=(there,), besides=(there / "besides",))
+        return {(one.path.name, one.kind, one.canary) for one in search_files(search, walk, since=since)}
+
+    names = {("plain-heron-27.txt", "name", "name"), ("link", "link", "name")}
+    assert found(0) == names | {("content", "content", "input"), ("old", "content", "input")}
+    assert found(time.time() + 3600) == names
+
+
+def test_processes_are_searched_by_arguments_environment_and_files_without_a_name(tmp_path: Path) -> None:
+    held = (tmp_path / "held").open("w+")
+    held.write("unnamed-heron-27")
+    held.flush()
+    (tmp_path / "held").unlink()
+    canaries = [Canary(name=one, text=f"{one}-heron-27") for one in ("arguments", "environment", "unnamed")]
+    search = Search(needles_of(canaries))
+    with subprocess.Popen(
+        [sys.executable, "-c", "input() # arguments-heron-27"],
+        env={"SAID": "environment-heron-27"},
+        stdin=subprocess.PIPE,
+        stdout=held,
+    ) as child:
+        try:
+            found = {
+                (one.kind, one.canary)
+                for one in search_processes(search)
+                if f"/{child.pid}/" in str(one.path) or one.kind == "unnamed"
+            }
+        finally:
+            child.kill()
+    held.close()
+    assert found == {(one.name, one.name) for one in canaries}
