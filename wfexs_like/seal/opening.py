@@ -18,7 +18,7 @@ from typing import BinaryIO
 
 from staging.errors import DigestError, WfexsError, from_os_error
 from wfexs_like.seal.lanes import Lanes
-from wfexs_like.seal.segments import AHEAD, BATCH, NONCE, SEALED_SEGMENT, SEGMENT, TAG
+from wfexs_like.seal.segments import AHEAD, BATCH, NONCE, SEALED_SEGMENT, SEGMENT, TAG, writer_to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,11 +249,10 @@ def unseal(
     with UnsealingReader(
         source, session_key, offset=offset, name=name, size=size, progress=progress, cancelled=cancelled
     ) as reader:
+        write = writer_to(destination)
         for piece in reader.pieces():
             try:
-                rest = piece
-                while rest:
-                    rest = rest[os.write(destination, rest) :]
+                write(piece)
             except OSError as error:
                 raise from_os_error(error, f"write what {name} holds") from error
         return reader.opened
