@@ -27,7 +27,8 @@ from typing import IO, Any
 from engines.isolation import Isolation, choices
 from engines.processes import MARKER, PATIENCE, children_of, identity, sweep
 from engines.stopping import CANCEL, stop
-from staging.errors import EngineError
+from staging.areas import servers_of
+from staging.errors import EngineError, VaultError
 from staging.process import Child, MissingToolError, base_environment, start
 
 _LOOPBACK = "WFEXS_LIKE_LOOPBACK"
@@ -104,6 +105,7 @@ def run_errand(
 
     Raises:
         EngineError: no child could be started.
+        VaultError: the encrypted area that it works in went away.
     """
     with _signals() as inbox:
         for isolation in choices(root=os.geteuid() == 0, network=errand.isolate_network):
@@ -184,14 +186,16 @@ def _listen(
 ) -> Outcome | None:
     deadline = None if errand.time_limit is None else time.monotonic() + errand.time_limit
     poller = select.poll()
-    poller.register(voice.reading, select.POLLIN)
-    poller.register(inbox.reading, select.POLLIN)
+    servers = servers_of(errand.log)
+    for descriptor in (voice.reading, inbox.reading, *servers):
+        poller.register(descriptor, select.POLLIN)
     ready, last = False, None
     while last is None:
         left = None if deadline is None else max(0.0, deadline - time.monotonic())
         signalled = [descriptor for descriptor, _ in poller.poll(None if left is None else left * 1000 + 1)]
         if inbox.got is not None:
             return Outcome(ending=Ending.CANCELLED, signal=inbox.got)
+        _check_servers(servers, signalled)
         if not signalled:
             if deadline is not None and time.monotonic() >= deadline:
                 return Outcome(ending=Ending.TIMEOUT)
@@ -212,6 +216,12 @@ def _listen(
     if not ready:
         return None
     return Outcome(ending=Ending.DIED if last is None else Ending.ENDED, last=last, code=code)
+
+
+def _check_servers(servers: Sequence[int], signalled: Sequence[int]) -> None:
+    if not set(servers).isdisjoint(signalled):
+        # It would compute for nobody: nothing that it writes arrives anywhere.
+        raise VaultError("the encrypted area went away while the engine was at work")
 
 
 def end_child(child: Child, isolation: Isolation, mark: str) -> None:

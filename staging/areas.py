@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 
@@ -16,3 +18,22 @@ class Area(Protocol):
 
     def open(self) -> AbstractContextManager[None]:
         """While it lasts, ``work`` shows the content."""
+
+
+_served: list[tuple[Path, int]] = []
+
+
+@contextmanager
+def served(folder: Path, process: int) -> Iterator[None]:
+    """While it lasts, ``folder`` is there only as long as a process lives, whose pidfd (pidfd_open(2)) this is."""
+    one = (folder, process)
+    _served.append(one)
+    try:
+        yield
+    finally:
+        _served.remove(one)
+
+
+def servers_of(path: Path) -> tuple[int, ...]:
+    """The pidfds of those that what is at ``path`` needs to be there; one becomes readable when its process ends."""
+    return tuple(process for folder, process in tuple(_served) if path.is_relative_to(folder))

@@ -6,8 +6,9 @@ lock alone: once it has it, there is no user left, and it unmounts. So a user th
 clock has a say in it.
 
 Arguments: the descriptor of the lock file of the guard, that of the users, that of the working directory's folder,
-that on which it answers, the name of the mount point in that folder, and the command that serves the mount, in which
-its own number takes the place of ``NOTIFIED``; no command where the mount is served already and has lost its guard.
+that on which it answers, the name of the mount point in that folder, the program that unmounts, and the command that
+serves the mount, in which its own number takes the place of ``NOTIFIED``; no command where the mount is served already
+and has lost its guard.
 The password comes on standard input and is handed on to that command unread.
 """
 
@@ -25,14 +26,14 @@ import time
 
 _TRIES = 50
 _PAUSE = 0.02
-_PROGRAMS = tuple(f"{folder}/{name}" for name in ("fusermount3", "fusermount") for folder in ("/usr/bin", "/bin"))
+_WAITING_FOR_OTHER = 5.0
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> int:
     """Serve until nobody uses it; the exit code is that of the command, or 0."""
     own, users, root, answer = map(int, arguments[:4])
-    point, command = arguments[4], arguments[5:]
+    point, unmounter, command = arguments[4], arguments[5], arguments[6:]
     for descriptor in (own, users, root, answer):
         os.set_inheritable(descriptor, False)
     if os.fork():
@@ -41,7 +42,9 @@ def main(arguments: list[str]) -> int:
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    fcntl.flock(own, fcntl.LOCK_EX)
+    if not _take(own):
+        os.write(answer, b"elsewhere\n")
+        return 1
     server = 0
     if command:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGCHLD})
@@ -58,10 +61,24 @@ def main(arguments: list[str]) -> int:
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     fcntl.flock(users, fcntl.LOCK_EX)
-    _unmount(root, point)
+    _unmount(root, point, unmounter)
     if server:
         _end(server)
     return 0
+
+
+def _take(own: int) -> bool:
+    """Become the guard; ``False`` when another one stays, which serves a mount that can't be seen from here."""
+    until = time.monotonic() + _WAITING_FOR_OTHER
+    while True:
+        try:
+            fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                return False
+            time.sleep(_PAUSE)
+        else:
+            return True
 
 
 def _start(command: list[str]) -> int:
@@ -85,11 +102,10 @@ def _mounted(server: int) -> int | None:
             return abs(os.waitstatus_to_exitcode(status))
 
 
-def _unmount(root: int, point: str) -> None:
+def _unmount(root: int, point: str, program: str) -> None:
     """Unmount it; when that can't be done at once, out of sight first, and for good when the last file is closed."""
     # The folder may have been renamed meanwhile.
     path = f"{os.readlink(f'/proc/self/fd/{root}')}/{point}"
-    program = next(one for one in _PROGRAMS if os.access(one, os.X_OK))
     for lazily in ((),) * _TRIES + (("-z",),):
         if not _is_mounted(path) or os.spawnv(os.P_WAIT, program, [program, "-u", "-q", *lazily, "--", path]) == 0:
             return

@@ -18,19 +18,22 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import select
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from staging.errors import LockedError, VaultError, from_os_error
+from staging.areas import served
+from staging.errors import LockedError, VaultError, WfexsError, from_os_error
 from staging.process import DEVNULL, PIPE, base_environment, find_tool, run, start
+from staging.removing import remove_path
+from staging.workdir import SCRATCH
 from wfexs_like.seal.recipients import Recipient
 from wfexs_like.vault import guard
 from wfexs_like.vault.base import Vault
 from wfexs_like.vault.mounts import mount_at, mountable, protect, unprotect
+from wfexs_like.vault.server import Server
 from wfexs_like.vault.wrapping import wrap
 
 FOLDER: Final = "vault"
@@ -46,7 +49,9 @@ _PATIENCE: Final = 30.0
 _SHORT: Final = 3.0
 _PAUSE: Final = 0.003
 _WORDS: Final = 4096
+# What the guard answers.
 _MOUNTED: Final = "mounted"
+_ELSEWHERE: Final = "elsewhere"
 
 Password = Callable[[], bytes]
 
@@ -107,7 +112,8 @@ class EncryptedArea:
                 fcntl.flock(users, fcntl.LOCK_SH)
                 server = self._serving()
             try:
-                yield
+                with served(self._point, server.descriptor):
+                    yield
             except Exception as error:
                 if server.is_dead() and not isinstance(error, VaultError):
                     raise self._gone() from error
@@ -121,7 +127,7 @@ class EncryptedArea:
             os.close(users)
             wait_closed(self._root)
 
-    def _serving(self) -> _Server:
+    def _serving(self) -> Server:
         """The server of the open area, which is opened for that if need be. In turn, with the users' lock shared."""
         mounted = mount_at(self._point)
         if mounted is not None and (mounted.kind, mounted.source) != (self._vault.kind, self._source):
@@ -133,7 +139,7 @@ class EncryptedArea:
         if mounted is not None and _answers(self._point):
             if not is_guarded(self._root):
                 self._guard(())
-            return _Server(_server_number(self._root))
+            return Server(_server_number(self._root))
         if mounted is not None:
             unmount(self._point)
         secret = self._password()
@@ -141,7 +147,10 @@ class EncryptedArea:
         with mountable(self._point):
             command = self._vault.command(self._root / FOLDER / DATA, self._point, source=self._source)
             self._guard(command, secret)
-        return _Server(_server_number(self._root))
+        # Nobody else is there: it is of users that were killed.
+        for left in tuple(self._point.glob(f"{SCRATCH}/*")):
+            remove_path(left)
+        return Server(_server_number(self._root))
 
     def _guard(self, command: Sequence[str], password: bytes = b"") -> None:
         """Start the guard: of what ``command`` serves, or of what is served already."""
@@ -160,7 +169,17 @@ class EncryptedArea:
             reading, answer = os.pipe2(os.O_CLOEXEC)
             owned(reading)
             program = [str(find_tool(command[0])), *command[1:]] if command else []
-            argv = (sys.executable, "-I", "-S", "-B", guard.__file__, *map(str, (*given, answer)), POINT, *program)
+            argv = (
+                sys.executable,
+                "-I",
+                "-S",
+                "-B",
+                guard.__file__,
+                *map(str, (*given, answer)),
+                POINT,
+                unmounter(),
+                *program,
+            )
             try:
                 with open(words, "r+b", closefd=False) as stderr:
                     child = start(
@@ -182,7 +201,13 @@ class EncryptedArea:
             if said != _MOUNTED:
                 raise self._failed(said, os.pread(words, _WORDS, 0).decode(errors="replace"))
 
-    def _failed(self, said: str, words: str) -> VaultError:
+    def _failed(self, said: str, words: str) -> WfexsError:
+        if said == _ELSEWHERE:
+            return LockedError(
+                "the encrypted area is open where it can't be seen from here",
+                hint="it is mounted in another container or mount namespace: close it there first",
+                where=str(self._root),
+            )
         lines = words.strip().splitlines()
         code = said.removeprefix("failed ")
         meaning, hint = self._vault.explain(int(code) if code.isdecimal() else 1, lines[-1] if lines else "")
@@ -209,29 +234,6 @@ class EncryptedArea:
             hint="nothing was written in clear; do again what was being done",
             where=str(self._root),
         )
-
-
-class _Server:
-    """The process that serves a mount, looked at from aside."""
-
-    def __init__(self, number: int) -> None:
-        self._descriptor = -1
-        with contextlib.suppress(OSError):
-            self._descriptor = os.pidfd_open(number) if number > 0 else -1
-
-    def is_dead(self) -> bool:
-        """Whether it has ended, reaped or not."""
-        if self._descriptor < 0:
-            return True
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLIN)
-        return bool(poll.poll(0))
-
-    def close(self) -> None:
-        """Look no more."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
 
 
 def dissolve(root: Path) -> None:
@@ -262,10 +264,22 @@ def unmount(point: Path) -> None:
     Raises:
         VaultError: it can't be done.
     """
-    program = "fusermount3" if find_tool("fusermount3") is not None else "fusermount"
+    program = unmounter()
     run((program, "-u", "-z", "-q", "--", str(point)), env=base_environment(), timeout=_PATIENCE, check=False)
     if mount_at(point) is not None:
         raise VaultError(f"{point} can't be unmounted", hint=f'try "{program} -u -z {point}"', where=str(point))
+
+
+def unmounter() -> str:
+    """The program that unmounts.
+
+    Raises:
+        VaultError: there is none.
+    """
+    program = find_tool("fusermount3") or find_tool("fusermount")
+    if program is None:
+        raise VaultError("fusermount is not installed", hint="install it (Debian, Ubuntu: apt-get install fuse3)")
+    return str(program)
 
 
 def is_open(root: Path) -> bool:
@@ -283,16 +297,23 @@ def is_guarded(root: Path) -> bool:
 
 
 def wait_closed(root: Path) -> None:
-    """Wait until the guard has closed the area, unless there is another user; close it where there is no guard."""
+    """Wait until the guard has closed the area, unless there is another user; close it where there is no guard.
+
+    Raises:
+        VaultError: it can't be closed.
+    """
     until = time.monotonic() + _PATIENCE
-    while time.monotonic() < until and is_open(root):
+    while is_open(root):
+        late = time.monotonic() > until
         users = lock_file(root, _USERS)
         try:
             if _try(users, fcntl.LOCK_EX):
-                if not is_guarded(root):
+                if late or not is_guarded(root):
                     unmount(root / POINT)
             elif _try(users, fcntl.LOCK_SH):
                 return
+            elif late:
+                raise VaultError("the encrypted area is still open", hint=f"unmount {root / POINT}", where=str(root))
         finally:
             os.close(users)
         time.sleep(_PAUSE)
