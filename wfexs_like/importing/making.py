@@ -25,7 +25,7 @@ from wfexs_like.flow.workflow import WORKFLOW_FOLDER
 from wfexs_like.importing.checking import check_payload, read_plan
 from wfexs_like.importing.opening import open_crate
 from wfexs_like.importing.taking import Level, Taking
-from wfexs_like.importing.telling import about, overrides_of
+from wfexs_like.importing.telling import about, find_run, overrides_of
 
 _UNPACKED: Final = ".crate"
 """Where an archive is unpacked meanwhile: within the content, which may be encrypted."""
@@ -78,6 +78,8 @@ def import_crate(wish: Import, new: NewWorkdir, *, stager: Stager, cache: Path, 
     plan = read_plan(crate, wish.locked, strict=wish.strict)
     if wish.strict:
         check_payload(crate)
+    if wish.run is not None:
+        find_run(crate, wish.run)
     engine = load_engine(plan.engine)
     taking = Taking(crate=crate, plan=plan, stager=stager, content=new.content, workdir_id=new.id, level=wish.level)
     items = taking.take()

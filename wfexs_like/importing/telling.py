@@ -84,33 +84,36 @@ def overrides_of(
         NotFoundError: the crate doesn't tell of that run.
         CrateError: a value can't be read from the crate.
     """
+    told = find_run(crate, run)
+    main = path_id(str(plan.workflow.path))
+    found: dict[str, Json] = {}
+    for identifier in references(told.get("object")):
+        entity = crate.entities.get(identifier, {})
+        slots = {one.removeprefix(f"{main}#") for one in references(entity.get("exampleOfWork"))}
+        formal = next((one for one in interface.inputs if {one.name, path_id(one.name)} & slots), None)
+        if formal is None or "PropertyValue" not in types(entity):
+            continue
+        planned = plan.parameters.get(formal.name)
+        # Files can't be given anew, and a value that is the plan's has the very same name.
+        if has_files(planned) or identifier == _identifier(formal.name, planned):
+            continue
+        value = _value(identifier, entity, formal.name, run)
+        if formal.name in plan.parameters or value != formal.default:
+            found[formal.name] = engine.bind_override(interface, formal.name, value)
+    return found
+
+
+def find_run(crate: OpenCrate, run: int) -> Entity:
+    """What the crate tells of the run of that number.
+
+    Raises:
+        NotFoundError: nothing.
+    """
     runs = _runs(crate)
     if run not in runs:
         known = ", ".join(map(str, sorted(runs))) or "none"
         raise NotFoundError(f"the crate tells of no run {run}", hint=f"its runs: {known}", where=f"run {run}")
-    main = path_id(str(plan.workflow.path))
-    found: dict[str, Json] = {}
-    for identifier in references(runs[run].get("object")):
-        entity = crate.entities.get(identifier, {})
-        name = next(
-            (
-                one.removeprefix(f"{main}#")
-                for one in references(entity.get("exampleOfWork"))
-                if one.startswith(f"{main}#")
-            ),
-            None,
-        )
-        formal = next((one.name for one in interface.inputs if name in (one.name, path_id(one.name))), None)
-        planned = plan.parameters.get(formal or "")
-        if formal is None or "PropertyValue" not in types(entity) or has_files(planned):
-            continue
-        if identifier != _identifier(formal, planned):
-            told = _value(identifier, entity, formal, run)
-            if told != next((one.default for one in interface.inputs if one.name == formal), None) or formal in (
-                plan.parameters
-            ):
-                found[formal] = engine.bind_override(interface, formal, told)
-    return found
+    return runs[run]
 
 
 def _runs(crate: OpenCrate) -> Mapping[int, Entity]:
