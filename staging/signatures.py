@@ -68,21 +68,32 @@ class Signatures:
             name: [sha256, one.device, one.inode, one.size, one.mtime_ns, one.ctime_ns]
             for name, (sha256, one) in sorted(self.files.items())
         }
-        content = {"schema": SCHEMA, "files": rows}
+        content = {"schema": SCHEMA, "device": path.parent.stat().st_dev, "files": rows}
         write_atomically(path, (json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n").encode())
 
     @classmethod
     def read(cls, path: Path) -> Signatures:
-        """Read the record; one that can't be used is empty."""
+        """Read the record; one that can't be used is empty.
+
+        What lies on the folder's own device is looked for on the device that it is on now: an encrypted area has
+        another number at each mount, and so may a disk after a start.
+        """
         try:
             record = json.loads(path.read_bytes())
             if record["schema"] != SCHEMA:
                 return cls()
+            then, now = record.get("device"), path.parent.stat().st_dev
             return cls(
                 {
                     str(name): (
                         str(sha256),
-                        StatSignature(device=device, inode=inode, size=size, mtime_ns=mtime, ctime_ns=ctime),
+                        StatSignature(
+                            device=now if device == then else device,
+                            inode=inode,
+                            size=size,
+                            mtime_ns=mtime,
+                            ctime_ns=ctime,
+                        ),
                     )
                     for name, (sha256, device, inode, size, mtime, ctime) in record["files"].items()
                 }
