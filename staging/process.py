@@ -175,6 +175,24 @@ class Child:
             self.close()
 
 
+def _program(name: str, env: Mapping[str, str]) -> Path:
+    """Where a program is.
+
+    Raises:
+        MissingToolError: nowhere.
+    """
+    program = find_tool(name, env)
+    if program is None:
+        short = Path(name).name
+        package = _PACKAGES.get(short)
+        raise MissingToolError(
+            f"the program {short!r} is needed and not there",
+            hint=f"install it (Debian, Ubuntu: apt-get install {package})" if package else "install it",
+            where=name,
+        )
+    return program
+
+
 def start(
     argv: Sequence[str],
     *,
@@ -195,15 +213,7 @@ def start(
         WfexsError: it can't be started.
     """
     command = tuple(argv)
-    program = find_tool(command[0], env)
-    if program is None:
-        name = Path(command[0]).name
-        package = _PACKAGES.get(name)
-        raise MissingToolError(
-            f"the program {name!r} is needed and not there",
-            hint=f"install it (Debian, Ubuntu: apt-get install {package})" if package else "install it",
-            where=command[0],
-        )
+    program = _program(command[0], env)
     try:
         popen = subprocess.Popen(
             command,
@@ -278,6 +288,48 @@ def run(
     if check and completed.code != 0:
         raise ProcessError(completed)
     return completed
+
+
+def in_foreground(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdout: int | None = None,
+) -> int:
+    """Run a child for a person, on our own terminal and in our own process group, to its end.
+
+    It has our standard streams, but for ``stdout`` where that is given. What is typed to interrupt is for it alone.
+    Returns its exit code, or minus the signal's number. When an exception arrives here it is hung up on and ended.
+
+    Raises:
+        MissingToolError: there is no such program.
+        WfexsError: it can't be started.
+    """
+    command = tuple(argv)
+    program = _program(command[0], env)
+    # Not ignored, which the child would inherit.
+    typed = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGQUIT)}
+    try:
+        with subprocess.Popen(command, executable=program, env=dict(env), cwd=cwd, stdout=stdout) as popen:
+            try:
+                return popen.wait()
+            except BaseException:
+                for number, grace in ((signal.SIGHUP, 0.5), (signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
+                    popen.send_signal(number)
+                    try:
+                        popen.wait(grace)
+                    except subprocess.TimeoutExpired:
+                        continue
+                    break
+                raise
+    except (ValueError, UnicodeEncodeError) as error:
+        raise WfexsError(f"cannot start {command[0]!r}: {error}", where=command[0]) from error
+    except OSError as error:
+        raise from_os_error(error, f"start {command[0]!r}") from error
+    finally:
+        for number, handler in typed.items():
+            signal.signal(number, handler)
 
 
 def _signal_name(number: int) -> str:

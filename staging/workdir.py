@@ -469,6 +469,8 @@ class Workdirs:
             LockedError: a run or a crate is using it.
         """
         with workdir.use(exclusive=True):
+            # Where somebody reads in it, it has to stay where it is.
+            self._dissolve(workdir.root)
             # From here on it is gone; what an interrupt leaves is swept.
             doomed = _rename_away(workdir.root)
             self._remove(doomed)

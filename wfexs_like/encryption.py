@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from staging.areas import Area
-from staging.errors import KeyAccessError, NotFoundError, VaultError
+from staging.errors import KeyAccessError, NotFoundError, UsageError, VaultError
 from staging.scratch import kept_in
 from staging.vault_wish import ENCRYPTED, PLAIN
 from staging.workdir import SCRATCH, StagedWorkdir
@@ -70,14 +70,43 @@ class Encryption:
             yield
             return
         from wfexs_like.vault.lifetime import FOLDER, KEY, EncryptedArea
-        from wfexs_like.vault.wrapping import unwrap
 
         path = workdir.root / FOLDER / KEY
-        area = EncryptedArea(
-            _load(workdir.vault), workdir.root, workdir.id, lambda: unwrap(path, [self._private(workdir)])
-        )
+
+        def password() -> bytes:
+            # Not where it is open already.
+            from wfexs_like.vault.wrapping import unwrap
+
+            return unwrap(path, [self._private(workdir)])
+
+        area = EncryptedArea(_load(workdir.vault), workdir.root, workdir.id, password)
         with no_core_dumps(), area.open(), kept_in(workdir.content / SCRATCH):
             yield
+
+    def keep_open(self, workdir: StagedWorkdir) -> bool:
+        """Open it, and leave it open until ``close``; ``False`` when it was left open before.
+
+        Raises:
+            UsageError: it is not encrypted.
+            VaultError: it can't be opened. KeyAccessError: not with the key of this installation.
+        """
+        _must_be_encrypted(workdir)
+        from wfexs_like.vault.keeping import keep
+
+        with self.opened(workdir):
+            return keep(workdir.root)
+
+    def close(self, workdir: StagedWorkdir, *, force: bool = False) -> bool:
+        """Close it; ``False`` when it was not open. With ``force`` also under those who have its files open.
+
+        Raises:
+            UsageError: it is not encrypted.
+            LockedError: others use it. VaultError: it can't be closed.
+        """
+        _must_be_encrypted(workdir)
+        from wfexs_like.vault.keeping import let_go
+
+        return let_go(workdir.root, force=force)
 
     def _own(self) -> Recipient:
         from wfexs_like.seal.recipients import read_recipient
@@ -122,6 +151,24 @@ def dissolve(root: Path) -> None:
         from wfexs_like.vault.lifetime import dissolve as dissolve_area
 
         dissolve_area(root)
+
+
+def is_open(workdir: StagedWorkdir) -> bool:
+    """Whether it is encrypted and its content can be read now, because somebody uses it or it was left open."""
+    if workdir.vault == PLAIN:
+        return False
+    from wfexs_like.vault.mounts import mount_at
+
+    return mount_at(workdir.content) is not None
+
+
+def _must_be_encrypted(workdir: StagedWorkdir) -> None:
+    if workdir.vault == PLAIN:
+        raise UsageError(
+            f"{workdir.nickname} is not encrypted: there is nothing to mount",
+            hint=f"its content is in {workdir.content}",
+            where=str(workdir.root),
+        )
 
 
 def _load(kind: str) -> Vault:

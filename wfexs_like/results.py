@@ -93,7 +93,8 @@ class Proof:
 class WorkdirReport:
     """What ``list`` and ``show`` tell of a working directory; ``container`` is the plan's runtime.
 
-    ``closed``: it is encrypted, and nobody opened it for this: what is in it is not told. ``imported`` is there for one
+    ``closed``: it is encrypted, and nobody opened it for this: what is in it is not told. ``open``: it is encrypted,
+    and was open before it was looked at, used by somebody or left open. ``imported`` is there for one
     that was made of a crate: the crate's name (``crate``), its ``identifier`` and the sha256 of its ``metadata``.
     """
 
@@ -104,6 +105,7 @@ class WorkdirReport:
     created: str
     vault: str = "plain"
     closed: bool = False
+    open: bool = False
     lock_digest: str | None = None
     engine: str | None = None
     items: tuple[ItemReport, ...] = ()

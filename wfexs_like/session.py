@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -33,7 +34,7 @@ from staging.workdir import (
     Workdirs,
 )
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
-from wfexs_like.encryption import Encryption, dissolve, no_core_dumps
+from wfexs_like.encryption import Encryption, dissolve, is_open, no_core_dumps
 from wfexs_like.results import (
     EngineReport,
     ItemReport,
@@ -215,15 +216,18 @@ class Session:
         params: Mapping[str, Json] | None = None,
         resume: int | Literal["last"] | None = None,
         require_offline: bool = False,
+        allowed: Sequence[str] = (),
         listener: Listener | None = None,
     ) -> Execution:
         """Execute once. A failed workflow is a returned ``Execution``.
 
         With ``resume`` what that run had done is not done again; ``last`` is the last one that failed or was killed.
-        With ``require_offline`` it runs without a network, or not at all.
+        With ``require_offline`` it runs without a network, or not at all. ``allowed`` are reasons for which something
+        of an encrypted working directory may be found in clear elsewhere (``engines.secrecy``).
 
         Raises:
-            PolicyError: it has to be offline, and this host gives it no network namespace.
+            PolicyError: it has to be offline, and this host gives it no network namespace; or it is encrypted, and
+                something would be found in clear.
             DigestError: a staged file or the engine is no longer what the lock says.
             DefinitionError: a parameter doesn't fit.
             NotFoundError: there is no such working directory, or no such run to continue.
@@ -241,6 +245,7 @@ class Session:
                 host=_host(self.settings),
                 resume=_last_unfinished(found) if resume == "last" else resume,
                 require_offline=require_offline,
+                allowed=tuple(allowed),
                 listener=listener,
                 progress=self.progress,
             )
@@ -345,8 +350,29 @@ class Session:
 
     def show(self, workdir: str) -> WorkdirReport:
         """One working directory, with the state of every run."""
+        was_open = is_open(self._workdirs.find(workdir))
         with self.opened(workdir) as found:
-            return self._tell(found)
+            return replace(self._tell(found), open=was_open)
+
+    def mount(self, workdir: str) -> bool:
+        """Open an encrypted working directory until ``unmount``; ``False`` when it was left open before.
+
+        Raises:
+            UsageError: it is not encrypted.
+            VaultError: it can't be opened. KeyAccessError: not with the key of this installation.
+        """
+        return self._encryption.keep_open(self._workdirs.find(workdir))
+
+    def unmount(self, workdir: str, *, force: bool = False) -> bool:
+        """Close an encrypted working directory that was left open; ``False`` when it was not open.
+
+        With ``force`` it is closed under those who have files of it open.
+
+        Raises:
+            UsageError: it is not encrypted.
+            LockedError: others use it. VaultError: it can't be closed.
+        """
+        return self._encryption.close(self._workdirs.find(workdir), force=force)
 
     def locate(self, workdir: str) -> StagedWorkdir:
         """Which working directory is meant: cheap, nothing of it is read but its name."""
@@ -369,10 +395,16 @@ class Session:
     def remove(self, workdir: str, *, force: bool = False) -> Path:
         """Remove a working directory with all its runs; with ``force`` its running runs are stopped first."""
         found = self._workdirs.find(workdir)
-        if force:
+        if found.vault == PLAIN:
+            if not force:
+                self._sweep(found, found.runs())
+            else:
+                self.cancel(workdir)
+        elif force and is_open(found):
+            # Nothing runs in one that is closed, and nobody need be able to open it.
             self.cancel(workdir)
-        elif found.vault == PLAIN:
-            self._sweep(found, found.runs())
+            with suppress(LockedError):
+                self._encryption.close(found, force=True)
         # Whoever ran what was just stopped still has to let go of the working directory.
         deadline = time.monotonic() + (_LETTING_GO if force else 0)
         while True:
@@ -543,6 +575,7 @@ def _closed(workdir: StagedWorkdir) -> WorkdirReport:
         created=workdir.created,
         vault=workdir.vault,
         closed=True,
+        open=is_open(workdir),
     )
 
 

@@ -148,6 +148,7 @@ def workdir_line(report: WorkdirReport) -> Form:
         "path": _path(report.path),
         "created": report.created,
         "vault": report.vault,
+        "open": report.open,
         "engine": report.engine,
         "container": report.container,
         "content": _path(report.content),

@@ -61,6 +61,14 @@ VERBS: Final[tuple[Verb, ...]] = (
     Verb("show", _LOOK, "Show a working directory: its items and its runs.", "wfexs-like show last"),
     Verb("logs", _LOOK, "Print what a run wrote.", "wfexs-like logs last 2"),
     Verb("cancel", _LOOK, "Stop a run and everything it started.", "wfexs-like cancel last"),
+    Verb(
+        "shell",
+        _LOOK,
+        "Work in a working directory, encrypted ones included.",
+        "wfexs-like shell last -- ls runs/1/outputs",
+    ),
+    Verb("mount", _LOOK, "Open an encrypted working directory until it is unmounted.", "wfexs-like mount last"),
+    Verb("unmount", _LOOK, "Close an encrypted working directory.", "wfexs-like unmount last"),
     Verb("rm", _LOOK, "Remove a working directory with all its runs.", "wfexs-like rm last --yes"),
     Verb("validate", _CHECK, "Check any crate against its profile, offline.", "wfexs-like validate results.crate.zip"),
     Verb(
@@ -85,13 +93,10 @@ NAMES: Final = tuple(verb.name for verb in VERBS)
 
 PLANNED: Final[tuple[str, ...]] = (
     "compare",
-    "mount",
     "open",
     "publish",
     "recipients",
     "report",
-    "shell",
-    "unmount",
 )
 """Verbs of the design that are not built yet: named in the message of a user who tries one."""
 

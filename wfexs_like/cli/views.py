@@ -238,12 +238,16 @@ def list_view(reports: Sequence[WorkdirReport], *, colour: bool = False) -> str:
             report.id,
             report.nickname,
             moment(report.created),
-            report.engine or "(encrypted)",
+            report.engine or ("(encrypted, open)" if report.open else "(encrypted)"),
             "?" if report.closed else _runs_word(report.runs),
         )
         for report in reports
     ]
     return table(("ID", "NICKNAME", "CREATED (UTC)", "ENGINE", "RUNS"), rows, colour=colour)
+
+
+def _open_word(report: WorkdirReport) -> str:
+    return "open now" if report.open else "open while it is used"
 
 
 def _runs_word(runs: Sequence[Execution]) -> str:
@@ -259,7 +263,7 @@ def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
         styled(plain(report.nickname), "bold", colour=colour) + f"  {report.id}",
         f"  path:    {shown_path(report.path)}",
         f"  created: {moment(report.created)} UTC",
-        *((f"  vault:   {plain(report.vault)}: encrypted, open while it is used",) if report.vault != "plain" else ()),
+        *((f"  vault:   {plain(report.vault)}: encrypted, {_open_word(report)}",) if report.vault != "plain" else ()),
         f"  engine:  {plain(report.engine or '')}",
         *((f"  tools:   in containers ({plain(report.container)})",) if report.container not in (None, "none") else ()),
         f"  lock:    {report.lock_digest}",

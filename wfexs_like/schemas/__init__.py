@@ -189,7 +189,7 @@ _DEFS: Final[dict[str, Schema]] = {
             "lock": _object({"digest": _or_null(_TEXT)}),
             "runs": _or_null(_list(_object({"run": _COUNT, "status": _TEXT}))),
         },
-        {"container": _or_null(_TEXT)},
+        {"container": _or_null(_TEXT), "open": _FLAG},
     ),
     "engine": _object(
         {
@@ -311,6 +311,9 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
     "logs": (_object({"run": _or_null(_COUNT), "files": _list(_object({"path": _TEXT, "size": _COUNT}))}),),
     "cancel": (_object({"cancelled": _list(_COUNT)}),),
     "rm": (_object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT}),),
+    "mount": (_object({"id": _TEXT, "nickname": _TEXT, "content": _TEXT, "already": _FLAG}),),
+    "unmount": (_object({"id": _TEXT, "nickname": _TEXT, "closed": _FLAG}),),
+    "shell": (_object({"id": _TEXT, "nickname": _TEXT, "exit_code": _COUNT}),),
     "validate": (_ref("validation"), _object({"passed": _FLAG, "issues": _list(_ref("issue"))})),
     "verify": (
         _object(

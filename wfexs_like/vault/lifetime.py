@@ -42,13 +42,14 @@ KEY: Final = "key.c4gh"
 POINT: Final = "work"
 # In the area itself: whose it is.
 SENTINEL: Final = ".vault"
-_USERS: Final = ".users"
+USERS: Final = ".users"
 _GUARD: Final = ".guard"
 _TURN: Final = ".turn"
 _PATIENCE: Final = 30.0
 _SHORT: Final = 3.0
 _PAUSE: Final = 0.003
 _WORDS: Final = 4096
+_WAIT: Final = "wait for its users to end, or unmount it (wfexs-like unmount)"
 # What the guard answers.
 _MOUNTED: Final = "mounted"
 _ELSEWHERE: Final = "elsewhere"
@@ -106,7 +107,7 @@ class EncryptedArea:
 
     @contextlib.contextmanager
     def _used(self) -> Iterator[None]:
-        users = lock_file(self._root, _USERS)
+        users = lock_file(self._root, USERS)
         try:
             with turn(self._root):
                 fcntl.flock(users, fcntl.LOCK_SH)
@@ -139,7 +140,7 @@ class EncryptedArea:
         if mounted is not None and _answers(self._point):
             if not is_guarded(self._root):
                 self._guard(())
-            return Server(_server_number(self._root))
+            return Server(server_number(self._root))
         if mounted is not None:
             unmount(self._point)
         secret = self._password()
@@ -150,7 +151,7 @@ class EncryptedArea:
         # Nobody else is there: it is of users that were killed.
         for left in tuple(self._point.glob(f"{SCRATCH}/*")):
             remove_path(left)
-        return Server(_server_number(self._root))
+        return Server(server_number(self._root))
 
     def _guard(self, command: Sequence[str], password: bytes = b"") -> None:
         """Start the guard: of what ``command`` serves, or of what is served already."""
@@ -162,7 +163,7 @@ class EncryptedArea:
 
             given = (
                 owned(lock_file(self._root, _GUARD)),
-                owned(lock_file(self._root, _USERS)),
+                owned(lock_file(self._root, USERS)),
                 owned(os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)),
             )
             words = owned(os.memfd_create("words"))
@@ -245,7 +246,7 @@ def dissolve(root: Path) -> None:
         LockedError: somebody uses it.
     """
     if (root / FOLDER).is_dir():
-        users = lock_file(root, _USERS)
+        users = lock_file(root, USERS)
         try:
             _take_alone(users, root)
             for name in (KEY, f"{DATA}/gocryptfs.conf"):
@@ -305,7 +306,7 @@ def wait_closed(root: Path) -> None:
     until = time.monotonic() + _PATIENCE
     while is_open(root):
         late = time.monotonic() > until
-        users = lock_file(root, _USERS)
+        users = lock_file(root, USERS)
         try:
             if _try(users, fcntl.LOCK_EX):
                 if late or not is_guarded(root):
@@ -365,11 +366,16 @@ def _take_alone(users: int, root: Path) -> None:
     until = time.monotonic() + _SHORT
     while not _try(users, fcntl.LOCK_EX):
         if time.monotonic() > until:
-            raise LockedError("the encrypted area is in use", hint="wait for its users, or unmount it", where=str(root))
+            raise LockedError(
+                "the encrypted area is in use",
+                hint=_WAIT,
+                where=str(root),
+            )
         time.sleep(_PAUSE)
 
 
-def _server_number(root: Path) -> int:
+def server_number(root: Path) -> int:
+    """The number of the process that serves the open area; 0 when it is not known."""
     text = (root / FOLDER / _GUARD).read_text(encoding="ascii").strip()
     return int(text) if text.isdecimal() else 0
 
