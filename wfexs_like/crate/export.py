@@ -17,8 +17,10 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 import uuid
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +31,7 @@ from staging.plan import Kind, Role
 from staging.workdir import LOCK
 from wfexs_like.crate.again import command_line
 from wfexs_like.crate.discretion import Discretion, is_told_in_part, web_address
+from wfexs_like.crate.exporters import EXPORTERS, Sealing
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
 from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter, discard
 from wfexs_like.crate.preview import render_preview
@@ -41,7 +44,7 @@ from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.told_lock import TOLD_LOCK, named_by, told_lock
 from wfexs_like.crate.validation import Judge, validate_crate, validator_profile
 from wfexs_like.crate.vocabulary import LANGUAGES, PROCESS_RUN, RO_CRATE, WORKFLOW_RO_CRATE, WORKFLOW_RUN
-from wfexs_like.seal.naming import LOCK_DIGEST, MANIFEST, SIGNATURE
+from wfexs_like.seal.naming import IN_CLEAR, LOCK_DIGEST, MANIFEST, SIGNATURE
 
 if TYPE_CHECKING:
     from wfexs_like.seal.ssh_keys import Signer
@@ -67,11 +70,14 @@ def export_crate(
     cache: Path,
     rehash: bool = False,
     signer: Signer | None = None,
+    sealing: Sealing | None = None,
+    clear: str | None = None,
 ) -> CrateReport:
     """Write the crate of ``subject`` to ``destination``: a folder, or a ZIP file when its name ends in ``.zip``.
 
     ``cache`` is the folder where the validator keeps what it needs. ``rehash`` also reads what stays out of the crate.
-    ``signer`` signs it (``wfexs_like.seal.signing``).
+    ``signer`` signs it (``wfexs_like.seal.signing``). ``sealing`` has it sealed while it is written. ``clear`` is what
+    the crate says of an encrypted working directory that is exported in clear.
 
     Raises:
         UsageError: the destination exists, or ``include`` asks for what there is not.
@@ -91,21 +97,14 @@ def export_crate(
             f"there is no folder {destination.parent}", hint="make it first", where=str(destination.parent)
         )
     profile = validator_profile(PROFILES[kind][1 if kind == "retrospective" else 0])
-    zipped = destination.suffix.lower() == ".zip"
+    zipped = destination.suffix.lower() == ".zip" and (sealing is None or sealing.form == "files")
     part = destination.with_name(f".{destination.name[:100]}.{uuid.uuid4().hex[:12]}.part{'.zip' if zipped else ''}")
     try:
-        with ExitStack() as stack:
-            # Started first: it gets ready while the crate is written.
-            judge = stack.enter_context(Judge(profile, cache)) if validate else None
-            writer: Writer = ZipWriter(part) if zipped else FolderWriter(part)
-            try:
-                if signer is None:
-                    _write(subject, writer, kind, wanted, rehash=rehash)
-                else:
-                    _write_signed(subject, writer, kind, wanted, rehash=rehash, signer=signer)
-            finally:
-                writer.close()
-            validation = judge.validate(part) if judge is not None else None
+        writing = _Writing(subject=subject, kind=kind, include=wanted, rehash=rehash, signer=signer, clear=clear)
+        if sealing is not None:
+            validation = _sealed(writing, part, sealing, profile if validate else None, cache)
+        else:
+            validation = _plain(writing, part, profile if validate else None, cache)
         if validation is not None and not validation.passed:
             raise _invalid(validation)
         _settle(part, destination)
@@ -113,7 +112,14 @@ def export_crate(
         raise from_os_error(error, f"write the crate {destination}") from error
     finally:
         discard(part)
-    return CrateReport(path=destination, kind=kind, profiles=PROFILES[kind], sealed=False, validation=validation)
+    return CrateReport(
+        path=destination,
+        kind=kind,
+        profiles=PROFILES[kind],
+        sealing=sealing,
+        clear=clear is not None,
+        validation=validation,
+    )
 
 
 def _wanted(include: frozenset[str], kind: CrateKind) -> frozenset[str]:
@@ -169,25 +175,63 @@ def _settle(part: Path, destination: Path) -> None:
     part.rename(destination)
 
 
-def _write_signed(
-    subject: CrateSubject, writer: Writer, kind: CrateKind, include: frozenset[str], *, rehash: bool, signer: Signer
-) -> None:
-    from wfexs_like.seal.signing import ListingWriter
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Writing:
+    """What is written, into whichever writer."""
 
-    listing = ListingWriter(writer, writer.root if isinstance(writer, FolderWriter) else None)
-    _write(subject, listing, kind, include, rehash=rehash, signed_by=signer.public.fingerprint)
-    listing.sign(signer)
+    subject: CrateSubject
+    kind: CrateKind
+    include: frozenset[str]
+    rehash: bool
+    signer: Signer | None
+    clear: str | None
+
+    def into(self, writer: Writer) -> None:
+        """Write the whole plain crate, signed where that is wished."""
+        if self.signer is None:
+            _write(self, writer)
+            return
+        from wfexs_like.seal.signing import ListingWriter
+
+        listing = ListingWriter(writer, writer.root if isinstance(writer, FolderWriter) else None)
+        _write(self, listing, signed_by=self.signer.public.fingerprint)
+        listing.sign(self.signer)
 
 
-def _write(
-    subject: CrateSubject,
-    writer: Writer,
-    kind: CrateKind,
-    include: frozenset[str],
-    *,
-    rehash: bool,
-    signed_by: str | None = None,
-) -> None:
+def _plain(writing: _Writing, part: Path, profile: str | None, cache: Path) -> Validation | None:
+    with ExitStack() as stack:
+        # Started first: it gets ready while the crate is written.
+        judge = stack.enter_context(Judge(profile, cache)) if profile is not None else None
+        writer: Writer = ZipWriter(part) if part.suffix == ".zip" else FolderWriter(part)
+        try:
+            writing.into(writer)
+        finally:
+            writer.close()
+        return judge.validate(part) if judge is not None else None
+
+
+def _sealed(writing: _Writing, part: Path, sealing: Sealing, profile: str | None, cache: Path) -> Validation | None:
+    """What can be read of it is validated, and the plain crate too, by its metadata, where it tells more."""
+    with ExitStack() as stack:
+        with EXPORTERS.load(sealing.exporter)().export(part, sealing, writing.signer) as export:
+            outside = None if profile is None else export.outside(profile)
+            outer = stack.enter_context(Judge(outside, cache)) if outside is not None else None
+            inner = stack.enter_context(Judge(profile, cache)) if profile is not None and export.inside() else None
+            writing.into(export.writer)
+            export.finish()
+        verdicts = []
+        if inner is not None:
+            # Below the working directory where that is encrypted.
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wfexs-like-")))
+            export.skeleton(folder)
+            verdicts.append(inner.validate(folder))
+        if outer is not None:
+            verdicts.append(outer.validate(part))
+        return next((one for one in verdicts if not one.passed), verdicts[0]) if verdicts else None
+
+
+def _write(writing: _Writing, writer: Writer, *, signed_by: str | None = None) -> None:
+    subject, kind, include, rehash = writing.subject, writing.kind, writing.include, writing.rehash
     graph = Graph()
     hosts = [str(one.host[key]) for one in subject.executions for key in ("hostname", "node") if one.host.get(key)]
     discretion = Discretion(subject.content, hosts=hosts)
@@ -238,6 +282,11 @@ def _write(
         where = f"{LOCK} has the sha256 of each" if story.lock is not None else "the lock has the sha256 of each"
         ground.engine.set("description", f"{files} files, and one sha256 over all of them; {where}.")
     story.remarks += _remarks(ground, story)
+    if writing.clear is not None:
+        story.remarks.append(writing.clear)
+        said = graph.add("#in-clear", "PropertyValue", name="exported in clear", value=True)
+        said.set("propertyID", IN_CLEAR).set("description", writing.clear)
+        graph.add(ROOT).add("mentions", Ref(said.id))
     graph.add(ROOT).add("mentions", ground.contextual.ourselves(subject.software_version, ran=kind == "retrospective"))
     _lock_digest(graph, story.plan_digest)
     if signed_by is not None:

@@ -13,6 +13,7 @@ import os
 import shutil
 import stat
 import zipfile
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
@@ -24,7 +25,7 @@ from staging.paths import safe_join, safe_relative
 _FICLONE = 0x40049409
 _WORTH_A_CLONE = 4 << 20
 _COMPRESSED = frozenset(
-    {".bam", ".bz2", ".cram", ".gz", ".jpeg", ".jpg", ".png", ".tgz", ".xz", ".zip", ".zst"}
+    {".bam", ".bz2", ".c4gh", ".cram", ".gz", ".jpeg", ".jpg", ".png", ".tgz", ".xz", ".zip", ".zst"}
 )  # deflating these only takes time
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
@@ -42,6 +43,9 @@ class Writer(Protocol):
 
     def file(self, path: str, source: BinaryIO, *, executable: bool = False) -> Copied:
         """Copy a stream."""
+
+    def opened(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A file to write to; it is finished when the block ends."""
 
     def content(self, path: str, content: bytes) -> Copied:
         """Write bytes."""
@@ -74,6 +78,10 @@ class FolderWriter:
                 with target.open("rb", buffering=0) as clone:
                     return _pump(clone, None)
             return _pump(source, out)
+
+    def opened(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A file to write to."""
+        return self._place(path).open("xb", buffering=0)
 
     def content(self, path: str, content: bytes) -> Copied:
         """Write bytes."""
@@ -115,6 +123,10 @@ class ZipWriter:
         info = _member(path, stat.S_IFREG | (0o755 if executable else 0o644))
         with self._zip.open(info, "w", force_zip64=True) as out:
             return _pump(source, out)  # type: ignore[arg-type]
+
+    def opened(self, path: str) -> AbstractContextManager[BinaryIO]:
+        """A file to write to."""
+        return self._zip.open(_member(path, stat.S_IFREG | 0o644), "w", force_zip64=True)  # type: ignore[return-value]
 
     def content(self, path: str, content: bytes) -> Copied:
         """Write bytes."""

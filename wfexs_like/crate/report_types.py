@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wfexs_like.crate.exporters import Sealing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +43,20 @@ class Validation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrateReport:
-    """What ``crate`` tells."""
+    """What ``crate`` tells.
+
+    ``sealing`` says for whom it is sealed, ``None`` for a plain one; ``clear`` that it came out of an encrypted working
+    directory in clear.
+    """
 
     path: Path
     kind: str
     profiles: tuple[str, ...]
-    sealed: bool
     validation: Validation | None
+    sealing: Sealing | None = None
+    clear: bool = False
+
+    @property
+    def sealed(self) -> bool:
+        """Whether only its recipients can open it."""
+        return self.sealing is not None

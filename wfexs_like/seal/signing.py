@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -75,6 +77,14 @@ class ListingWriter:
         self._files.append(ListedFile(path=path, digest=digest))
         return copied
 
+    @contextmanager
+    def opened(self, path: str) -> Iterator[BinaryIO]:
+        """A file to write to."""
+        with self._inner.opened(path) as stream:
+            hashing = _HashingSink(stream)
+            yield hashing  # type: ignore[misc]  # write
+        self._files.append(ListedFile(path=path, digest=hashing.digest.hexdigest()))
+
     def content(self, path: str, content: bytes) -> Copied:
         """Write bytes."""
         self._files.append(ListedFile(path=path, digest=hashlib.sha512(content).hexdigest()))
@@ -116,6 +126,19 @@ class _Hashing:
 
     def fileno(self) -> int:
         return self._source.fileno()
+
+
+class _HashingSink:
+    """A stream that hashes what is written to it."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self.digest = hashlib.sha512()
+
+    def write(self, content: bytes | memoryview) -> int:
+        count = self._target.write(content)
+        self.digest.update(memoryview(content)[:count])
+        return count
 
 
 def _survey(folder: Path) -> tuple[list[str], dict[str, str]]:
