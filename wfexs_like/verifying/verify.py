@@ -52,12 +52,15 @@ def verify_crate(path: Path, *, trusted: Trusted | None = None, lock: Plan | Non
 
 @dataclass(slots=True)
 class _Work:
-    """What is to be computed of a file, and what it must come to: values by algorithm, and who says so."""
+    """What is to be computed of a file, and what it must come to: values by algorithm, and who says so of which path.
 
-    wanted: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    That is another path than the file's own where a link leads to it.
+    """
 
-    def want(self, algorithm: str, value: str, by: str) -> None:
-        self.wanted.setdefault(algorithm, []).append((value, by))
+    wanted: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
+
+    def want(self, algorithm: str, value: str, by: str, name: str) -> None:
+        self.wanted.setdefault(algorithm, []).append((value, by, name))
 
 
 class _Verification:
@@ -143,8 +146,8 @@ class _Verification:
             more = f", and {len(faults) - 1} more faults" if len(faults) > 1 else ""
             self._add({path: f"is not as it must be: {faults[0]}{more}"})
 
-    def _want(self, path: str, algorithm: str, value: str, by: str) -> None:
-        self._work.setdefault(path, _Work()).want(algorithm, value, by)
+    def _want(self, path: str, algorithm: str, value: str, by: str, *, name: str = "") -> None:
+        self._work.setdefault(path, _Work()).want(algorithm, value, by, name or path)
 
     def _want_listed(self, listed: FileList, *, signed: bool) -> None:
         by = "the signed list" if signed else MANIFEST
@@ -163,6 +166,7 @@ class _Verification:
                 continue
             self._described.add(path)
             self._described |= {text for text in one.paths if text in self._contents.links}
+            name = next((text for text in one.paths if text in self._contents.links), path)
             if one.fault is not None:
                 self._add({path: one.fault})
             if one.folder or path not in self._contents.openers:
@@ -171,10 +175,10 @@ class _Verification:
                 continue
             size = self._contents.members[path].size
             if one.size is not None and one.size != size:
-                self._add({path: f"has {size} bytes, the metadata say {one.size}"})
+                self._add({name: f"has {size} bytes, the metadata say {one.size}"})
             for algorithm, values in one.digests.items():
                 for value in values:
-                    self._want(path, algorithm, value, "the metadata")
+                    self._want(path, algorithm, value, "the metadata", name=name)
 
     def _want_trees(self, trees: Iterable[Statement]) -> None:
         for one in trees:
@@ -193,9 +197,9 @@ class _Verification:
                     continue
                 self._computed[path] = found
                 for algorithm, claims in self._work[path].wanted.items():
-                    for value, by in claims:
+                    for value, by, name in claims:
                         if value != found[algorithm]:
-                            self._add({path: f"was changed: its {algorithm} is {found[algorithm]}, {by} says {value}"})
+                            self._add({name: f"was changed: its {algorithm} is {found[algorithm]}, {by} says {value}"})
 
     def _hash(self, path: str) -> dict[str, str] | str:
         # A stated sha1 or md5 attests little, but must be true.
