@@ -125,7 +125,8 @@ class Execution:
     is the number of the signal that stopped it. ``final_parameters`` are all that the workflow ran with, its own
     defaults among them, where the engine tells. ``resumed`` is the number of the run whose finished work was used
     again; ``platform`` what the engine itself ran on, by name (``java``: ``17.0.15 (Debian)``). ``runtime`` and
-    ``images`` are those of its containers, where it had any.
+    ``images`` are those of its containers, where it had any. ``allowed`` are the reasons for which something of a
+    secret run could be found in clear (``engines.secrecy``).
     """
 
     run: int
@@ -160,3 +161,4 @@ class Execution:
     platform: Mapping[str, str] = field(default_factory=dict)
     runtime: RuntimeUsed | None = None
     images: tuple[ImageUsed, ...] = ()
+    allowed: tuple[str, ...] = ()

@@ -12,7 +12,8 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
     ``schema``, ``run``, ``uuid``, ``owner`` (``pid``, ``started`` in clock ticks since boot, ``boot``), ``engine``
     (``name``, ``version``, ``sha256``, ``platform`` if it says), ``plan_digest``, ``parameters``, ``overrides``,
     ``environment``, ``host``, ``folders`` (the inode of each of the run's own folders, by name); ``resumed`` (number of
-    the run whose finished work may be used again) if there is one.
+    the run whose finished work may be used again) if there is one; ``allowed`` (reasons, ``engines.secrecy``) if its
+    user let something of a secret run be found in clear.
 ``engine-started``
     ``argv``, ``network`` (``namespace`` or ``none``), ``processes`` (``namespace`` or ``group``), ``child`` (as
     ``owner``). A second one means that a way to isolate the engine did not work and the next was tried.
@@ -237,6 +238,7 @@ def _replay(path: Path, *, brief: bool) -> Execution:
         plan_digest=first.get("plan_digest", ""),
         logs=tuple(PurePosixPath(one) for one in last.get("logs", ())) if last is not None else (),
         final_parameters=last.get("final_parameters") if last is not None else None,
+        allowed=tuple(map(str, first.get("allowed", ()))),
         resumed=None if first.get("resumed") is None else int(first["resumed"]),
         platform={str(name): str(one) for name, one in engine.get("platform", {}).items()},
         runtime=_runtime(first.get("runtime")),

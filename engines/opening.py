@@ -41,6 +41,8 @@ def first_line(request: RunRequest) -> dict[str, Any]:
     }
     if request.resume is not None:
         first["resumed"] = request.resume.run
+    if request.allowed:
+        first["allowed"] = list(request.allowed)
     if request.containers is not None:
         first |= _told_containers(request.containers)
     return first

@@ -30,6 +30,7 @@ from engines.opening import earlier_runs, first_line
 from engines.own_folders import OwnFolders, words
 from engines.phrasing import died, sentence
 from engines.relative import Relative
+from engines.secrecy import OPEN_WALLS, refusal
 from engines.stopping import CANCEL, clear
 from engines.summary import keep_summary
 from staging.errors import EngineError, PolicyError, WfexsError, from_os_error
@@ -198,7 +199,7 @@ class RecordedRun(ABC):
             time_limit=self.request.placement.time,
         )
 
-    def walls(self, isolation: Isolation) -> dict[str, list[str] | str]:
+    def walls(self, isolation: Isolation) -> dict[str, Any]:
         """The part of a child's request that ``engines.child.walls`` goes by; the engine adds its ``libraries``.
 
         Raises:
@@ -206,11 +207,15 @@ class RecordedRun(ABC):
         """
         if self.request.covered and not isolation.mounts:
             raise PolicyError("this host lets nothing be mounted, so it can't be shown that what is staged is enough")
+        closed = self.request.secret and OPEN_WALLS not in self.request.allowed
+        if closed and not isolation.mounts:
+            raise refusal(OPEN_WALLS)
         return {
             "content": str(self.request.content),
+            **({"secret": True, "all": True, "temporary": str(self.tmp)} if closed else {}),
             "read_only": [*self._read_only()] if isolation.mounts else [],
             "writable": [str(self.request.folder)],
-            "hidden": [*self._hidden(isolation)],
+            "hidden": [*self._hidden(isolation), *(("/dev/kmsg",) if closed else ())],
             "sealed": [str(self.journal.path), *([str(self.door.folder)] if self.door is not None else [])],
             **({"names": str(self.tmp)} if isolation.network else {}),
             "covered": [str(one) for one in self.request.covered],

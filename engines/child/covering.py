@@ -16,8 +16,10 @@ _NOSUID, _NODEV, _BIND, _REC = 2, 4, 4096, 16384
 Mount = Callable[[bytes, bytes, int, bytes | None], None]
 
 
-def cover(mount: Mount, folders: Iterable[str], needed: Iterable[str]) -> None:
+def cover(mount: Mount, folders: Iterable[str], needed: Iterable[str], *, under: str | None = None) -> None:
     """Cover ``folders``, but for what is ``needed``. What is not a folder, or needed as a whole, is left out.
+
+    What lies over them is the folder ``under``, where it is given.
 
     Raises:
         OSError: it can't be done.
@@ -29,7 +31,10 @@ def cover(mount: Mount, folders: Iterable[str], needed: Iterable[str]) -> None:
             continue
         kept = _outermost(one for one in real_places if one.startswith(f"{folder}/"))
         opened = [(one, os.open(one, os.O_PATH | os.O_CLOEXEC)) for one in kept]
-        mount(b"tmpfs", os.fsencode(folder), _NOSUID | _NODEV, b"tmpfs")
+        if under is None:
+            mount(b"tmpfs", os.fsencode(folder), _NOSUID | _NODEV, b"tmpfs")
+        else:
+            mount(os.fsencode(under), os.fsencode(folder), _BIND, None)
         for one, descriptor in opened:
             _make_place(one, is_folder=os.path.isdir(f"/proc/self/fd/{descriptor}"))  # noqa: PTH112
             mount(f"/proc/self/fd/{descriptor}".encode(), os.fsencode(one), _BIND | _REC, None)

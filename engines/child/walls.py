@@ -11,7 +11,9 @@ prctl(2) and capabilities(7), through libc.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import resource
 import struct
 import sys
 from collections.abc import Iterator
@@ -49,8 +51,19 @@ def close(request: dict[str, Any]) -> bool:
     the folder that stands in for the machine's own folders for temporary files. ``names`` is one for a file of ours
     that says whom to ask for names (``engines.child.names``; may be absent). ``hidden`` are sockets of the machine, and
     folders with some, that nobody in here may find, besides those in ``/run`` (may be absent).
+
+    ``secret``, with ``all``: what is written stays in ``writable``, in ``temporary`` and in memory, wherever that is.
+
+    Raises:
+        OSError: that is asked for, and can't be had.
     """
     libc = ctypes.CDLL(None, use_errno=True)
+    if request.get("secret"):
+        # A limit of one byte also keeps dumps from programs that they are piped to, which none at all would not:
+        # core(5), and do_coredump in the kernel's fs/coredump.c.
+        resource.setrlimit(resource.RLIMIT_CORE, (min(1, resource.getrlimit(resource.RLIMIT_CORE)[1]),) * 2)
+        if not request.get("read_only"):
+            raise OSError(errno.EPERM, "nothing can be mounted, and what runs would write where everybody reads")
     held = _mount(libc, request) if request.get("read_only") else False
     for capability in _GIVEN_UP:
         # Without the right to do so there is nothing to give up either.
@@ -87,7 +100,7 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
     if request.get("all"):
         _close_all(libc, request)
     try:
-        for path in hidden:
+        for path in filter(os.path.ismount, hidden):
             _call(libc, None, os.fsencode(path), _REMOUNT | _RDONLY | _NOSUID | _NODEV | _NOEXEC)
         for path in _read_only(request):
             if os.path.exists(path):  # noqa: PTH110
@@ -99,6 +112,8 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
         # The old working directory is still the one below the mount.
         os.chdir(content)
     except OSError as error:
+        if request.get("secret"):
+            raise
         print(f"what is staged could not be made read-only, so it is only watched: {error}", file=sys.stderr)  # noqa: T201
         return False
     return True
@@ -162,8 +177,9 @@ def _read_only(request: dict[str, Any]) -> tuple[str, ...]:
 def _close_all(libc: Any, request: dict[str, Any]) -> None:
     """Make every mount read-only but the folders for temporary files and shared memory.
 
-    A folder for temporary files that something of ours lies below can't be covered, since that would not be found any
-    more: there it stays as it is, and only what is named is read-only in it.
+    A folder for temporary files that something of ours lies below is not covered, since that would not be found any
+    more: there it stays as it is, and only what is named is read-only in it. With ``secret`` it is, and what is needed
+    is mounted again in it.
     """
     try:
         opened = list(_cover(libc, request))
@@ -171,13 +187,15 @@ def _close_all(libc: Any, request: dict[str, Any]) -> None:
         for path in opened:
             _set_attributes(libc, path, 0, to_clear=_ATTR_RDONLY)
     except OSError as error:
+        if request.get("secret"):
+            raise
         print(f"only what is staged and shared could be made read-only: {error}", file=sys.stderr)  # noqa: T201
 
 
 def _cover(libc: Any, request: dict[str, Any]) -> Iterator[str]:
     """Mount something of the run's own over each folder that everybody writes to; those that stay writable."""
     if os.path.isdir(_SHARED_MEMORY):  # noqa: PTH112
-        _call(libc, b"tmpfs", os.fsencode(_SHARED_MEMORY), _NOSUID | _NODEV, kind=b"tmpfs")
+        _private_memory(libc, _SHARED_MEMORY)
         yield _SHARED_MEMORY
     temporary = request.get("temporary")
     if temporary is None:
@@ -186,10 +204,35 @@ def _cover(libc: Any, request: dict[str, Any]) -> Iterator[str]:
     for folder in dict.fromkeys(os.path.realpath(one) for one in _TEMPORARY):
         if not os.path.isdir(folder):  # noqa: PTH112
             continue
+        if request.get("secret"):
+            _cover_for_good(libc, folder, request)
+            yield folder
+            continue
         within = any(one == folder or one.startswith(f"{folder}/") for one in real)
         source = os.fsencode(folder if within else temporary)
         _call(libc, source, os.fsencode(folder), _BIND | _REC)
         yield folder
+
+
+def _cover_for_good(libc: Any, folder: str, request: dict[str, Any]) -> None:
+    """Mount the run's own over a folder, and what is needed again in it."""
+    searched = (os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", ""))
+    needed = [*_read_only(request), request["content"], *request["writable"], *programs(searched)]
+    if folder in map(os.path.realpath, needed):
+        raise OSError(errno.EBUSY, "a folder for temporary files is needed as a whole, and can't be covered", folder)
+
+    def mount(source: bytes, target: bytes, flags: int, kind: bytes | None) -> None:
+        _call(libc, source, target, flags, kind=kind)
+
+    cover(mount, [folder], needed, under=request["temporary"])
+
+
+def _private_memory(libc: Any, folder: str) -> None:
+    """An empty file system in memory, not to be swapped out where the kernel can do that (6.4, and not everybody)."""
+    for options in (b"noswap", None):
+        if libc.mount(b"tmpfs", os.fsencode(folder), b"tmpfs", ctypes.c_ulong(_NOSUID | _NODEV), options) == 0:
+            return
+    _fail(folder)
 
 
 def _over_itself(libc: Any, path: str, read_only: int) -> None:

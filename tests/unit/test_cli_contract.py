@@ -186,7 +186,7 @@ class KnownAnswers:
         listener: Callable[[Mapping[str, Any]], None],
     ) -> Execution:
         offline = ("offline",) if require_offline else ()
-        self._hear("run", workdir, params, *(() if resume is None else (resume,)), *offline)
+        self._hear("run", workdir, params, *(() if resume is None else (resume,)), *offline, *allowed)
         for event in self.events:
             listener(event)
         return self.execution

@@ -82,8 +82,11 @@ def search_files(search: Search, walk: Walk, *, since: float = 0.0) -> Iterator[
             yield from _in_file(search, entry.path, _QUIET)
 
 
-def search_processes(search: Search, *, besides: Collection[int] = ()) -> Iterator[Place]:
-    """What is found in the processes that we may look at; not in ourselves, nor in those with the ids ``besides``."""
+def search_processes(search: Search, *, besides: Collection[int] = (), folders: Sequence[Path] = ()) -> Iterator[Place]:
+    """What is found in the processes that we may look at; not in ourselves, nor in those with the ids ``besides``.
+
+    Files without a name that were in one of ``folders`` are passed over.
+    """
     for folder in _PROC.iterdir():
         if not folder.name.isdecimal() or int(folder.name) in (os.getpid(), *besides):
             continue
@@ -99,10 +102,10 @@ def search_processes(search: Search, *, besides: Collection[int] = ()) -> Iterat
                     canary=hit.needle.canary,
                     process=command,
                 )
-        yield from _unnamed(search, folder, command)
+        yield from _unnamed(search, folder, command, folders)
 
 
-def _unnamed(search: Search, folder: Path, command: str) -> Iterator[Place]:
+def _unnamed(search: Search, folder: Path, command: str, besides: Sequence[Path]) -> Iterator[Place]:
     """What is in files that a process holds open and that have no name any more. Memory is no file."""
     try:
         held = list((folder / "fd").iterdir())
@@ -111,6 +114,8 @@ def _unnamed(search: Search, folder: Path, command: str) -> Iterator[Place]:
     for path in held:
         try:
             named = str(path.readlink())
+            if any(named.startswith(f"{one}/") for one in besides):
+                continue
             if not named.endswith(_DELETED) or named.startswith(_MEMORY) or not stat.S_ISREG(path.stat().st_mode):
                 continue
         except OSError:

@@ -151,6 +151,21 @@ def offline_option(function: F) -> F:
     )(function)
 
 
+def allow_option(function: F) -> F:
+    """The option ``--allow``."""
+    from engines.secrecy import REASONS
+
+    return click.option(
+        "--allow",
+        "allowed",
+        multiple=True,
+        type=click.Choice(sorted(REASONS)),
+        metavar="REASON",
+        help=f"Run an encrypted working directory although this is not prevented here ({', '.join(sorted(REASONS))});"
+        " repeatable.",
+    )(function)
+
+
 def proof_option(function: F) -> F:
     """The option ``--prove-offline``."""
     return click.option(

@@ -39,11 +39,17 @@ def perform(
     resume: int | Literal["last"] | None = None,
     *,
     require_offline: bool = False,
+    allowed: tuple[str, ...] = (),
 ) -> Execution:
     """Run, telling each step as it starts and ends. ``resume`` is the run to go on from."""
     try:
         return app.session.run(
-            workdir, params=overrides, resume=resume, require_offline=require_offline, listener=step_listener(app)
+            workdir,
+            params=overrides,
+            resume=resume,
+            require_offline=require_offline,
+            allowed=allowed,
+            listener=step_listener(app),
         )
     finally:
         app.close()

@@ -108,6 +108,8 @@ class Retrospective:
             told += f" with the profile{'' if len(profiles) == 1 else 's'} {', '.join(profiles)}"
         if execution.resumed is not None:
             told += f", going on from run {execution.resumed}"
+        if execution.allowed:
+            told += f", with what may be found in clear allowed: {', '.join(execution.allowed)}"
         return ", ".join(one for one in (told, in_words(execution), in_short(execution)) if one)
 
     def _platform(self, execution: Execution) -> str:

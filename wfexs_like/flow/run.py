@@ -20,6 +20,7 @@ from staging.plan import Json, Plan, Role
 from staging.progress import Progress
 from staging.resolving import with_paths
 from staging.store import ContentStore
+from staging.vault_wish import PLAIN
 from staging.workdir import StagedWorkdir
 from wfexs_like.flow.recognising import load_engine
 
@@ -33,14 +34,16 @@ def run(
     host: Host | None = None,
     resume: int | None = None,
     require_offline: bool = False,
+    allowed: tuple[str, ...] = (),
     listener: Listener | None,
     progress: Progress,
 ) -> Execution:
-    """Verify, then execute once.
+    """Verify, then execute once. ``allowed``: see ``engines.secrecy``.
 
     Raises:
         ContainerError: the container runtime is not to be had here, or can't take an image.
-        PolicyError: with ``require_offline``: this host gives a run no network namespace.
+        PolicyError: with ``require_offline``: this host gives a run no network namespace. In an encrypted working
+            directory: something would be found in clear elsewhere.
         DigestError: a staged file or the engine is no longer what the lock says.
         DefinitionError: an overridden parameter doesn't fit.
         NotFoundError: there is no run ``resume``.
@@ -53,7 +56,7 @@ def run(
         earlier = _earlier(workdir, resume) if resume is not None else None
         number, folder = workdir.new_run()
         request = make_request(ready, workdir, store, number=number, folder=folder, require_offline=require_offline)
-        request = replace(request, resume=earlier)
+        request = replace(request, resume=earlier, allowed=allowed)
         try:
             execution = ready.engine.run(request, listener or (lambda _event: None))
         except WfexsError:
@@ -172,6 +175,7 @@ def make_request(
         store=store.root,
         covered=covered,
         containers=ready.containers,
+        secret=workdir.vault != PLAIN,
     )
 
 

@@ -9,7 +9,14 @@ import click
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App
 from wfexs_like.cli.forms import run_form
-from wfexs_like.cli.options import offline_option, param_option, resume_option, split_params, workdir_argument
+from wfexs_like.cli.options import (
+    allow_option,
+    offline_option,
+    param_option,
+    resume_option,
+    split_params,
+    workdir_argument,
+)
 from wfexs_like.cli.running import exit_code, perform, tell_failure, tell_network
 from wfexs_like.cli.views import run_view
 
@@ -19,9 +26,16 @@ from wfexs_like.cli.views import run_view
 @param_option
 @resume_option
 @offline_option
+@allow_option
 @click.pass_obj
 def command(
-    app: App, workdir: str, params: tuple[str, ...], resume: int | Literal["last"] | None, *, require_offline: bool
+    app: App,
+    workdir: str,
+    params: tuple[str, ...],
+    resume: int | Literal["last"] | None,
+    *,
+    require_offline: bool,
+    allowed: tuple[str, ...],
 ) -> int:
     """Each run has a number, outputs and logs of its own. Exit code 8 when the workflow failed.
 
@@ -29,10 +43,13 @@ def command(
 
     A run that failed is continued with "wfexs-like run last --resume last": another run, which takes from the failed
     one what that had done. Exit code 10 when there is no such run, 2 when it can't be continued.
+
+    An encrypted working directory is not run (exit code 14) where something of it would be found in clear elsewhere;
+    --allow REASON runs it nevertheless, and the run's record says so.
     """
     overrides = split_params(params)
     found = app.session.locate(workdir)
-    execution = perform(app, found.id, overrides, resume, require_offline=require_offline)
+    execution = perform(app, found.id, overrides, resume, require_offline=require_offline, allowed=allowed)
     tell_network(app, execution)
     tell_failure(app, found.id, execution)
     app.emit(
