@@ -80,7 +80,7 @@ def readable_metadata(
         entities[README]["sha256"] = hashlib.sha256(readme).hexdigest()
     entities[SPECIFICATION] = {
         "@id": SPECIFICATION,
-        "@type": "WebPage",
+        "@type": ["WebPage", "WebSite"],
         "name": "GA4GH File Encryption Standard (crypt4gh) 1.0",
     }
     root[PERMISSION] = []
