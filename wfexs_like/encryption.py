@@ -17,6 +17,7 @@ from wfexs_like.keys import KeyFiles
 from wfexs_like.settings import Settings
 
 if TYPE_CHECKING:
+    from wfexs_like.access import Access, Kind
     from wfexs_like.seal.recipients import Recipient
     from wfexs_like.unlocking import Passphrases
     from wfexs_like.vault.base import Vault
@@ -38,20 +39,29 @@ class Encryption:
             return ENCRYPTED if KeyFiles.below(self._settings.keys).public.is_file() else PLAIN
         return wish
 
-    def new_area(self, kind: str, recipients: Sequence[Recipient] = ()) -> AreaMaker | None:
+    def new_area(self, kind: str, recipients: Sequence[str] = ()) -> AreaMaker | None:
         """What makes the area of a new working directory, for this installation and ``recipients``.
 
+        Those are public keys, or their files.
+
         Raises:
+            UsageError: there are recipients of one that is not encrypted. NotFoundError: there is no such key file.
             VaultError: it can't be had here. KeyAccessError: this installation has no key.
         """
         if kind == PLAIN:
+            if recipients:
+                raise UsageError(
+                    "--recipient needs a working directory that is encrypted",
+                    hint='"vault: gocryptfs" in the stage file',
+                )
             return None
+        from wfexs_like.seal.recipients import read_recipient
         from wfexs_like.vault.lifetime import EncryptedArea
         from wfexs_like.vault.wrapping import new_password
 
         vault = _load(kind)
         vault.check()
-        chosen = (self._own(), *recipients)
+        chosen = (self._own(), *map(read_recipient, recipients))
 
         def make(root: Path, identity: str) -> Area:
             password = new_password()
@@ -108,6 +118,39 @@ class Encryption:
 
         return let_go(workdir.root, force=force)
 
+    def recipients(self, target: StagedWorkdir | Path, *, key: Path | None = None) -> Access:
+        """Who may open a working directory, or a sealed file; ``key`` is a private key to look with.
+
+        Raises:
+            UsageError: it is not encrypted. NotFoundError: there is no such file or key.
+            KeyAccessError: the key doesn't open it. DigestError: what is to be read is damaged.
+        """
+        from wfexs_like.access import look
+
+        path, sealed, kind = _sealed(target)
+        return look(path, sealed, kind, [self._private(target, key)])
+
+    def share(
+        self,
+        target: StagedWorkdir | Path,
+        *,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        key: Path | None = None,
+        even_own: bool = False,
+    ) -> Access:
+        """Change who may open it; see ``wfexs_like.access.change``.
+
+        Raises:
+            UsageError: it is not encrypted. NotFoundError: there is no such file, key or recipient.
+            KeyAccessError: the key doesn't open it. DigestError: what is to be read is damaged.
+            PolicyError: nobody would be left, or one's own key would go without ``even_own``.
+        """
+        from wfexs_like.access import change
+
+        path, sealed, kind = _sealed(target)
+        return change(path, sealed, kind, [self._private(target, key)], add=add, remove=remove, even_own=even_own)
+
     def _own(self) -> Recipient:
         from wfexs_like.seal.recipients import read_recipient
 
@@ -118,15 +161,18 @@ class Encryption:
                 "an encrypted working directory is asked for, and this installation has no key", hint=_NO_KEY
             ) from error
 
-    def _private(self, workdir: StagedWorkdir) -> bytes:
+    def _private(self, target: StagedWorkdir | Path, key: Path | None = None) -> bytes:
         from wfexs_like.unlocking import Passphrases, unlock_with
 
         passphrases = self._passphrases or Passphrases(self._settings.environment, None)
         try:
-            return unlock_with(self._settings, passphrases)
+            return unlock_with(self._settings, passphrases, key=key)
         except NotFoundError as error:
+            if key is not None:
+                raise
+            what = f"{target} is sealed" if isinstance(target, Path) else f"{target.nickname} is encrypted"
             raise KeyAccessError(
-                f"the working directory {workdir.nickname} is encrypted, and this installation has no key",
+                f"{what}, and this installation has no key",
                 hint="bring the key back, or name its folder with WFEXS_LIKE_KEYS",
             ) from error
 
@@ -160,6 +206,17 @@ def is_open(workdir: StagedWorkdir) -> bool:
     from wfexs_like.vault.mounts import mount_at
 
     return mount_at(workdir.content) is not None
+
+
+def _sealed(target: StagedWorkdir | Path) -> tuple[Path, Path, Kind]:
+    """What is told of, the crypt4gh file that says who may open it, and what kind of thing it is."""
+    if isinstance(target, Path):
+        return target, target, "file"
+    if target.vault == PLAIN:
+        raise UsageError(f"{target.nickname} is not encrypted: anybody may open it", where=str(target.root))
+    from wfexs_like.vault.lifetime import FOLDER, KEY
+
+    return target.root, target.root / FOLDER / KEY, "workdir"
 
 
 def _must_be_encrypted(workdir: StagedWorkdir) -> None:

@@ -49,6 +49,7 @@ from wfexs_like.settings import Settings
 if TYPE_CHECKING:
     from staging.stager import Stager
     from staging.upkeep import Collected, Problem, StoreEntry
+    from wfexs_like.access import Access
     from wfexs_like.flow.run import Host
     from wfexs_like.flow.work import StageWork
     from wfexs_like.importing.report import ImportReport
@@ -114,12 +115,14 @@ class Session:
                     yield found, store
 
     @contextmanager
-    def _new(self, vault: str | None, nickname: str | None) -> Iterator[tuple[NewWorkdir, ContentStore]]:
+    def _new(
+        self, vault: str | None, nickname: str | None, recipients: Sequence[str] = ()
+    ) -> Iterator[tuple[NewWorkdir, ContentStore]]:
         """A working directory in the making, encrypted as ``vault`` says, and the store of its contents."""
         kind = self._encryption.kind(vault)
         if vault is None and kind == PLAIN:
             self.progress.say("not encrypted: nobody asks for it, and this installation has no key")
-        area = self._encryption.new_area(kind)
+        area = self._encryption.new_area(kind, recipients)
         with no_core_dumps(wanted=kind != PLAIN), self._workdirs.create(nickname, area=area) as new:
             if kind == PLAIN:
                 yield new, self.store
@@ -163,10 +166,12 @@ class Session:
         locked: Path | None = None,
         update: bool = False,
         nickname: str | None = None,
+        recipients: Sequence[str] = (),
     ) -> StageReport:
         """Fetch, verify, lock: a new working directory.
 
-        With ``locked`` nothing that is not in that lock is accepted. With ``update`` as well, all is pinned anew, the
+        ``recipients`` are public keys, or their files, of others who may open it where it is encrypted. With ``locked``
+        nothing that is not in that lock is accepted. With ``update`` as well, all is pinned anew, the
         differences are told, and the lock file is written again.
 
         Raises:
@@ -182,7 +187,7 @@ class Session:
             raise UsageError("--update needs --locked LOCK", hint="name the lock file that is to be renewed")
         definition = load_stage_file(stage_file)
         lock = read_lock(locked) if locked else None
-        with self._new(definition.vault, nickname or definition.nickname) as (new, store):
+        with self._new(definition.vault, nickname or definition.nickname, recipients) as (new, store):
             work = self._work(definition, new, store, None if update else lock)
             prepared = prepare(work)
             plan, items = realise(work, prepared)
@@ -373,6 +378,25 @@ class Session:
             LockedError: others use it. VaultError: it can't be closed.
         """
         return self._encryption.close(self._workdirs.find(workdir), force=force)
+
+    def recipients(self, target: str, *, key: Path | None = None) -> Access:
+        """Who may open an encrypted working directory or a sealed file; see ``wfexs_like.encryption``."""
+        return self._encryption.recipients(self._sharable(target), key=key)
+
+    def share(
+        self,
+        target: str,
+        *,
+        add: Sequence[str] = (),
+        remove: Sequence[str] = (),
+        key: Path | None = None,
+        even_own: bool = False,
+    ) -> Access:
+        """Change who may open an encrypted working directory or a sealed file; see ``wfexs_like.encryption``."""
+        return self._encryption.share(self._sharable(target), add=add, remove=remove, key=key, even_own=even_own)
+
+    def _sharable(self, target: str) -> StagedWorkdir | Path:
+        return Path(target) if Path(target).is_file() else self._workdirs.find(target)
 
     def locate(self, workdir: str) -> StagedWorkdir:
         """Which working directory is meant: cheap, nothing of it is read but its name."""

@@ -183,6 +183,18 @@ def stage_file_argument(function: F) -> F:
     return click.argument("stage_file", type=click.Path(path_type=Path), metavar="STAGE")(function)
 
 
+def recipient_option(function: F) -> F:
+    """The option ``--recipient KEY`` of what makes an encrypted working directory, any number of times."""
+    return click.option(
+        "--recipient",
+        "recipients",
+        multiple=True,
+        metavar="KEY",
+        help="Let the owner of this public key (crypt4gh's or SSH ed25519; a file) open the encrypted working "
+        "directory, too. Repeat for more.",
+    )(function)
+
+
 def param_option(function: F) -> F:
     """The option ``--param NAME=VALUE``, any number of times."""
     return click.option(

@@ -77,6 +77,12 @@ VERBS: Final[tuple[Verb, ...]] = (
         "Hold any crate against its digests and its signature.",
         "wfexs-like verify results.crate.zip --signer ada.pub",
     ),
+    Verb(
+        "recipients",
+        _CHECK,
+        "Tell and change who may open what is encrypted or sealed.",
+        "wfexs-like recipients add last --recipient ada.pub",
+    ),
     Verb("cache", _CHECK, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
     Verb("engines", _CHECK, "List the engines and their versions, or set one up.", "wfexs-like engines list"),
     Verb("schema", _SHELL, "Print the JSON Schema of a document.", "wfexs-like schema stage"),
@@ -95,7 +101,6 @@ PLANNED: Final[tuple[str, ...]] = (
     "compare",
     "open",
     "publish",
-    "recipients",
     "report",
 )
 """Verbs of the design that are not built yet: named in the message of a user who tries one."""

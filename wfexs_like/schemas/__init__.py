@@ -177,6 +177,18 @@ _DEFS: Final[dict[str, Schema]] = {
             "validation": _or_null(_ref("validation")),
         }
     ),
+    "access": _object(
+        {
+            "path": _TEXT,
+            "kind": _one_of("workdir", "file"),
+            "recipients": _list(_ref("recipient")),
+            "unknown": _COUNT,
+            "added": _list(_TEXT),
+            "removed": _list(_TEXT),
+        },
+        {"broken": _list(_ref("recipient"))},
+    ),
+    "recipient": _object({"fingerprint": _TEXT, "label": _TEXT, "own": _FLAG}),
     "workdir": _object(
         {
             "id": _TEXT,
@@ -311,6 +323,9 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
     "logs": (_object({"run": _or_null(_COUNT), "files": _list(_object({"path": _TEXT, "size": _COUNT}))}),),
     "cancel": (_object({"cancelled": _list(_COUNT)}),),
     "rm": (_object({"id": _TEXT, "nickname": _TEXT, "path": _TEXT}),),
+    "recipients-list": (_ref("access"),),
+    "recipients-add": (_ref("access"),),
+    "recipients-remove": (_ref("access"), _object({"warnings": _list(_TEXT)})),
     "mount": (_object({"id": _TEXT, "nickname": _TEXT, "content": _TEXT, "already": _FLAG}),),
     "unmount": (_object({"id": _TEXT, "nickname": _TEXT, "closed": _FLAG}),),
     "shell": (_object({"id": _TEXT, "nickname": _TEXT, "exit_code": _COUNT}),),

@@ -79,7 +79,7 @@ def _leaving(opened: OpenedHeader, remove: Sequence[Recipient | str], *, even_ow
         leaving.add(named[print_])
     if not even_own and leaving.intersection(opened.own):
         raise PolicyError(
-            f"your own key would be removed from {path}", hint="say so, if that is wanted", where=str(path)
+            f"your own key would be removed from {path}", hint='"--even-own" says that this is wanted', where=str(path)
         )
     return leaving
 

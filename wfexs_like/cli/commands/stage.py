@@ -9,7 +9,7 @@ import click
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.forms import stage_form
-from wfexs_like.cli.options import lock_options, proof_option, stage_file_argument
+from wfexs_like.cli.options import lock_options, proof_option, recipient_option, stage_file_argument
 from wfexs_like.cli.running import proof_exit_code
 from wfexs_like.cli.running import prove as prove_offline
 from wfexs_like.cli.views import stage_words
@@ -19,10 +19,20 @@ from wfexs_like.cli.views import stage_words
 @stage_file_argument
 @lock_options
 @proof_option
+@recipient_option
 @click.pass_obj
-def command(app: App, stage_file: Path, locked: Path | None, *, update: bool, nickname: str | None, prove: bool) -> int:
+def command(
+    app: App,
+    stage_file: Path,
+    locked: Path | None,
+    *,
+    update: bool,
+    nickname: str | None,
+    prove: bool,
+    recipients: tuple[str, ...],
+) -> int:
     """Standard output gets the id of the new working directory and nothing else."""
-    report = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname)
+    report = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname, recipients=recipients)
     app.close()
     for line in stage_words(report):
         app.say(line)
