@@ -199,7 +199,9 @@ class _Verification:
                 for algorithm, claims in self._work[path].wanted.items():
                     for value, by, name in claims:
                         if value != found[algorithm]:
-                            self._add({name: f"was changed: its {algorithm} is {found[algorithm]}, {by} says {value}"})
+                            shared = " (so it is after a change of recipients)" if name.endswith(".c4gh") else ""
+                            actual = found[algorithm]
+                            self._add({name: f"was changed: its {algorithm} is {actual}, {by} says {value}{shared}"})
 
     def _hash(self, path: str) -> dict[str, str] | str:
         # A stated sha1 or md5 attests little, but must be true.
