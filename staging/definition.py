@@ -183,6 +183,7 @@ class StageDefinition:
     the name and the text of the document that ``params-from`` names. ``container`` is the runtime (``apptainer`` for
     singularity), ``None`` where nothing is said; ``writable_containers``: their root file systems can be written to.
     ``vault`` is the kind of encryption of the working directory, ``plain`` for none, ``None`` where nothing is said.
+    ``seal_for`` are public keys, or their files, that sealed crates are for.
     """
 
     workflow: Source
@@ -195,6 +196,7 @@ class StageDefinition:
     images: tuple[ImageWish, ...] = ()
     writable_containers: bool = False
     vault: str | None = None
+    seal_for: tuple[str, ...] = ()
     params: tuple[Param, ...] = ()
     requirements: tuple[Mapping[str, object], ...] = ()
     environment: tuple[Param, ...] = ()

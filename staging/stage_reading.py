@@ -38,6 +38,7 @@ from staging.nicknames import is_nickname
 from staging.nodes import Document, ListNode, MapNode, ScalarNode, shown
 from staging.parameters import Parameters, read_environment, read_job, read_parameters
 from staging.paths import safe_relative
+from staging.seal_wish import read_seal
 from staging.values import CLASS
 from staging.vault_wish import read_vault
 from staging.workflow_wish import read_workflow
@@ -60,7 +61,7 @@ _STAGE = {
     "engine": KEY,
     "containers": KEY,
     "limits": KEY,
-    "seal": unbuilt(as_map, LEAVE_OUT),
+    "seal": KEY,
     "placeholders": KEY,
     "params": KEY,
     "params-from": KEY,
@@ -121,6 +122,7 @@ def read_stage(document: Document, path: Path, origin: Origin) -> StageDefinitio
         images=fields.read("containers", read_images) or (),
         writable_containers=False if config is None else config.flag("writable_containers", default=False),
         vault=read_vault(fields, config),
+        seal_for=fields.read("seal", read_seal) or (),
         params=params,
         requirements=job.requirements + own.requirements,
         environment=fields.read("environment", read_environment) or (),

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from wfexs_like.flow.work import StageWork
     from wfexs_like.importing.report import ImportReport
     from wfexs_like.seal.ssh_keys import Signer
+    from wfexs_like.sealing import SealWish
     from wfexs_like.unlocking import Passphrases
 
 __all__ = [
@@ -182,17 +183,19 @@ class Session:
         """
         from staging.loading import load_stage_file
         from wfexs_like.flow.stage import differences, prepare, realise
+        from wfexs_like.sealing import read_staged
 
         if update and locked is None:
             raise UsageError("--update needs --locked LOCK", hint="name the lock file that is to be renewed")
         definition = load_stage_file(stage_file)
+        seal_for = read_staged(definition.seal_for, definition.base)
         lock = read_lock(locked) if locked else None
         with self._new(definition.vault, nickname or definition.nickname, recipients) as (new, store):
             work = self._work(definition, new, store, None if update else lock)
             prepared = prepare(work)
             plan, items = realise(work, prepared)
             write_json(new.content / INTERFACE, interface_as_json(prepared.workflow.interface))
-            write_json(new.content / ABOUT, _about(definition))
+            write_json(new.content / ABOUT, {**_about(definition), **({"seal": seal_for} if seal_for else {})})
             write_atomically(new.content / STAGE_FILE, definition.text.encode())
             if definition.job_text is not None:
                 write_atomically(new.content / JOB_FILE, definition.job_text.encode())
@@ -289,15 +292,24 @@ class Session:
         validate: bool = True,
         rehash: bool = False,
         signer: Signer | None = None,
+        seal: SealWish | None = None,
+        allow_clear: bool = False,
     ) -> CrateReport:
         """Export an RO-Crate of what was staged, or of what ran (all runs, or the one numbered ``run``).
 
         It is signed where there is a ``signer``; ``wfexs_like.unlocking.unlock_signer`` gives this installation's.
+        It is sealed where there is a wish for it; of an encrypted working directory another one has to be allowed.
+
+        Raises:
+            PolicyError: it would be in clear, and ``allow_clear`` is not set.
         """
         from wfexs_like.crate.export import export_crate
         from wfexs_like.flow.describe import subject_of
+        from wfexs_like.sealing import check_clear, sealing_of
 
+        clear = check_clear(self.locate(workdir), sealed=seal is not None, allowed=allow_clear)
         with self._stored(workdir) as (found, store), found.use():
+            sealing = None if seal is None else sealing_of(found, seal, self.settings)
             plan = found.plan()
             found.verify(plan, store)
             subject = subject_of(found, plan, person=self.settings.person, run=run, licence=licence)
@@ -310,6 +322,8 @@ class Session:
                 cache=self.settings.cache,
                 rehash=rehash,
                 signer=signer,
+                sealing=sealing,
+                clear=clear,
             )
 
     def import_crate(

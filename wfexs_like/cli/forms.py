@@ -11,6 +11,7 @@ from wfexs_like.cli.context import shown_path
 if TYPE_CHECKING:
     from engines.execution import Execution, StepRun
     from staging.plan import Json
+    from wfexs_like.crate.exporters import Sealing
     from wfexs_like.session import CrateReport, ItemReport, Proof, StageReport, Validation, WorkdirReport
 
 Form = dict[str, object]
@@ -165,6 +166,8 @@ def crate_form(report: CrateReport) -> Form:
         "kind": report.kind,
         "profiles": list(report.profiles),
         "sealed": report.sealed,
+        "seal": None if report.sealing is None else _seal_form(report.sealing),
+        "clear": report.clear,
         "validation": None
         if validation is None
         else {
@@ -172,6 +175,14 @@ def crate_form(report: CrateReport) -> Form:
             "required": validation.required,
             "recommended": validation.recommended,
         },
+    }
+
+
+def _seal_form(sealing: Sealing) -> Form:
+    return {
+        "form": sealing.form,
+        "metadata": sealing.level,
+        "recipients": [{"fingerprint": one.fingerprint, "label": one.label} for one in sealing.recipients],
     }
 
 

@@ -288,6 +288,32 @@ def crate_options(function: F) -> F:
             metavar="[KEY]",
             help="Sign it, with this installation's signing key or the SSH ed25519 private key in the file KEY.",
         ),
+        click.option(
+            "--seal",
+            type=click.Choice(("files", "archive")),
+            help="Seal it with crypt4gh while it is written: every file by itself, in a crate whose metadata can be "
+            "read, or everything as one file.",
+        ),
+        click.option(
+            "--recipient",
+            "recipients",
+            multiple=True,
+            metavar="KEY",
+            help="With --seal: the owner of this public key (crypt4gh's or SSH ed25519; a file) can open it, and so "
+            "can this installation. Repeat for more. When nobody is named: those of the stage file.",
+        ),
+        click.option("--no-own-key", is_flag=True, help="With --seal: this installation shall not be able to open it."),
+        click.option(
+            "--metadata",
+            type=click.Choice(("full", "minimal", "sealed")),
+            help="With --seal files, what can be read of it: all but the files; name, people, dates and workflow; or "
+            "that it is sealed. When nothing is said: minimal if the working directory is encrypted, else full.",
+        ),
+        click.option(
+            "--allow-clear",
+            is_flag=True,
+            help="Export an encrypted working directory without --seal all the same; the crate says so.",
+        ),
         click.option("--rehash", is_flag=True, help="Read every byte again, whatever the file system says."),
     )
     for decorator in reversed(decorators):

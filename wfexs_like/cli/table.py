@@ -83,6 +83,12 @@ VERBS: Final[tuple[Verb, ...]] = (
         "Tell and change who may open what is encrypted or sealed.",
         "wfexs-like recipients add last --recipient ada.pub",
     ),
+    Verb(
+        "open",
+        _CHECK,
+        "Open a sealed crate that is for you, verified.",
+        "wfexs-like open results.sealed.zip results",
+    ),
     Verb("cache", _CHECK, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
     Verb("engines", _CHECK, "List the engines and their versions, or set one up.", "wfexs-like engines list"),
     Verb("schema", _SHELL, "Print the JSON Schema of a document.", "wfexs-like schema stage"),
@@ -99,7 +105,6 @@ NAMES: Final = tuple(verb.name for verb in VERBS)
 
 PLANNED: Final[tuple[str, ...]] = (
     "compare",
-    "open",
     "publish",
     "report",
 )

@@ -198,7 +198,12 @@ def crate_view(report: CrateReport) -> str:
     else:
         found = report.validation
         verdict = f"{found.profile}: {_checks(found)}"
-    return f"{report.kind} crate: {shown_path(report.path)}\n{plain(verdict)}"
+    lines = [f"{report.kind} crate: {shown_path(report.path)}", plain(verdict)]
+    if report.sealing is not None:
+        lines += [f"sealed for {one.fingerprint} {plain(one.label)}".rstrip() for one in report.sealing.recipients]
+    if report.clear:
+        lines.append("in clear, as --allow-clear says; the working directory is encrypted")
+    return "\n".join(lines)
 
 
 def validation_view(validation: Validation, *, colour: bool = False) -> str:

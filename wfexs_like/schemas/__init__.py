@@ -175,7 +175,19 @@ _DEFS: Final[dict[str, Schema]] = {
             "profiles": _list(_TEXT),
             "sealed": _FLAG,
             "validation": _or_null(_ref("validation")),
-        }
+        },
+        {
+            "seal": _or_null(
+                _object(
+                    {
+                        "form": _one_of("files", "archive"),
+                        "metadata": _or_null(_one_of("full", "minimal", "sealed")),
+                        "recipients": _list(_object({"fingerprint": _TEXT, "label": _TEXT})),
+                    }
+                )
+            ),
+            "clear": _FLAG,
+        },
     ),
     "access": _object(
         {
@@ -372,6 +384,25 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
                 ),
             },
             {"path": _TEXT},
+        ),
+    ),
+    "open": (
+        _object(
+            {
+                "ok": _FLAG,
+                "path": _or_null(_TEXT),
+                "form": _one_of("files", "archive"),
+                "problems": _list(_ref("problem")),
+                "opened": _object({"files": _COUNT, "size": _COUNT}),
+                "signature": _object(
+                    {
+                        "state": _one_of("good", "bad", "none"),
+                        "signer": _or_null(_TEXT),
+                        "compared": _FLAG,
+                        "trusted": _FLAG,
+                    }
+                ),
+            }
         ),
     ),
     "engines-list": (_object({"engines": _list(_ref("engine"))}),),

@@ -14,6 +14,7 @@ from wfexs_like.cli.forms import crate_form
 from wfexs_like.cli.options import crate_options, split_include, workdir_argument
 from wfexs_like.cli.signing import signer_of
 from wfexs_like.cli.views import crate_view
+from wfexs_like.sealing import read_wish
 
 
 @click.command("crate", cls=SigningCommand)
@@ -37,12 +38,24 @@ def command(
     no_validate: bool,
     rehash: bool,
     sign: str | None,
+    seal: str | None,
+    recipients: tuple[str, ...],
+    no_own_key: bool,
+    metadata: str | None,
+    allow_clear: bool,
 ) -> None:
-    """DEST is a folder, or a file when it ends in .zip. Every staged byte is verified on the way."""
+    """DEST is a folder, or a file when it ends in .zip. Every staged byte is verified on the way.
+
+    With --seal only the owners of the recipients' keys can open it ("wfexs-like open"), and nothing else of it is ever
+    written: wfexs-like crate last sealed.zip --seal files --recipient ada.pub
+
+    Exit code 14 when the working directory is encrypted, and neither --seal nor --allow-clear is there.
+    """
     if prospective and retrospective:
         raise UsageError("--prospective and --retrospective exclude each other", hint="export twice for both")
     if prospective and run is not None:
         raise UsageError("--prospective tells of no run, so --run makes no sense with it", hint="leave one of them out")
+    wish = read_wish(seal, recipients, metadata, own=not no_own_key, destination=destination)
     kind: Literal["prospective", "retrospective"] = "prospective" if prospective else "retrospective"
     report = app.session.crate(
         workdir,
@@ -54,5 +67,7 @@ def command(
         validate=not no_validate,
         rehash=rehash,
         signer=signer_of(app, sign),
+        seal=wish,
+        allow_clear=allow_clear,
     )
     app.emit("crate", crate_form(report), lambda: crate_view(report))

@@ -25,6 +25,7 @@ from wfexs_like.cli.running import exit_code, perform, proof_exit_code, tell_fai
 from wfexs_like.cli.running import prove as prove_offline
 from wfexs_like.cli.signing import signer_of
 from wfexs_like.cli.views import crate_view, run_view, stage_words
+from wfexs_like.sealing import check_clear, read_wish
 
 
 @click.command("execute", cls=SigningCommand)
@@ -50,21 +51,33 @@ def command(
     no_validate: bool,
     rehash: bool,
     sign: str | None,
+    seal: str | None,
+    recipients: tuple[str, ...],
+    no_own_key: bool,
+    metadata: str | None,
+    allow_clear: bool,
     require_offline: bool,
     prove: bool,
 ) -> int:
     """A crate is made of a failed run too; exit code 8 says that it failed."""
     overrides, parts = split_params(params), split_include(include)
-    if crate is None and (include or licence or no_validate or rehash or sign is not None):
-        raise UsageError("--include, --licence, --no-validate, --rehash and --sign need --crate", hint="add --crate DEST")
+    if crate is None and (include or licence or no_validate or rehash or sign is not None or seal or allow_clear):
+        raise UsageError(
+            "--include, --licence, --no-validate, --rehash, --sign, --seal and --allow-clear need --crate",
+            hint="add --crate DEST",
+        )
     if crate is not None and os.path.lexists(crate):
         # Better said now than after the run.
         raise UsageError(f"{crate} exists already", hint="choose another name, or remove it first", where=str(crate))
     signer = signer_of(app, sign)
+    wish = read_wish(seal, recipients, metadata, own=not no_own_key, destination=crate)
     staged = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname)
     assert staged.id is not None
     assert staged.content is not None
     content = staged.content
+    if crate is not None:
+        # Better refused now than after the run.
+        check_clear(app.session.locate(staged.id), sealed=wish is not None, allowed=allow_clear)
     for line in stage_words(staged):
         app.say(line)
     proof = prove_offline(app, staged.id, stage_file) if prove else None
@@ -90,6 +103,8 @@ def command(
             validate=not no_validate,
             rehash=rehash,
             signer=signer,
+            seal=wish,
+            allow_clear=allow_clear,
         )
         result["crate"] = crate_form(exported)
         text += "\n" + crate_view(exported)
