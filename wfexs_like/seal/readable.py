@@ -63,9 +63,10 @@ def readable_metadata(
             entities[entity["@id"]] = entity
     root = entities[ROOT]
     parts = [one["@id"] for one in _values(root.get("hasPart"))]
-    manifest = _described(None, place=SEALED_MANIFEST + SUFFIX, name="the sealed manifest")
-    manifest["description"] = "By it, opening finds whatever was changed, cut, added, removed or swapped."
-    entities[manifest["@id"]] = manifest
+    entities[SEALED_MANIFEST + SUFFIX] |= {
+        "name": "the sealed manifest",
+        "description": "By it, opening finds whatever was changed, cut, added, removed or swapped.",
+    }
     files = [name for name, one in entities.items() if _is_file(one)]
     root["hasPart"] = [{"@id": one} for one in dict.fromkeys((*parts, *files, README))]
     entities[README] = {
@@ -142,9 +143,9 @@ def _as_sealed(entities: dict[str, Entity], entity: Entity, one: SealedFile) -> 
     _add_properties(entities, entity, stated)
 
 
-def _described(one: SealedFile | None, *, name: str, place: str = "", types: Any = "File") -> Entity:
+def _described(one: SealedFile, *, name: str, types: Any = "File") -> Entity:
     return {
-        "@id": path_id(one.place if one is not None else place),
+        "@id": path_id(one.place),
         "@type": types,
         "name": name,
         "encodingFormat": [MEDIA_TYPE, {"@id": SPECIFICATION}],
