@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -22,6 +22,7 @@ from staging.resolving import with_paths
 from staging.store import ContentStore
 from staging.vault_wish import PLAIN
 from staging.workdir import StagedWorkdir
+from wfexs_like.flow.discreet import check_secret
 from wfexs_like.flow.recognising import load_engine
 
 
@@ -52,7 +53,7 @@ def run(
     if require_offline:
         check_offline()
     with workdir.use():
-        ready = make_ready(workdir, store, cache=cache, params=params, progress=progress, host=host)
+        ready = make_ready(workdir, store, cache=cache, params=params, progress=progress, host=host, allowed=allowed)
         earlier = _earlier(workdir, resume) if resume is not None else None
         number, folder = workdir.new_run()
         request = make_request(ready, workdir, store, number=number, folder=folder, require_offline=require_offline)
@@ -99,6 +100,7 @@ def make_ready(
     params: Mapping[str, Json],
     progress: Progress,
     host: Host | None = None,
+    allowed: Sequence[str] = (),
 ) -> Ready:
     """Verify what is staged, set the engine up and load the images; see ``run`` for what is raised."""
     plan = workdir.plan()
@@ -117,13 +119,16 @@ def make_ready(
     _check_engine(plan, installed)
     interface = read_interface(workdir)
     overrides = _overrides(engine.bind_override, interface, params)
+    containers = asking.containers(interface, progress) if asking is not None else None
+    if workdir.vault != PLAIN:
+        check_secret(containers, allowed)
     return Ready(
         plan=plan,
         engine=engine,
         installed=installed,
         interface=interface,
         overrides=overrides,
-        containers=asking.containers(interface, progress) if asking is not None else None,
+        containers=containers,
     )
 
 

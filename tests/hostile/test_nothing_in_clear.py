@@ -1,0 +1,111 @@
+"""Nothing in clear: canaries in all that is secret, looked for outside of the vault after and during each phase."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command
+from tests.support.canaries import EngineName, Planted
+from tests.support.container_daemons import Containing
+from tests.support.images import tools_image
+
+pytestmark = [pytest.mark.gocryptfs, pytest.mark.fuse]
+
+IMAGE = "example.org/tools:1"
+Plant = Callable[..., Planted]
+ENGINES = [
+    pytest.param("cwltool", marks=pytest.mark.cwltool),
+    pytest.param("nextflow", marks=pytest.mark.nextflow),
+]
+
+
+@pytest.fixture
+def plant(
+    home: Path, tmp_path_factory: pytest.TempPathFactory, wfexs: Command, request: pytest.FixtureRequest
+) -> Plant:
+    """Makes a stage file full of canaries; the installation has a key, and says nothing of containers but ``more``."""
+
+    def make(engine: EngineName, **more: str) -> Planted:
+        if engine == "nextflow":
+            request.getfixturevalue("nextflow")
+        assert wfexs.run("init", "--no-passphrase").returncode == 0
+        planted = Planted(tmp_path_factory.mktemp("sources"), home, wfexs, engine, **more)
+        assert planted.found() == []
+        return planted
+
+    return make
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_is_found_after_any_phase_nor_while_a_step_runs(plant: Plant, engine: EngineName) -> None:
+    planted = plant(engine)
+    _live(planted)
+
+
+def _live(planted: Planted) -> None:
+    """Stage, run, fail, be interrupted and killed, look at it and remove it; nothing is found at any time."""
+    wfexs = planted.wfexs
+    wfexs.ok("stage", planted.stage_file)
+    assert planted.found() == []
+    done = wfexs.ok("run", "planted")
+    assert done["status"] == "completed"
+    assert planted.found() == []
+    with planted.sleeping():
+        assert planted.found(processes=True) == []
+    assert planted.found() == [], "after kill -9"
+    with planted.sleeping() as running:
+        os.kill(running.pid, signal.SIGINT)
+        running.wait(60)
+    assert planted.found() == [], "after an interrupt"
+    assert wfexs.run("run", "planted", "--param", "code=3").returncode == 8
+    assert planted.found() == [], "after a run that failed"
+    for verb in (("show", "planted"), ("logs", "planted"), ("list",)):
+        shown = wfexs.run(*verb)
+        assert shown.returncode == 0, shown.stderr
+        assert planted.found() == [], verb
+    wfexs.ok("rm", "planted")
+    assert planted.found() == []
+    assert planted.workdirs == []
+
+
+def test_what_is_allowed_is_found_and_the_record_says_so(plant: Plant) -> None:
+    planted = plant("cwltool")
+    planted.wfexs.ok("stage", planted.stage_file)
+    left = [Path(folder, "left") for folder in ("/tmp", "/var/tmp", "/dev/shm")]
+    try:
+        assert planted.wfexs.run("run", "planted", "--allow", "open-walls").returncode == 0
+        found = planted.found()
+    finally:
+        for one in left:
+            one.unlink(missing_ok=True)
+    assert {line.split()[0] for line in found} >= {"temporary", "shared"}
+    crate = planted.sources / "crate"
+    planted.wfexs.ok("crate", "planted", crate, "--allow-clear")
+    assert "open-walls" in (crate / "ro-crate-metadata.json").read_text()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.docker
+def test_nothing_is_found_where_steps_run_in_docker(
+    plant: Plant, engine: EngineName, docker_daemon: Containing
+) -> None:
+    _live(_contained(plant, engine, docker_daemon))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.podman
+def test_nothing_is_found_where_steps_run_in_podman(plant: Plant, engine: EngineName, podman_home: Containing) -> None:
+    _live(_contained(plant, engine, podman_home))
+
+
+def _contained(plant: Plant, engine: EngineName, runtime: Containing) -> Planted:
+    planted = plant(engine, container=runtime.command, image=IMAGE)
+    tools_image(planted.sources / "image", name=IMAGE)
+    planted.wfexs = replace(planted.wfexs, environment=runtime.environment | {"HOME": str(planted.home)})
+    return planted
