@@ -15,6 +15,7 @@ The tree::
     +- KeyAccessError          12   wrong key or passphrase
     +- DiskError               13   disk full or quota
     +- PolicyError             14   refused: it would break a promise
+    +- LeakError               15   what should be secret was found where anybody may look
     +- InterruptedByUser   128+N   a signal
 
 A workflow that fails is no error of ours but a run with that status; the command line ends with 8 for it.
@@ -215,6 +216,13 @@ class PolicyError(WfexsError):
 
     kind = "policy"
     exit_code = 14
+
+
+class LeakError(WfexsError):
+    """What should be secret lies outside of its encrypted area; the field ``places`` says where."""
+
+    kind = "leak"
+    exit_code = 15
 
 
 class InterruptedByUser(WfexsError):  # noqa: N818 - an event, not a mistake

@@ -14,7 +14,17 @@ from engines.base import ENGINES, InstalledEngine, Listener
 from engines.execution import Execution, Status
 from engines.interface import interface_as_json
 from staging.definition import StageDefinition
-from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError
+from staging.errors import (
+    DefinitionError,
+    Fault,
+    KeyAccessError,
+    LockedError,
+    NotFoundError,
+    PolicyError,
+    UsageError,
+    VaultError,
+    WfexsError,
+)
 from staging.placing import write_atomically, write_json
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress, Silent
@@ -50,6 +60,8 @@ if TYPE_CHECKING:
     from staging.stager import Stager
     from staging.upkeep import Collected, Problem, StoreEntry
     from wfexs_like.access import Access
+    from wfexs_like.audit.attestation import Attestation
+    from wfexs_like.flow.audit import AuditWish
     from wfexs_like.flow.run import Host
     from wfexs_like.flow.work import StageWork
     from wfexs_like.importing.report import ImportReport
@@ -411,6 +423,34 @@ class Session:
 
     def _sharable(self, target: str) -> StagedWorkdir | Path:
         return Path(target) if Path(target).is_file() else self._workdirs.find(target)
+
+    def audit(self, workdir: str, wish: AuditWish) -> Attestation:
+        """Look for what should be secret outside of a working directory's vault; see ``wfexs_like.flow.audit``.
+
+        Where it can't be opened, its sources and runs are not known, and that is told.
+
+        Raises:
+            KeyAccessError, VaultError: it can't be opened, and names and values of its own are to be looked for.
+        """
+        from wfexs_like.flow.audit import audit, learn
+
+        found, learned = self._workdirs.find(workdir), None
+        try:
+            with self._encryption.opened(found):
+                learned = learn(found)
+        except (
+            DefinitionError,
+            KeyAccessError,
+            LockedError,
+            NotFoundError,
+            PolicyError,
+            UsageError,
+            VaultError,
+        ) as error:
+            if wish.own:
+                raise
+            self.progress.say(f"its sources and runs are not known: {error.message}")
+        return audit(found, learned, wish, settings=self.settings, progress=self.progress)
 
     def locate(self, workdir: str) -> StagedWorkdir:
         """Which working directory is meant: cheap, nothing of it is read but its name."""

@@ -26,6 +26,8 @@ PATIENCE: Final = 0.3
 
 _OUTCOMES: Final = {"fetched": "fetched", "cache": "in the cache", "failed": "failed"}
 _GOT_OVER: Final = {"retry": "tried again", "ignore": "ignored"}
+_DOING: Final = {"look": "looking at"}
+"""What is being done, by what stands before the colon of a key; else something is fetched."""
 _REUSED: Final = "taken from an earlier run"
 
 
@@ -83,7 +85,8 @@ class Narrator:
                 self._show(work)
             elif not self._live and not self._quiet and time.monotonic() - work.heard > HEARTBEAT_EVERY:
                 work.heard = time.monotonic()
-                self._write(f"fetching {work.label}: {size(done)} of {size(work.total)}")
+                amount = size(done) if work.total is None else f"{size(done)} of {size(work.total)}"
+                self._write(f"{_DOING.get(key.partition(':')[0], 'fetching')} {work.label}: {amount}")
 
     def end(self, key: str, outcome: str) -> None:
         """It ended: ``fetched``, ``cache``, ``failed``, or ``absent`` or ``part``, which are not worth a line."""

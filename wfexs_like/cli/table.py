@@ -89,6 +89,12 @@ VERBS: Final[tuple[Verb, ...]] = (
         "Open a sealed crate that is for you, verified.",
         "wfexs-like open results.sealed.zip results",
     ),
+    Verb(
+        "audit",
+        _CHECK,
+        "Look for secrets of a working directory outside of its vault.",
+        "wfexs-like audit last --canary-file canaries.txt --report audit.json",
+    ),
     Verb("cache", _CHECK, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
     Verb("engines", _CHECK, "List the engines and their versions, or set one up.", "wfexs-like engines list"),
     Verb("schema", _SHELL, "Print the JSON Schema of a document.", "wfexs-like schema stage"),

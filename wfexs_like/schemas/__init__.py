@@ -405,6 +405,70 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
             }
         ),
     ),
+    "audit": (
+        _object(
+            {
+                "ok": _FLAG,
+                "workdir": _object({"id": _TEXT, "created": _TIME, "vault": _TEXT, "opened": _FLAG}),
+                "since": _TIME,
+                "started": _TIME,
+                "ended": _TIME,
+                "tool": _object({"name": _TEXT, "version": _TEXT}),
+                "host": _object(
+                    {
+                        "system": _TEXT,
+                        "kernel": _TEXT,
+                        "machine": _TEXT,
+                        "root": _FLAG,
+                        "swap": _object({"devices": _COUNT, "size": _COUNT}),
+                        "core_pattern": _or_null(_TEXT),
+                    }
+                ),
+                "everything": _FLAG,
+                "canaries": _list(
+                    _object({"canary": _TEXT, "sha256": {"type": "string", "pattern": "^[0-9a-f]{16}$"}})
+                ),
+                "own": _or_null(_object({"names": _COUNT, "values": _COUNT, "left_out": _COUNT})),
+                "forms": _list(_TEXT),
+                "places": _list(
+                    _object({"name": _TEXT, "path": _TEXT, "changed": _COUNT, "files": _COUNT, "size": _COUNT})
+                ),
+                "processes": _object({"looked_at": _COUNT, "not_looked_at": _COUNT}),
+                "not_looked_at": _list(
+                    _object({"place": _TEXT, "reason": _TEXT, "count": _COUNT, "paths": _list(_TEXT)})
+                ),
+                "never_looked_at": _list(_TEXT),
+                "hits": _list(
+                    _object(
+                        {
+                            "judgement": _one_of("leak", "source", "excepted", "asked"),
+                            "canary": _TEXT,
+                            "path": _TEXT,
+                            "kind": _one_of("content", "name", "link", "arguments", "environment", "unnamed"),
+                            "form": _TEXT,
+                            "offset": _COUNT,
+                            "process": _or_null(_TEXT),
+                        }
+                    )
+                ),
+                "hits_left_out": _COUNT,
+                "written": _or_null(
+                    _list(
+                        _object(
+                            {
+                                "run": _COUNT,
+                                "meaning": _TEXT,
+                                "paths": _list(
+                                    _object({"path": _TEXT, "kind": _one_of("file", "folder", "link", "other")})
+                                ),
+                                "left_out": _COUNT,
+                            }
+                        )
+                    )
+                ),
+            }
+        ),
+    ),
     "engines-list": (_object({"engines": _list(_ref("engine"))}),),
     "engines-add": (
         _object(
