@@ -88,13 +88,15 @@ PARTS: Mapping[str, Callable[[], str | None]] = {
     "images": lambda: _commands("mmdebstrap", "skopeo"),
     "root": _root,
     "netns": lambda: _commands("unshare") or _answers("unshare", "--map-root-user", "--net", "true"),
+    "gocryptfs": lambda: _commands("gocryptfs", "fusermount3"),
+    "fuse": lambda: None if os.access("/dev/fuse", os.R_OK | os.W_OK) else "no access to /dev/fuse",
     "tmpfs": lambda: (
         _root() or _answers("unshare", "--mount", "mount", "-t", "tmpfs", "-o", "size=64k", "none", "/mnt")
     ),
 }
 """For each mark the function that says why its part cannot be used here, or ``None``."""
 
-ALLOWED_IN_CI: frozenset[str] = frozenset({"root", "netns", "tmpfs"})
+ALLOWED_IN_CI: frozenset[str] = frozenset({"root", "netns", "fuse", "tmpfs"})
 """Marks whose parts the host may refuse (a CI that runs as an ordinary user, or inside a container)."""
 
 _missing: dict[str, str | None] = {}

@@ -192,9 +192,9 @@ def no_core_dumps(*, wanted: bool = True) -> Iterator[None]:
 
 
 def dissolve(root: Path) -> None:
-    """Let go of a working directory's area for good; nothing happens to one that has none. See ``vault.lifetime``."""
+    """Let go of a working directory's area for good; nothing happens to one that has none. See ``vault.dissolving``."""
     if (root / "vault").is_dir():
-        from wfexs_like.vault.lifetime import dissolve as dissolve_area
+        from wfexs_like.vault.dissolving import dissolve as dissolve_area
 
         dissolve_area(root)
 

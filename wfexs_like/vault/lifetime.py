@@ -32,7 +32,7 @@ from staging.workdir import SCRATCH
 from wfexs_like.seal.recipients import Recipient
 from wfexs_like.vault import guard
 from wfexs_like.vault.base import Vault
-from wfexs_like.vault.mounts import mount_at, mountable, protect, unprotect
+from wfexs_like.vault.mounts import mount_at, mountable, protect
 from wfexs_like.vault.server import Server
 from wfexs_like.vault.wrapping import wrap
 
@@ -46,10 +46,10 @@ USERS: Final = ".users"
 _GUARD: Final = ".guard"
 _TURN: Final = ".turn"
 _PATIENCE: Final = 30.0
-_SHORT: Final = 3.0
 _PAUSE: Final = 0.003
 _WORDS: Final = 4096
-_WAIT: Final = "wait for its users to end, or unmount it (wfexs-like unmount)"
+# How what is mounted is called, before the working directory's id.
+_OURS: Final = "wfexs-like:"
 # What the guard answers.
 _MOUNTED: Final = "mounted"
 _ELSEWHERE: Final = "elsewhere"
@@ -70,7 +70,7 @@ class EncryptedArea:
         self.kind = vault.name
         self._vault = vault
         self._root = root
-        self._source = f"wfexs-like:{identity}"
+        self._source = f"{_OURS}{identity}"
         self._password = password
         self._recipients = recipients
         self._point = root / POINT
@@ -132,11 +132,7 @@ class EncryptedArea:
         """The server of the open area, which is opened for that if need be. In turn, with the users' lock shared."""
         mounted = mount_at(self._point)
         if mounted is not None and (mounted.kind, mounted.source) != (self._vault.kind, self._source):
-            raise VaultError(
-                f"something else is mounted on {self._point}: {mounted.source} ({mounted.kind})",
-                hint="unmount it, and see who mounted it",
-                where=str(self._point),
-            )
+            raise stranger(self._point)
         if mounted is not None and _answers(self._point):
             if not is_guarded(self._root):
                 self._guard(())
@@ -237,26 +233,13 @@ class EncryptedArea:
         )
 
 
-def dissolve(root: Path) -> None:
-    """Make the area unreadable for good and its mount point removable; for a folder that is about to be removed.
-
-    The password goes first: what an interrupt leaves opens for nobody.
-
-    Raises:
-        LockedError: somebody uses it.
-    """
-    if (root / FOLDER).is_dir():
-        users = lock_file(root, USERS)
-        try:
-            _take_alone(users, root)
-            for name in (KEY, f"{DATA}/gocryptfs.conf"):
-                _destroy(root / FOLDER / name)
-            if is_open(root):
-                unmount(root / POINT)
-        finally:
-            os.close(users)
-    if (root / POINT).is_dir():
-        unprotect(root / POINT)
+def stranger(point: Path) -> VaultError:
+    """What to say where something else is mounted than an encrypted area."""
+    mounted = mount_at(point)
+    what = "" if mounted is None else f": {mounted.source} ({mounted.kind})"
+    return VaultError(
+        f"something else is mounted on {point}{what}", hint="unmount it, and see who mounted it", where=str(point)
+    )
 
 
 def unmount(point: Path) -> None:
@@ -284,15 +267,16 @@ def unmounter() -> str:
 
 
 def is_open(root: Path) -> bool:
-    """Whether something is mounted on the mount point now, its server alive or dead."""
-    return mount_at(root / POINT) is not None
+    """Whether an encrypted area is mounted on the mount point now, its server alive or dead."""
+    mounted = mount_at(root / POINT)
+    return mounted is not None and mounted.source.startswith(_OURS)
 
 
 def is_guarded(root: Path) -> bool:
     """Whether somebody sees to it that the area is closed after its last user."""
     descriptor = lock_file(root, _GUARD)
     try:
-        return not _try(descriptor, fcntl.LOCK_EX)
+        return not attempt(descriptor, fcntl.LOCK_EX)
     finally:
         os.close(descriptor)
 
@@ -308,10 +292,10 @@ def wait_closed(root: Path) -> None:
         late = time.monotonic() > until
         users = lock_file(root, USERS)
         try:
-            if _try(users, fcntl.LOCK_EX):
+            if attempt(users, fcntl.LOCK_EX):
                 if late or not is_guarded(root):
                     unmount(root / POINT)
-            elif _try(users, fcntl.LOCK_SH):
+            elif attempt(users, fcntl.LOCK_SH):
                 return
             elif late:
                 raise VaultError("the encrypted area is still open", hint=f"unmount {root / POINT}", where=str(root))
@@ -354,7 +338,8 @@ def _answers(point: Path) -> bool:
     return True
 
 
-def _try(descriptor: int, kind: int) -> bool:
+def attempt(descriptor: int, kind: int) -> bool:
+    """Lock it with flock(2), if that can be had without waiting."""
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -362,33 +347,7 @@ def _try(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _take_alone(users: int, root: Path) -> None:
-    until = time.monotonic() + _SHORT
-    while not _try(users, fcntl.LOCK_EX):
-        if time.monotonic() > until:
-            raise LockedError(
-                "the encrypted area is in use",
-                hint=_WAIT,
-                where=str(root),
-            )
-        time.sleep(_PAUSE)
-
-
 def server_number(root: Path) -> int:
     """The number of the process that serves the open area; 0 when it is not known."""
     text = (root / FOLDER / _GUARD).read_text(encoding="ascii").strip()
     return int(text) if text.isdecimal() else 0
-
-
-def _destroy(path: Path) -> None:
-    # On a disk that writes elsewhere (SSD, copy on write) old blocks may live on; without the key they say nothing.
-    try:
-        path.chmod(0o600)
-        with path.open("r+b", buffering=0) as stream:
-            stream.write(os.urandom(path.stat().st_size))
-            os.fsync(stream.fileno())
-        path.unlink()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise from_os_error(error, f"destroy {path.name}") from error
