@@ -1,10 +1,9 @@
-"""Sealed crates: who may can open them and gets the plain crate back, byte for byte; others see what is meant for them."""
+"""Sealed crates: recipients get the plain crate back, byte for byte; others see what is meant to be seen."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -16,18 +15,15 @@ import jsonschema
 import pytest
 
 from staging.errors import CrateError, DigestError, KeyAccessError, NotFoundError, PolicyError, UsageError
-from tests.conftest import Command
 from tests.support.crates import Workdir, entities_of, ids, many
-from tests.support.sealed import CANARY, Person, content_of, export, open_it, person, problems, rich_workdir, signer
+from tests.support.sealed import CANARY, content_of, export, open_it, person, problems, rich_workdir, signer
 from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
 from wfexs_like.crate.exporters import EXPORTERS, Level
 from wfexs_like.crate.validation import validate_crate
 from wfexs_like.schemas import schema_of
 from wfexs_like.seal.by_hand import BY_HAND
-from wfexs_like.seal.opening_crates import open_sealed
 from wfexs_like.seal.sharing import is_sealed_crate, recipients_of, share
-from wfexs_like.seal.ssh_keys import Signer
 from wfexs_like.verifying.verify import verify_crate
 
 KINDS: dict[str, tuple[str, str, Level | None]] = {

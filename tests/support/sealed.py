@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -23,7 +23,7 @@ from wfexs_like.schemas import schema_of
 from wfexs_like.seal.recipients import Recipient, read_recipient
 from wfexs_like.seal.ssh_keys import Signer, encode_signing_pair, load_signer
 
-BIG = bytes(range(256)) * 1000
+BIG = b"".join(hashlib.sha256(bytes([number >> 8, number & 255])).digest() for number in range(8000))
 CANARY = "zebra-canary-41"
 SECRET = CANARY.encode() + b" was here\n"
 
@@ -125,7 +125,7 @@ def content_of(root: Path) -> dict[str, tuple[str, bytes]]:
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
         if path.is_symlink():
-            found[name] = ("link", os.readlink(path).encode())
+            found[name] = ("link", str(path.readlink()).encode())
         elif path.is_dir():
             found[name] = ("folder", b"")
         else:
