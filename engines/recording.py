@@ -30,7 +30,7 @@ from engines.opening import earlier_runs, first_line
 from engines.own_folders import OwnFolders, words
 from engines.phrasing import died, sentence
 from engines.relative import Relative
-from engines.secrecy import OPEN_WALLS, refusal
+from engines.secrecy import CONTAINER_RECORDS, OPEN_WALLS, refusal
 from engines.stopping import CANCEL, clear
 from engines.summary import keep_summary
 from staging.errors import EngineError, PolicyError, WfexsError, from_os_error
@@ -163,6 +163,7 @@ class RecordedRun(ABC):
             say=self._note,
             network=self.network,
             earlier=earlier_runs(request),
+            secret=request.secret and CONTAINER_RECORDS not in request.allowed,
             step_at=lambda folder: self._step_at((folder,)),
         )
 

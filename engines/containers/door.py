@@ -22,6 +22,7 @@ from engines.child import container_shim
 from engines.containers.answers import ENDING, answer, names
 from engines.containers.base import Containers, Dark
 from engines.containers.calls import read_run
+from engines.containers.concealing import conceal
 from engines.containers.finding import lay_command
 from engines.containers.hearing import REFUSED, Caller, Hearing
 from engines.containers.lifetime import Lifetime, Running, Tell
@@ -58,6 +59,7 @@ class Door:
         tell: Tell,
         network: Callable[[], Dark] = Dark,
         earlier: Sequence[Path] = (),
+        secret: bool = False,
         say: Callable[[str], None] = lambda _text: None,
         step_at: Callable[[str], str | None] = lambda _folder: None,
     ) -> None:
@@ -83,6 +85,7 @@ class Door:
         self._network = network
         self._say = say
         self._step_at = step_at
+        self._secret = secret
         self._word = secrets.token_hex(16)
         self._numbers = itertools.count(1)
         self._running: dict[str, Running] = {}
@@ -221,6 +224,8 @@ class Door:
             if scratch in mount.source.parents:
                 mount.source.mkdir(parents=True)
                 mount.source.chmod(0o1777)
+        if self._secret:
+            order = conceal(order, content=self._bounds.content, folder=self._bounds.folder, scratch=scratch / "told")
         held = Held(self._bounds.content, self._bounds.folder, order.mounts)
         try:
             witness = Witness(scratch / "witness", [(one.target, *held.numbers(one)) for one in order.mounts])

@@ -15,7 +15,7 @@ from typing import Literal
 
 from tests.conftest import Command
 from wfexs_like.audit.canaries import Canary, needles_of
-from wfexs_like.audit.places import Place, Walk, search_files, search_processes, unique
+from wfexs_like.audit.places import Place, Walk, mounted, search_files, search_processes, unique
 from wfexs_like.audit.searching import Search
 
 EngineName = Literal["cwltool", "nextflow"]
@@ -122,7 +122,9 @@ class Planted:
 
     def found(self, *, processes: bool = False) -> list[str]:
         """Where a canary is found in clear, in words that show the place."""
-        opened = [path / "work" for path in self.workdirs if os.path.ismount(path / "work")]
+        # A container runtime shows the vault, and its containers' own memory, where it keeps containers.
+        memory = [path for path in mounted("tmpfs") if path.match("userdata/shm") or path.match("mounts/shm")]
+        opened = [*mounted("fuse.gocryptfs"), *memory]
         besides = (self.sources, *(path / "vault" for path in self.workdirs), *opened)
         top = [path for path in Path("/tmp").iterdir() if self._is_new(path)]
         walk = Walk(roots=(self.home, *top, *map(Path, SHARED)), besides=besides)

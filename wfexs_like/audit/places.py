@@ -105,6 +105,20 @@ def search_processes(search: Search, *, besides: Collection[int] = (), folders: 
         yield from _unnamed(search, folder, command, folders)
 
 
+def mounted(kind: str) -> tuple[Path, ...]:
+    """Where file systems of a kind (``fuse.gocryptfs``, ``tmpfs``) are mounted in our mount namespace (proc(5))."""
+    lines = (_PROC / "self" / "mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    split = (line.partition(" - ") for line in lines)
+    return tuple(Path(_unescaped(before.split()[4])) for before, _, after in split if after.split()[0] == kind)
+
+
+def _unescaped(text: str) -> str:
+    """A path as mountinfo has it: blanks, tabs, line ends and backslashes in octal digits."""
+    for code in ("040", "011", "012", "134"):
+        text = text.replace(f"\\{code}", chr(int(code, 8)))
+    return text
+
+
 def _unnamed(search: Search, folder: Path, command: str, besides: Sequence[Path]) -> Iterator[Place]:
     """What is in files that a process holds open and that have no name any more. Memory is no file."""
     try:

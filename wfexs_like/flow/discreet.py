@@ -13,6 +13,9 @@ from engines.isolation import probe
 from engines.secrecy import CONTAINER_RECORDS, OPEN_WALLS, WRITABLE_CONTAINERS, refusal
 from staging.errors import PolicyError
 
+CONCEALED = ("docker", "podman")
+"""Runtimes that are told nothing which says what a container is for (``engines.containers.concealing``)."""
+
 
 def check_secret(containers: Containers | None, allowed: Collection[str], *, root: bool | None = None) -> None:
     """Refuse what can't be prevented here and is not ``allowed`` (``engines.secrecy``); ``root``: whether we are.
@@ -30,7 +33,7 @@ def check_secret(containers: Containers | None, allowed: Collection[str], *, roo
             "the working directory is encrypted, and the Docker engine, which is another user, can't look into it",
             hint="run it with podman (--container podman), which is you",
         )
-    if CONTAINER_RECORDS not in allowed:
+    if CONTAINER_RECORDS not in allowed and runtime not in CONCEALED:
         raise refusal(CONTAINER_RECORDS, runtime)
     if containers.writable_root and WRITABLE_CONTAINERS not in allowed:
         raise refusal(WRITABLE_CONTAINERS, runtime)
