@@ -183,6 +183,7 @@ class KnownAnswers:
         params: Any,
         resume: Any,
         require_offline: bool,
+        allowed: tuple[str, ...],
         listener: Callable[[Mapping[str, Any]], None],
     ) -> Execution:
         offline = ("offline",) if require_offline else ()
@@ -452,7 +453,7 @@ def test_quiet_leaves_the_id_and_nothing_else(call: Call) -> None:
 def test_options_of_staging_reach_the_session(call: Call, session: KnownAnswers) -> None:
     call("stage", "demo.stage", "--locked", "old.lock", "--update", "--nickname", "mine")
     assert session.asked == [
-        ("stage", Path("demo.stage"), {"locked": Path("old.lock"), "update": True, "nickname": "mine"})
+        ("stage", Path("demo.stage"), {"locked": Path("old.lock"), "update": True, "nickname": "mine", "recipients": ()})
     ]
 
 
@@ -944,7 +945,7 @@ def test_a_wrong_command_line_is_exit_code_2_and_touches_nothing(
 
 
 def test_verbs_to_come_are_said_to_be_not_built_yet_and_misspelt_ones_are_guessed(call: Call) -> None:
-    assert "not built yet" in call("mount").stderr
+    assert "not built yet" in call("publish").stderr
     assert 'did you mean "wfexs-like stage"?' in call("stge").stderr
 
 
