@@ -9,8 +9,8 @@ _SEAL = {"recipients": KEY}
 
 def read_seal(cursor: Cursor) -> tuple[str, ...]:
     """Public keys, or the paths of their files, as they are written."""
-    fields = read_fields(cursor, _SEAL, required=("recipients",))
+    fields = read_fields(cursor, _SEAL)
     if fields is None:
         return ()
-    stated = fields.read("recipients", lambda one: [as_text(item) for item in as_list(one, 1)]) or []
+    stated = fields.read("recipients", lambda one: [as_text(item) for item in as_list(one)]) or []
     return tuple(cursor.origin.fill(one) for one in stated if one is not None)

@@ -338,6 +338,16 @@ class Session:
                 clear=clear,
             )
 
+    def refuse_clear(self, workdir: str, *, sealed: bool, allowed: bool) -> None:
+        """Refuse now what ``crate`` would refuse later.
+
+        Raises:
+            PolicyError: the crate of an encrypted working directory would be in clear, which is not ``allowed``.
+        """
+        from wfexs_like.sealing import check_clear
+
+        check_clear(self.locate(workdir), sealed=sealed, allowed=allowed)
+
     def import_crate(
         self,
         crate: Path,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import jsonschema
 import pytest
 
 from staging.errors import CrateError, DigestError, KeyAccessError, NotFoundError, PolicyError, UsageError
+from staging.scratch import kept_in
+from tests.conftest import Command
 from tests.support.crates import Workdir, entities_of, ids, many
 from tests.support.sealed import CANARY, content_of, export, open_it, person, problems, rich_workdir, signer
-from wfexs_like.cli.context import App
-from wfexs_like.cli.main import main
+from tests.support.vaults import dissolve_all
 from wfexs_like.crate.exporters import EXPORTERS, Level
-from wfexs_like.crate.validation import validate_crate
+from wfexs_like.crate.validation import Judge, validate_crate
 from wfexs_like.schemas import schema_of
 from wfexs_like.seal.by_hand import BY_HAND
 from wfexs_like.seal.sharing import is_sealed_crate, recipients_of, share
@@ -346,10 +347,114 @@ def test_nobody_locks_out_themselves_or_everybody_by_accident(scene: Scene, fold
 # --- the command line -------------------------------------------------------------------------------------------------
 
 
-def crate_of(argv: list[str]) -> tuple[int, dict[str, Any]]:
-    out = io.StringIO()
-    code = main([*argv, "--json"], App(stdout=out, stderr=io.StringIO()))
-    told: dict[str, Any] = json.loads(out.getvalue())
-    if "error" not in told:
-        jsonschema.Draft202012Validator(schema_of("crate")).validate(told)
-    return code, told
+STAGED = """\
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [cat]
+inputs: {word: {type: string}}
+outputs: {out: stdout}
+stdout: out.txt
+"""
+
+
+@pytest.fixture
+def staged(home: Path, wfexs: Command) -> Iterator[Path]:
+    """An encrypted working directory with a canary for a value, whose stage file names Ada as a recipient."""
+    for one in ("ada", "ben"):
+        person(home, one)
+    wfexs.ok("keys", "init", "--no-passphrase")
+    (home / "main.cwl").write_text(STAGED)
+    (home / "demo.wfex.stage").write_text(
+        f"workflow_id: main.cwl\nvault: gocryptfs\nparams: {{word: {CANARY}}}\nseal: {{recipients: [ada.pub]}}\n"
+    )
+    wfexs.ok("stage", home / "demo.wfex.stage")
+    (home / "ada.pub").unlink()  # it was read when it was staged
+    yield home
+    dissolve_all(home / "workdirs")
+
+
+@pytest.mark.gocryptfs
+@pytest.mark.fuse
+@pytest.mark.cwltool
+def test_an_encrypted_working_directory_leaves_it_sealed_or_with_a_word_in_the_crate(
+    staged: Path, wfexs: Command
+) -> None:
+    refused = wfexs("crate", "last", staged / "out", "--prospective")
+    assert refused.code == 14
+    assert not (staged / "out").exists()
+    told = wfexs.ok("crate", "last", staged / "clear", "--prospective", "--allow-clear")
+    jsonschema.Draft202012Validator(schema_of("crate")).validate(told)
+    assert (told["sealed"], told["clear"]) == (False, True)
+    assert any(one.get("name") == "exported in clear" for one in entities_of(staged / "clear").values())
+    assert "--allow-clear" in (staged / "clear/README.md").read_text()
+
+    told = wfexs.ok("crate", "last", staged / "sealed", "--prospective", "--seal", "files")
+    jsonschema.Draft202012Validator(schema_of("crate")).validate(told)
+    assert (told["sealed"], told["clear"], told["seal"]["metadata"]) == (True, False, "minimal")
+    labels = [one["label"] for one in told["seal"]["recipients"]]
+    assert labels == ["ada", "wfexs-like"]
+    assert not any(CANARY.encode() in one.read_bytes() for one in (staged / "sealed").rglob("*") if one.is_file())
+    for key in ((), ("--key", staged / "ada.sec")):
+        wfexs.ok("open", staged / "sealed", staged / f"opened{len(key)}", *key)
+    assert CANARY in (staged / "opened0/ro-crate-metadata.json").read_text()
+    assert wfexs("open", staged / "sealed", staged / "ben", "--key", staged / "ben.sec").code == 12
+
+    told = wfexs.ok(
+        "crate", "last", staged / "all.c4gh", "--prospective", "--seal", "archive", "--no-own-key",
+        "--recipient", staged / "ben.pub",
+    )  # fmt: skip
+    assert [one["label"] for one in told["seal"]["recipients"]] == ["ben"]
+    assert wfexs("open", staged / "all.c4gh", staged / "mine").code == 12
+    wfexs.ok("open", staged / "all.c4gh", staged / "mine", "--key", staged / "ben.sec")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--recipient", "ada.pub"],
+        ["--metadata", "full"],
+        ["--no-own-key"],
+        ["--seal", "archive", "--metadata", "full"],
+        ["--seal", "archive"],
+        ["--seal", "both"],
+    ],
+)
+def test_options_that_make_no_sense_together_are_told(home: Path, wfexs: Command, options: list[str]) -> None:
+    destination = "out.zip" if options == ["--seal", "archive"] else "out"
+    assert wfexs("crate", "last", home / destination, *options).code == 2
+
+
+def test_execute_refuses_a_crate_in_clear_before_it_runs(home: Path) -> None:
+    with pytest.raises(PolicyError, match="would be in clear"):
+        check_clear(
+            cast("StagedWorkdir", SimpleNamespace(vault="gocryptfs", nickname="x", id="1")), sealed=False, allowed=False
+        )
+    assert check_clear(cast("StagedWorkdir", SimpleNamespace(vault="plain")), sealed=False, allowed=False) is None
+
+
+def test_the_plain_metadata_are_validated_inside_the_encrypted_area(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+    real = Judge.validate
+
+    def validate(self: Judge, crate: Path) -> Any:
+        seen.append(crate)
+        return real(self, crate)
+
+    monkeypatch.setattr(Judge, "validate", validate)
+    (tmp_path / "out").mkdir()
+    with kept_in(tmp_path / "inside"):
+        for level in ("minimal", "sealed", None):
+            export(
+                scene.workdir,
+                tmp_path / "out" / str(level),
+                form="archive" if level is None else "files",
+                level=level,  # type: ignore[arg-type]
+                recipients=(scene.ada.recipient,),
+                validate=True,
+            )
+    inner = [one for one in seen if one.parent != tmp_path / "out"]
+    assert len(inner) == 3
+    assert all(one.parent == tmp_path / "inside" for one in inner)
+    assert list((tmp_path / "inside").iterdir()) == []

@@ -198,9 +198,11 @@ class KnownAnswers:
             path=destination,
             kind=more["kind"],
             profiles=("https://w3id.org/ro/wfrun/workflow/0.5",),
-            sealed=False,
             validation=replace(VALIDATION, required=0) if more["validate"] else None,
         )
+
+    def refuse_clear(self, workdir: str, *, sealed: bool, allowed: bool) -> None:
+        self._hear("refuse_clear", workdir, sealed, allowed)
 
     def import_crate(self, crate: Path, **more: Any) -> ImportReport:
         self._hear("import_crate", crate, more)
@@ -660,6 +662,8 @@ def test_options_of_a_crate_reach_the_session(call: Call, session: KnownAnswers)
                 "validate": True,
                 "rehash": True,
                 "signer": None,
+                "seal": None,
+                "allow_clear": False,
             },
         )
     ]
@@ -676,9 +680,10 @@ def test_outputs_lie_below_the_content_of_the_working_directory(
 
 def test_execute_runs_and_exports_what_it_staged(call: Call, session: KnownAnswers) -> None:
     result = call("execute", "demo.stage", "--crate", "out", "--param", "a=1", "--json").object
-    assert [one[0] for one in session.asked] == ["stage", "run", "crate"]
-    assert session.asked[1] == ("run", "0a1b", {"a": "1"})
-    assert session.asked[2][1] == "0a1b"
+    assert [one[0] for one in session.asked] == ["stage", "refuse_clear", "run", "crate"]
+    assert session.asked[1] == ("refuse_clear", "0a1b", False, False)
+    assert session.asked[2] == ("run", "0a1b", {"a": "1"})
+    assert session.asked[3][1] == "0a1b"
     assert result["stage"]["id"] == result["run"]["id"] == "0a1b"
     assert result["crate"]["path"] == "out"
 

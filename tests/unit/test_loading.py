@@ -142,7 +142,6 @@ def test_every_fault_comes_at_once_in_the_order_of_the_text(folder: Path) -> Non
         ("workflow_config: {nextflow: {dockerImage: nextflow/nextflow}}", "dockerImage"),
         ("workflow_config: {nextflow: {version: git+https://example.org/n@main}}", "an engine version from"),
         ("workflow_config: {cwl: {version: git+https://example.org/cwltool@main}}", "an engine version from"),
-        ("seal: {recipients: [a.pub]}", "seal"),
         ("default_actions: [{id: x}]", "default_actions"),
         ("params: {a: {c-l-a-s-s: ContentWithURIs, value: x, tabular: {}}}", "c-l-a-s-s: ContentWithURIs"),
         ("params: {a: {c-l-a-s-s: Directory, autoFill: true, disclosable: false}}", "disclosable: false of a place"),

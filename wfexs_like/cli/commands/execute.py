@@ -25,7 +25,7 @@ from wfexs_like.cli.running import exit_code, perform, proof_exit_code, tell_fai
 from wfexs_like.cli.running import prove as prove_offline
 from wfexs_like.cli.signing import signer_of
 from wfexs_like.cli.views import crate_view, run_view, stage_words
-from wfexs_like.sealing import check_clear, read_wish
+from wfexs_like.sealing import read_wish
 
 
 @click.command("execute", cls=SigningCommand)
@@ -77,7 +77,7 @@ def command(
     content = staged.content
     if crate is not None:
         # Better refused now than after the run.
-        check_clear(app.session.locate(staged.id), sealed=wish is not None, allowed=allow_clear)
+        app.session.refuse_clear(staged.id, sealed=wish is not None, allowed=allow_clear)
     for line in stage_words(staged):
         app.say(line)
     proof = prove_offline(app, staged.id, stage_file) if prove else None
