@@ -424,12 +424,13 @@ def test_options_that_make_no_sense_together_are_told(home: Path, wfexs: Command
     assert wfexs("crate", "last", home / destination, *options).code == 2
 
 
-def test_execute_refuses_a_crate_in_clear_before_it_runs(home: Path) -> None:
-    with pytest.raises(PolicyError, match="would be in clear"):
-        check_clear(
-            cast("StagedWorkdir", SimpleNamespace(vault="gocryptfs", nickname="x", id="1")), sealed=False, allowed=False
-        )
-    assert check_clear(cast("StagedWorkdir", SimpleNamespace(vault="plain")), sealed=False, allowed=False) is None
+@pytest.mark.gocryptfs
+@pytest.mark.fuse
+@pytest.mark.cwltool
+def test_execute_refuses_a_crate_in_clear_before_it_runs(staged: Path, wfexs: Command) -> None:
+    (staged / "ada.pub").write_bytes((staged / "ben.pub").read_bytes())
+    assert wfexs("execute", staged / "demo.wfex.stage", "--crate", staged / "out").code == 14
+    assert wfexs.ok("show", "last")["runs"] == []
 
 
 def test_the_plain_metadata_are_validated_inside_the_encrypted_area(
