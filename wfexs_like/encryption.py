@@ -17,8 +17,9 @@ from wfexs_like.keys import KeyFiles
 from wfexs_like.settings import Settings
 
 if TYPE_CHECKING:
-    from wfexs_like.access import Access, Kind
+    from wfexs_like.access import Access
     from wfexs_like.seal.recipients import Recipient
+    from wfexs_like.seal.ssh_keys import Signer
     from wfexs_like.unlocking import Passphrases
     from wfexs_like.vault.base import Vault
 
@@ -125,10 +126,11 @@ class Encryption:
             UsageError: it is not encrypted. NotFoundError: there is no such file or key.
             KeyAccessError: the key doesn't open it. DigestError: what is to be read is damaged.
         """
-        from wfexs_like.access import look
+        from wfexs_like.access import of_sealed, of_workdir
 
-        path, sealed, kind = _sealed(target)
-        return look(path, sealed, kind, [self._private(target, key)])
+        if isinstance(target, Path):
+            return of_sealed(target, [self._private(target, key)])
+        return of_workdir(target.root, _key_of(target), [self._private(target, key)])
 
     def share(
         self,
@@ -138,18 +140,25 @@ class Encryption:
         remove: Sequence[str] = (),
         key: Path | None = None,
         even_own: bool = False,
+        signer: Signer | None = None,
     ) -> Access:
-        """Change who may open it; see ``wfexs_like.access.change``.
+        """Change who may open it; see ``wfexs_like.access``. ``signer`` signs a sealed crate anew.
 
         Raises:
-            UsageError: it is not encrypted. NotFoundError: there is no such file, key or recipient.
+            UsageError: it is not encrypted, or can't be changed or signed.
+            NotFoundError: there is no such file, key or recipient.
             KeyAccessError: the key doesn't open it. DigestError: what is to be read is damaged.
             PolicyError: nobody would be left, or one's own key would go without ``even_own``.
         """
-        from wfexs_like.access import change
+        from wfexs_like.access import refuse_signing, share_sealed, share_workdir
 
-        path, sealed, kind = _sealed(target)
-        return change(path, sealed, kind, [self._private(target, key)], add=add, remove=remove, even_own=even_own)
+        if isinstance(target, Path):
+            keys = [self._private(target, key)]
+            return share_sealed(target, keys, add=add, remove=remove, even_own=even_own, signer=signer)
+        refuse_signing(signer)
+        path = _key_of(target)
+        keys = [self._private(target, key)]
+        return share_workdir(target.root, path, keys, add=add, remove=remove, even_own=even_own)
 
     def _own(self) -> Recipient:
         from wfexs_like.seal.recipients import read_recipient
@@ -208,15 +217,17 @@ def is_open(workdir: StagedWorkdir) -> bool:
     return mount_at(workdir.content) is not None
 
 
-def _sealed(target: StagedWorkdir | Path) -> tuple[Path, Path, Kind]:
-    """What is told of, the crypt4gh file that says who may open it, and what kind of thing it is."""
-    if isinstance(target, Path):
-        return target, target, "file"
-    if target.vault == PLAIN:
-        raise UsageError(f"{target.nickname} is not encrypted: anybody may open it", where=str(target.root))
+def _key_of(workdir: StagedWorkdir) -> Path:
+    """The file that says who may open it.
+
+    Raises:
+        UsageError: anybody may.
+    """
+    if workdir.vault == PLAIN:
+        raise UsageError(f"{workdir.nickname} is not encrypted: anybody may open it", where=str(workdir.root))
     from wfexs_like.vault.lifetime import FOLDER, KEY
 
-    return target.root, target.root / FOLDER / KEY, "workdir"
+    return workdir.root / FOLDER / KEY
 
 
 def _must_be_encrypted(workdir: StagedWorkdir) -> None:

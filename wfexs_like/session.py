@@ -416,7 +416,7 @@ class Session:
         return self._encryption.close(self._workdirs.find(workdir), force=force)
 
     def recipients(self, target: str, *, key: Path | None = None) -> Access:
-        """Who may open an encrypted working directory or a sealed file; see ``wfexs_like.encryption``."""
+        """Who may open an encrypted working directory or something sealed; see ``wfexs_like.encryption``."""
         return self._encryption.recipients(self._sharable(target), key=key)
 
     def share(
@@ -427,12 +427,19 @@ class Session:
         remove: Sequence[str] = (),
         key: Path | None = None,
         even_own: bool = False,
+        signer: Signer | None = None,
     ) -> Access:
-        """Change who may open an encrypted working directory or a sealed file; see ``wfexs_like.encryption``."""
-        return self._encryption.share(self._sharable(target), add=add, remove=remove, key=key, even_own=even_own)
+        """Change who may open an encrypted working directory or something sealed; see ``wfexs_like.encryption``."""
+        found = self._sharable(target)
+        return self._encryption.share(found, add=add, remove=remove, key=key, even_own=even_own, signer=signer)
 
     def _sharable(self, target: str) -> StagedWorkdir | Path:
-        return Path(target) if Path(target).is_file() else self._workdirs.find(target)
+        path = Path(target)
+        if path.is_dir():
+            from wfexs_like.seal.sharing import is_sealed_crate
+
+            return path if is_sealed_crate(path) else self._workdirs.find(target)
+        return path if path.is_file() else self._workdirs.find(target)
 
     def audit(self, workdir: str, wish: AuditWish) -> Attestation:
         """Look for what should be secret outside of a working directory's vault; see ``wfexs_like.flow.audit``.

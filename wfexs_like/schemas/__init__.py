@@ -192,13 +192,17 @@ _DEFS: Final[dict[str, Schema]] = {
     "access": _object(
         {
             "path": _TEXT,
-            "kind": _one_of("workdir", "file"),
+            "kind": _one_of("workdir", "folder", "zip", "archive"),
             "recipients": _list(_ref("recipient")),
             "unknown": _COUNT,
             "added": _list(_TEXT),
             "removed": _list(_TEXT),
         },
-        {"broken": _list(_ref("recipient"))},
+        {
+            "broken": _list(_ref("recipient")),
+            "uneven": _list(_TEXT),
+            "signature": _one_of("none", "removed", "renewed"),
+        },
     ),
     "recipient": _object({"fingerprint": _TEXT, "label": _TEXT, "own": _FLAG}),
     "workdir": _object(

@@ -10,7 +10,9 @@ import click
 from staging.errors import UsageError
 from wfexs_like.cli.commands import ActionCommand, VerbGroup
 from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.options import settle_sign
 from wfexs_like.cli.render import counted, plain, table
+from wfexs_like.cli.signing import signer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,9 +38,27 @@ _key = click.option(
 )
 
 
+_even_own = click.option(
+    "--even-own", is_flag=True, help="Remove the key that it is opened with, too, where that is named."
+)
+_sign = click.option(
+    "--sign",
+    metavar="[KEY]",
+    help="Sign the crate anew, with this installation's signing key or the SSH ed25519 private key in the file KEY. "
+    "Otherwise it has no signature any more.",
+)
+
+
+class _Signing(ActionCommand):
+    """An action with ``--sign [KEY]``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, settle_sign(args))
+
+
 @click.group("recipients", cls=VerbGroup, no_args_is_help=False)
 def command() -> None:
-    """TARGET is a working directory that is encrypted, or a sealed file.
+    """TARGET is a working directory that is encrypted, or something sealed: a crate's folder, or a single file.
 
     It takes the same moment whatever the size: only who may open it is written anew. Exit code 12 when none of your
     keys opens it.
@@ -55,7 +75,7 @@ def list_(app: App, target: str, *, key: Path | None) -> None:
     app.emit("recipients-list", _form(access), lambda: _view(access, colour=app.colour))
 
 
-@command.command("add", cls=ActionCommand, example="wfexs-like recipients add last --recipient ada.pub")
+@command.command("add", cls=_Signing, example="wfexs-like recipients add last --recipient ada.pub")
 @_target
 @click.option(
     "--recipient",
@@ -65,15 +85,17 @@ def list_(app: App, target: str, *, key: Path | None) -> None:
     help="A public key or its file: crypt4gh's or SSH ed25519. Repeat for more.",
 )
 @_key
+@_sign
 @click.pass_obj
-def add(app: App, target: str, *, recipients: tuple[str, ...], key: Path | None) -> None:
+def add(app: App, target: str, *, recipients: tuple[str, ...], key: Path | None, sign: str | None) -> None:
     """Let others open TARGET as well."""
     _must_name(recipients, "a public key")
-    access = app.session.share(target, add=recipients, key=key)
+    access = app.session.share(target, add=recipients, key=key, signer=signer_of(app, sign))
+    _tell_signature(app, access)
     app.emit("recipients-add", _form(access), lambda: _view(access, colour=app.colour))
 
 
-@command.command("remove", cls=ActionCommand, example="wfexs-like recipients remove last --recipient ada.pub")
+@command.command("remove", cls=_Signing, example="wfexs-like recipients remove last --recipient ada.pub")
 @_target
 @click.option(
     "--recipient",
@@ -83,16 +105,25 @@ def add(app: App, target: str, *, recipients: tuple[str, ...], key: Path | None)
     help="A public key, its file or its fingerprint (SHA256:...). Repeat for more.",
 )
 @_key
-@click.option("--even-own", is_flag=True, help="Remove the key that it is opened with, too, where that is named.")
+@_even_own
+@_sign
 @click.pass_obj
-def remove(app: App, target: str, *, recipients: tuple[str, ...], key: Path | None, even_own: bool) -> None:
+def remove(
+    app: App, target: str, *, recipients: tuple[str, ...], key: Path | None, even_own: bool, sign: str | None
+) -> None:
     """Let others open TARGET no more. What they opened before, and copies of it, nobody takes away from them."""
     _must_name(recipients, "a public key or a fingerprint")
-    access = app.session.share(target, remove=recipients, key=key, even_own=even_own)
+    access = app.session.share(target, remove=recipients, key=key, even_own=even_own, signer=signer_of(app, sign))
+    _tell_signature(app, access)
     warnings = _warnings(access)
     for line in warnings:
         app.say(line)
     app.emit("recipients-remove", {**_form(access), "warnings": warnings}, lambda: _view(access, colour=app.colour))
+
+
+def _tell_signature(app: App, access: Access) -> None:
+    if access.signature == "removed":
+        app.say("the crate is not signed any more; --sign signs it anew")
 
 
 def _must_name(recipients: tuple[str, ...], what: str) -> None:
@@ -111,6 +142,8 @@ def _form(access: Access) -> dict[str, object]:
         "recipients": [_one(one, access) for one in access.recipients],
         "broken": [_one(one, access) for one in access.broken],
         "unknown": access.unknown,
+        "uneven": list(access.uneven),
+        "signature": access.signature,
         "added": [one.fingerprint for one in access.added],
         "removed": [one.fingerprint for one in access.removed],
     }
@@ -133,6 +166,8 @@ def _view(access: Access, *, colour: bool) -> str:
         table(("FINGERPRINT", "LABEL", ""), rows, colour=colour),
         *(f"{one.fingerprint} ({plain(one.label)}) is named, but can't open it" for one in access.broken),
     ]
+    if access.uneven:
+        lines.append(f"others may open {counted(len(access.uneven), 'file')} of it: do again what was interrupted")
     if access.unknown:
         lines.append(f"another tool wrote {counted(access.unknown, 'packet')} for nobody knows whom")
     return "\n".join(lines)
