@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, cast
 from staging.errors import WfexsError
 from staging.process import find_tool
 from wfexs_like.findings import Finding, ask_program, in_words, tool, version_in, with_apt
-from wfexs_like.host_findings import folder, fuse, gocryptfs, network_isolation, tun
+from wfexs_like.host_findings import folder, fuse, network_isolation, tun
 from wfexs_like.settings import Settings
+from wfexs_like.vault_findings import gocryptfs, swap
 
 if TYPE_CHECKING:
     from engines.containers.base import ContainerRuntime
@@ -35,7 +36,8 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         lambda: container_runtime("apptainer", environment),
         lambda: tool("unshare", environment, purpose="runs that have no network", fix=with_apt("util-linux")),
         fuse,
-        lambda: gocryptfs(environment),
+        lambda: gocryptfs(environment, settings.workdirs),
+        swap,
         tun,
         lambda: folder("cache", settings.cache),
         lambda: folder("workdirs", settings.workdirs),

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from staging.errors import WfexsError
-from staging.process import Child, find_tool, run, start
-from wfexs_like.findings import PATIENCE, Finding, in_words, tool, with_apt
+from wfexs_like.findings import Finding, with_apt
 
 _LITTLE_SPACE: Final = 2 * 1000**3
 
@@ -83,67 +79,6 @@ def fuse() -> Finding:
     )
 
 
-def gocryptfs(environment: Mapping[str, str]) -> Finding:
-    """gocryptfs: an encrypted folder is made and opened without being mounted, and mounted where FUSE lets us."""
-    purpose = "encrypted working directories"
-    basic = tool("gocryptfs", environment, purpose=purpose, fix=with_apt("gocryptfs"))
-    if not basic.works:
-        return basic
-    with TemporaryDirectory(prefix="wfexs-like-doctor-") as scratch:
-        cipher, mount = Path(scratch) / "cipher", Path(scratch) / "mount"
-        cipher.mkdir()
-        mount.mkdir()
-        failure = _mount_once(cipher, mount, environment)
-    return Finding(
-        name="gocryptfs",
-        found=True,
-        works=failure is None,
-        purpose=purpose,
-        version=basic.version,
-        detail=failure,
-        fix=None if failure is None else "see the finding on fuse",
-    )
-
-
-def _mount_once(cipher: Path, mount: Path, environment: Mapping[str, str]) -> str | None:
-    """Make, mount, write, unmount; returns what went wrong."""
-    secret = os.urandom(16).hex().encode() + b"\n"
-    unmount = next((one for one in ("fusermount3", "fusermount") if find_tool(one, environment)), None)
-    making = ("gocryptfs", "-q", "-init", "-scryptn", "10", "--", str(cipher))
-    # In the foreground: one in the background keeps the pipes that we would read its words from.
-    mounting = ("gocryptfs", "-q", "-fg", "-nosyslog", "--", str(cipher), str(mount))
-    try:
-        run(making, env=environment, input=secret, timeout=PATIENCE)
-        if unmount is None:
-            return "it can't be mounted: no fusermount"
-        with (mount.parent / "secret").open("w+b") as stdin, (mount.parent / "words").open("w+b") as words:
-            stdin.write(secret)
-            stdin.seek(0)
-            with start(mounting, env=environment, stdin=stdin, stdout=words, stderr=words) as mounted:
-                try:
-                    if not _appears(mount, mounted):
-                        words.seek(0)
-                        return words.read().decode(errors="replace").strip() or "it mounted nothing"
-                    (mount / "probe").write_text("probe", encoding="utf-8")
-                finally:
-                    if mount.is_mount():
-                        run((unmount, "-u", "-z", "--", str(mount)), env=environment, timeout=PATIENCE)
-                    mounted.wait(PATIENCE)
-    except (WfexsError, OSError) as error:
-        return in_words(error)
-    return None
-
-
-def _appears(mount: Path, mounted: Child) -> bool:
-    """Wait until something is mounted there, or nothing will be."""
-    until = time.monotonic() + PATIENCE
-    while time.monotonic() < until and mounted.poll() is None:
-        if mount.is_mount():
-            return True
-        time.sleep(0.01)
-    return mount.is_mount()
-
-
 def tun() -> Finding:
     """The device that shows what runs try to reach, tried; rootless containers need it for their networks too."""
     from engines.isolation import probe
@@ -165,7 +100,7 @@ def tun() -> Finding:
 def folder(name: str, path: Path) -> Finding:
     """One of our two places: can it be written, how much room is there, are copies free (reflinks)."""
     purpose = {"cache": "the content store", "workdirs": "the working directories"}[name]
-    there = _nearest(path)
+    there = nearest(path)
     try:
         with TemporaryDirectory(prefix=".wfexs-like-doctor-", dir=there) as scratch:
             reflinks = can_reflink(Path(scratch))
@@ -201,7 +136,7 @@ def can_reflink(scratch: Path) -> bool:
     return clone(source, scratch / "target", 0o600)
 
 
-def _nearest(path: Path) -> Path:
+def nearest(path: Path) -> Path:
     """``path``, or the closest folder above it that exists."""
     while not path.is_dir() and path != path.parent:
         path = path.parent

@@ -18,6 +18,7 @@ from wfexs_like.doctor import container_runtime, examine, is_fit, javascript
 from wfexs_like.findings import Finding, tool, version_in
 from wfexs_like.host_findings import can_reflink, folder
 from wfexs_like.settings import Settings
+from wfexs_like.vault_findings import swap
 
 PROGRAM = str(Path(sys.executable).with_name("wfexs-like"))
 
@@ -205,7 +206,7 @@ def test_this_machine_is_examined_for_real_and_leaves_no_trace(tmp_path: Path) -
     findings = {one.name: one for one in examine(settings)}
     assert set(findings) >= {
         "cwltool", "git", "node", "java", "nextflow", "isolation", "docker", "podman", "apptainer", "unshare", "fuse",
-        "gocryptfs", "tun", "cache", "workdirs",
+        "gocryptfs", "swap", "tun", "cache", "workdirs",
     }  # fmt: skip
     assert findings["cwltool"].works
     for one in findings.values():
@@ -244,3 +245,45 @@ def test_the_view_shows_a_fix_below_what_does_not_work() -> None:
         "",
         "everything essential works",
     ]
+
+
+@pytest.mark.parametrize(
+    ("device", "uuid", "works"),
+    [
+        ("/dev/zram0", None, True),
+        ("/swapfile", None, False),
+        ("/dev/dm-0", "CRYPT-PLAIN-swap", True),
+        ("/dev/dm-0", "LVM-x", False),
+    ],
+)
+def test_swap_that_is_not_encrypted_is_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, uuid: str | None, works: bool
+) -> None:
+    swaps = tmp_path / "swaps"
+    swaps.write_text(f"Filename Type Size Used Priority\n{device} partition 1 0 -2\n")
+    if uuid is not None:
+        (tmp_path / "dm-0" / "dm").mkdir(parents=True)
+        (tmp_path / "dm-0" / "dm" / "uuid").write_text(uuid)
+    monkeypatch.setattr("wfexs_like.vault_findings._SWAPS", swaps)
+    monkeypatch.setattr("wfexs_like.vault_findings._DEVICES", tmp_path)
+    finding = swap()
+    assert (finding.works, finding.fix is None) == (works, works)
+
+
+@pytest.mark.root
+@pytest.mark.gocryptfs
+@pytest.mark.fuse
+@pytest.mark.tmpfs
+def test_a_file_system_where_the_closed_area_can_not_be_protected_is_told_of(tmp_path: Path) -> None:
+    code = (
+        "import os, pathlib\nfrom wfexs_like.vault_findings import gocryptfs\n"
+        f"print(gocryptfs(os.environ, pathlib.Path({str(tmp_path)!r})))"
+    )
+    script = f'mount -t ramfs none {tmp_path} && exec "$0" -c "$1"'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script, sys.executable, code], capture_output=True, text=True, check=True
+    )
+    assert "works=False" in done.stdout
+    assert "can't be made immutable" in done.stdout
+    assert "ext4" in done.stdout
+    assert list(tmp_path.iterdir()) == []

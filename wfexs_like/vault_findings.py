@@ -1,0 +1,109 @@
+"""What encrypted working directories find on this host: tried with a real one, where working directories are."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from staging.errors import WfexsError
+from wfexs_like.findings import Finding, in_words, tool, with_apt
+from wfexs_like.host_findings import nearest
+
+_SWAPS: Final = Path("/proc/swaps")
+_DEVICES: Final = Path("/sys/class/block")
+_IN_MEMORY: Final = "zram"
+_ENCRYPTED: Final = "CRYPT-"
+
+
+def gocryptfs(environment: Mapping[str, str], workdirs: Path) -> Finding:
+    """gocryptfs: an encrypted area is made below the folder of working directories, opened, written and closed."""
+    purpose = "encrypted working directories"
+    basic = tool("gocryptfs", environment, purpose=purpose, fix=with_apt("gocryptfs"))
+    if not basic.works:
+        return basic
+    began = time.monotonic()
+    try:
+        _try_once(nearest(workdirs))
+    except (WfexsError, OSError) as error:
+        fix = error.hint if isinstance(error, WfexsError) else None
+        return Finding(
+            name="gocryptfs",
+            found=True,
+            works=False,
+            purpose=purpose,
+            version=basic.version,
+            detail=in_words(error),
+            fix=fix or "see the finding on fuse",
+        )
+    kept = "nobody, root included, can" if os.geteuid() == 0 else "no ordinary program can"
+    return Finding(
+        name="gocryptfs",
+        found=True,
+        works=True,
+        purpose=purpose,
+        version=basic.version,
+        detail=f"made, opened and closed in {time.monotonic() - began:.2f} s; {kept} write where it was open",
+    )
+
+
+def _try_once(folder: Path) -> None:
+    """Make an area, write into it, and remove it again.
+
+    Raises:
+        WfexsError, OSError: what went wrong.
+    """
+    from wfexs_like.seal.recipients import Recipient
+    from wfexs_like.vault.dissolving import dissolve
+    from wfexs_like.vault.gocryptfs import Gocryptfs
+    from wfexs_like.vault.lifetime import POINT, EncryptedArea
+    from wfexs_like.vault.wrapping import new_password
+
+    vault = Gocryptfs()
+    vault.check()
+    password = new_password()
+    with TemporaryDirectory(prefix=".wfexs-like-doctor-", dir=folder) as scratch:
+        root = Path(scratch)
+        (root / POINT).mkdir()
+        # For nobody: it is gone in a moment.
+        nobody = Recipient(public_key=os.urandom(32))
+        area = EncryptedArea(vault, root, "doctor", lambda: password, [nobody])
+        try:
+            area.make()
+            with area.open():
+                (root / POINT / "probe").write_text("probe", encoding="utf-8")
+        finally:
+            dissolve(root)
+
+
+def swap() -> Finding:
+    """Where memory may be written to disk in clear, and with it keys and what is worked on."""
+    purpose = "keeping what is in memory off the disk"
+    try:
+        lines = _SWAPS.read_text(encoding="utf-8").splitlines()[1:]
+    except OSError:
+        lines = []
+    names = [line.split()[0] for line in lines if line.strip()]
+    clear = [name for name in names if not _is_harmless(name)]
+    return Finding(
+        name="swap",
+        found=bool(names),
+        works=not clear,
+        purpose=purpose,
+        detail=f"not known to be encrypted: {', '.join(clear)}" if clear else "off, in memory or encrypted",
+        fix="switch it off (swapoff -a) while sensitive data are worked on, or encrypt it" if clear else None,
+    )
+
+
+def _is_harmless(name: str) -> bool:
+    """Whether a swap device is in memory alone, or made by dm-crypt."""
+    device = Path(name).resolve().name
+    if device.startswith(_IN_MEMORY):
+        return True
+    try:
+        return (_DEVICES / device / "dm" / "uuid").read_text(encoding="utf-8").startswith(_ENCRYPTED)
+    except OSError:
+        return False
