@@ -9,7 +9,7 @@ import platform
 import pwd
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,8 @@ NETWORK: Final = "a network file system"
 VAULT: Final = "an encrypted area that is open"
 _DOCKER_CONFIG: Final = Path("/etc/docker/daemon.json")
 _PODMAN_CONFIG: Final = Path("/etc/containers/storage.conf")
+_DAEMONS: Final = (b"dockerd", b"containerd")
+_DAEMON_OPTIONS: Final = ("--data-root", "--exec-root", "--root", "--state", "-g")
 _CORE_PATTERN: Final = Path("/proc/sys/kernel/core_pattern")
 _SWAPS: Final = Path("/proc/swaps")
 
@@ -76,10 +78,23 @@ def _roots(environment: Mapping[str, str]) -> Iterator[Root]:
 
 
 def _docker() -> Iterator[str]:
+    """Where daemons keep their data: as configured, and as those that are at work were told."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         stated = json.loads(_DOCKER_CONFIG.read_bytes()).get("data-root")
         if isinstance(stated, str):
             yield stated
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.name.isdecimal() and (folder / "comm").read_bytes().strip() in _DAEMONS:
+                yield from _stated_roots(os.fsdecode((folder / "cmdline").read_bytes()).split("\0"))
+
+
+def _stated_roots(arguments: Sequence[str]) -> Iterator[str]:
+    """The values of the options that name a daemon's folders."""
+    for word, following in zip(arguments, (*arguments[1:], ""), strict=True):
+        name, equals, value = word.partition("=")
+        if name in _DAEMON_OPTIONS:
+            yield value if equals else following
 
 
 def _podman(homes: Iterable[str]) -> Iterator[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from staging.progress import Progress
-from wfexs_like.audit.host import Root
+from wfexs_like.audit.host import Root, foreign_mounts
 from wfexs_like.audit.places import Kind, Place
 from wfexs_like.audit.searching import Search
 
@@ -118,6 +118,7 @@ class Scan:
         self._stop = threading.Event()
         self._failure: BaseException | None = None
         self._seen: set[tuple[int, int]] = set()
+        self._devices: set[int] = set()
         self._told = 0.0
 
     def run(self) -> Findings:
@@ -184,6 +185,13 @@ class Scan:
         except OSError as error:
             self._unreadable(root, Path(path), error)
             return False
+        if status.st_dev not in self._devices:
+            # It may have been mounted after all mounts were looked at.
+            self._devices.add(status.st_dev)
+            reason = foreign_mounts().get(path)
+            if reason is not None:
+                self._pass_over(root, Path(path), reason)
+                return False
         identity = (status.st_dev, status.st_ino)
         new = identity not in self._seen
         self._seen.add(identity)

@@ -33,6 +33,8 @@ MOST_OWN: Final = 64
 
 _EARLIER: Final = 2.0
 """Seconds: file systems tell times this coarsely (FAT)."""
+_COARSE: Final = 0.01
+"""Seconds by which the clock that dates files may be late: a tick of the kernel."""
 _DIGITS: Final = 16
 
 
@@ -77,7 +79,7 @@ def learn(workdir: StagedWorkdir) -> Learned:
     plan, executions = workdir.plan(), executions_of(workdir, brief=True)
     now = time.time()
     windows = tuple(
-        Window(run=one.run, begin=_seconds(one.started), end=_seconds(one.ended) if one.ended else now)
+        Window(run=one.run, begin=_seconds(one.started) - _COARSE, end=_seconds(one.ended) if one.ended else now)
         for one in executions
         if one.started
     )
@@ -91,6 +93,8 @@ def audit(
 ) -> Attestation:
     """Look for the canaries everywhere but in the vault. ``learned`` is ``None`` where it could not be opened."""
     started = _now()
+    if workdir.vault == PLAIN:
+        progress.say(f"{workdir.nickname} is not encrypted: all that it was staged from went through the content store")
     given = [Canary(name=str(number), text=text) for number, text in enumerate(dict.fromkeys(wish.canaries), 1)]
     own, taken = _own(learned) if wish.own and learned is not None else ([], None)
     search = Search(needles_of([*given, *own]))

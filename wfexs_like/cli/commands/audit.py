@@ -172,7 +172,7 @@ def _view(attestation: Attestation) -> str:
     ]
     looked, not_looked = attestation.processes
     if not_looked:
-        lines.append(f"not looked at: {_plural(not_looked, 'process', 'processes')} of other users")
+        lines.append(f"not looked at: {_plural(not_looked, 'process', 'processes')} that this user may not look at")
     read = sum(one.files for one in findings.tallies)
     amount = sum(one.size for one in findings.tallies)
     lines.append(
@@ -180,11 +180,8 @@ def _view(attestation: Attestation) -> str:
         f"{counted(len(findings.tallies), 'place')}, and at {_plural(looked, 'process', 'processes')}"
     )
     number = len(attestation.canaries) + sum((attestation.own or {}).get(one, 0) for one in ("names", "values"))
-    lines.append(
-        f"none of {_plural(number, 'canary', 'canaries')} was found outside of the vault"
-        if attestation.clean
-        else "there are leaks"
-    )
+    whole = "the canary was not" if number == 1 else f"none of {number} canaries was"
+    lines.append(f"{whole} found outside of the vault" if attestation.clean else "there are leaks")
     return "\n".join(plain(line) for line in lines)
 
 
