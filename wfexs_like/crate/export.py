@@ -27,16 +27,17 @@ from typing import TYPE_CHECKING, Literal
 
 from engines.execution import Status
 from staging.errors import CrateError, NotFoundError, UsageError, from_os_error
-from staging.plan import Kind, Role
+from staging.plan import Role
 from staging.workdir import LOCK
 from wfexs_like.crate.again import command_line
-from wfexs_like.crate.discretion import Discretion, is_told_in_part, web_address
+from wfexs_like.crate.discretion import Discretion, web_address
 from wfexs_like.crate.exporters import EXPORTERS, Sealing
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
 from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter, discard
 from wfexs_like.crate.preview import render_preview
 from wfexs_like.crate.prospective import Prospective, kind_of
 from wfexs_like.crate.readme import render_readme
+from wfexs_like.crate.remarks import remarks
 from wfexs_like.crate.report_types import CrateReport, Validation
 from wfexs_like.crate.retrospective import Retrospective
 from wfexs_like.crate.story import Slot, Story, Thing
@@ -281,7 +282,7 @@ def _write(writing: _Writing, writer: Writer, *, signed_by: str | None = None) -
     if files > 0:
         where = f"{LOCK} has the sha256 of each" if story.lock is not None else "the lock has the sha256 of each"
         ground.engine.set("description", f"{files} files, and one sha256 over all of them; {where}.")
-    story.remarks += _remarks(ground, story)
+    story.remarks += remarks(ground, story)
     if writing.clear is not None:
         story.remarks.append(writing.clear)
         said = graph.add("#in-clear", "PropertyValue", name="exported in clear", value=True)
@@ -398,49 +399,3 @@ def _signature(graph: Graph, signed_by: str) -> None:
 
 def _identifiers(ground: Prospective) -> list[str]:
     return [one for item in ground.plan.items for one in named_by(item)]
-
-
-def _remarks(ground: Prospective, story: Story) -> list[str]:
-    remarks = []
-    if story.lock is None:
-        remarks.append(
-            f"The lock ({LOCK}) is not in this crate: it names local places, addresses with a query or a user, or what "
-            "must not be disclosed. Ask for it; it has the digest of the plan above."
-        )
-        if ground.payload.holds(TOLD_LOCK):
-            remarks.append(
-                f"{TOLD_LOCK} is the same plan, but what has a local name is named there by its place in a crate; "
-                '"wfexs-like import" goes by it.'
-            )
-    if any(is_told_in_part(item.pinned) for item in ground.plan.items):
-        remarks.append(
-            "Some addresses are told without their query, which may have been a key: by themselves they may not be "
-            "enough to fetch from. Check what you get by its sha256."
-        )
-    folders = any(item.kind is Kind.DIRECTORY for item in ground.plan.of_role(Role.WORKFLOW))
-    if story.command is not None and folders and "workflow" not in ground.include:
-        remarks.append(
-            "Of the workflow, its scripts, modules and configuration are in this crate. What else came with it "
-            "(programs in bin, templates, data) is in a crate that is made with --include workflow."
-        )
-    if ground.images.items and "containers" in ground.include:
-        remarks.append(
-            "containers is an OCI image layout with the images that the steps ran in, each under the name that the "
-            "workflow has for it: skopeo copies them from there, as oci:containers:NAME."
-        )
-    elif ground.images.items:
-        remarks.append(
-            "The container images are not in this crate. By the addresses above, which name them by digest, their "
-            "registries have them; a crate that is made with --include containers holds them."
-        )
-    if ground.data.withheld:
-        remarks.append(
-            f"Not disclosed, because whoever staged it said so: {', '.join(sorted(ground.data.withheld))}. "
-            "Logs are left out for the same reason, and so is every output in which any of it was found again."
-        )
-    if ground.data.not_copied:
-        remarks.append(
-            "Not in this crate, because whoever staged it said that what is in them must not be copied: "
-            f"{', '.join(sorted(ground.data.not_copied))}."
-        )
-    return remarks

@@ -14,7 +14,6 @@ from wfexs_like.cli.forms import crate_form
 from wfexs_like.cli.options import crate_options, split_include, workdir_argument
 from wfexs_like.cli.signing import signer_of
 from wfexs_like.cli.views import crate_view
-from wfexs_like.sealing import read_wish
 
 
 @click.command("crate", cls=SigningCommand)
@@ -55,6 +54,8 @@ def command(
         raise UsageError("--prospective and --retrospective exclude each other", hint="export twice for both")
     if prospective and run is not None:
         raise UsageError("--prospective tells of no run, so --run makes no sense with it", hint="leave one of them out")
+    from wfexs_like.sealing import read_wish
+
     wish = read_wish(seal, recipients, metadata, own=not no_own_key, destination=destination)
     kind: Literal["prospective", "retrospective"] = "prospective" if prospective else "retrospective"
     report = app.session.crate(

@@ -25,7 +25,6 @@ from wfexs_like.cli.running import exit_code, perform, proof_exit_code, tell_fai
 from wfexs_like.cli.running import prove as prove_offline
 from wfexs_like.cli.signing import signer_of
 from wfexs_like.cli.views import crate_view, run_view, stage_words
-from wfexs_like.sealing import read_wish
 
 
 @click.command("execute", cls=SigningCommand)
@@ -60,6 +59,8 @@ def command(
     prove: bool,
 ) -> int:
     """A crate is made of a failed run too; exit code 8 says that it failed."""
+    from wfexs_like.sealing import read_wish
+
     overrides, parts = split_params(params), split_include(include)
     if crate is None and (include or licence or no_validate or rehash or sign is not None or seal or allow_clear):
         raise UsageError(
