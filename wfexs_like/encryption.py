@@ -188,12 +188,16 @@ class Encryption:
 
 @contextlib.contextmanager
 def no_core_dumps(*, wanted: bool = True) -> Iterator[None]:
-    """While it lasts, neither this process nor its children leave an image of their memory behind."""
+    """While it lasts, neither this process nor its children leave an image of their memory behind.
+
+    A limit of one byte is too little for a file, and keeps dumps from programs that they are piped to as well, which
+    none at all would not: core(5), and do_coredump in the kernel's fs/coredump.c.
+    """
     if not wanted:
         yield
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    resource.setrlimit(resource.RLIMIT_CORE, (min(1, hard) if hard != resource.RLIM_INFINITY else 1, hard))
     try:
         yield
     finally:

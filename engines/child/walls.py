@@ -10,6 +10,7 @@ prctl(2) and capabilities(7), through libc.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -61,7 +62,8 @@ def close(request: dict[str, Any]) -> bool:
     if request.get("secret"):
         # A limit of one byte also keeps dumps from programs that they are piped to, which none at all would not:
         # core(5), and do_coredump in the kernel's fs/coredump.c.
-        resource.setrlimit(resource.RLIMIT_CORE, (min(1, resource.getrlimit(resource.RLIMIT_CORE)[1]),) * 2)
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
         if not request.get("read_only"):
             raise OSError(errno.EPERM, "nothing can be mounted, and what runs would write where everybody reads")
     held = _mount(libc, request) if request.get("read_only") else False

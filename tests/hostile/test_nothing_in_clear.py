@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Command
-from tests.support.canaries import EngineName, Planted
+from tests.support.canaries import EngineName, Planted, descendants
 from tests.support.container_daemons import Containing
 from tests.support.images import tools_image
 
@@ -88,6 +88,23 @@ def test_what_is_allowed_is_found_and_the_record_says_so(plant: Plant) -> None:
     crate = planted.sources / "crate"
     planted.wfexs.ok("crate", "planted", crate, "--allow-clear")
     assert "open-walls" in (crate / "ro-crate-metadata.json").read_text()
+
+
+@pytest.mark.cwltool
+def test_no_process_of_a_run_leaves_a_core_dump_not_even_to_a_program_that_asks_for_them(plant: Plant) -> None:
+    planted = plant("cwltool")
+    planted.wfexs.ok("stage", planted.stage_file)
+    with planted.sleeping() as running:
+        limits = {_core_limits(number) for number in (running.pid, *descendants(running.pid))}
+    # One byte: core(5) has no other limit that holds for programs which dumps are piped to.
+    assert limits <= {("1", "1"), ("1", "unlimited")}
+    assert ("1", "1") in limits
+
+
+def _core_limits(number: int) -> tuple[str, str]:
+    lines = Path(f"/proc/{number}/limits").read_text().splitlines()
+    (found,) = [line.split()[4:6] for line in lines if line.startswith("Max core file size")]
+    return found[0], found[1]
 
 
 @pytest.mark.parametrize("engine", ENGINES)

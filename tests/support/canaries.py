@@ -144,7 +144,7 @@ class Planted:
     @contextmanager
     def sleeping(self, *more: str) -> Generator[subprocess.Popen[str], None, None]:
         """A run whose step sleeps, in a session of its own; ended when the block is left."""
-        pause = f"60.{secrets.randbelow(10**9):09}"
+        pause = str(10**6 + secrets.randbelow(10**6))
         argv = [*self.wfexs.argv, "run", "planted", "--param", f"pause={pause}", *more]
         environment = {**os.environ, **self.wfexs.environment}
         with subprocess.Popen(
@@ -157,8 +157,11 @@ class Planted:
             start_new_session=True,
         ) as child:
             try:
-                _wait(lambda: _runs(f"sleep\0{pause}\0") or child.poll() is not None)
-                assert child.poll() is None, child.communicate()
+                with suppress(TimeoutError):
+                    _wait(lambda: _runs(f"sleep\0{pause}\0") or child.poll() is not None)
+                if not _runs(f"sleep\0{pause}\0"):
+                    os.killpg(child.pid, signal.SIGINT)
+                    raise AssertionError(child.communicate())
                 yield child
             finally:
                 with suppress(ProcessLookupError):
@@ -199,9 +202,16 @@ def _runs(words: str) -> bool:
     return False
 
 
+def descendants(number: int) -> list[int]:
+    """The processes that one started, and those that they did."""
+    listed = Path(f"/proc/{number}/task/{number}/children").read_text().split()
+    return [found for one in listed for found in (int(one), *descendants(int(one)))]
+
+
 def _wait(until: object) -> None:
     assert callable(until)
     deadline = time.monotonic() + PATIENCE
     while not until():
-        assert time.monotonic() < deadline, "it took too long"
+        if time.monotonic() > deadline:
+            raise TimeoutError
         time.sleep(0.05)

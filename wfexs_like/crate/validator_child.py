@@ -15,6 +15,8 @@ import stat
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ _WORKFLOW = ("ro-crate/1.1", "workflow-ro-crate")
 _EXTENDS = {
     "workflow-ro-crate-1.0": _WORKFLOW,
     "workflow-run-crate-0.5": (*_WORKFLOW, "process-run-crate", "workflow-run-crate"),
+    "provenance-run-crate-0.5": (*_WORKFLOW, "process-run-crate", "workflow-run-crate", "provenance-run-crate"),
 }
 
 
@@ -68,8 +71,7 @@ def main(profile: str, cache: Path) -> None:
     answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what a library prints must not get into the answer
     gc.set_threshold(100_000, 50, 100)
-    with tempfile.TemporaryDirectory(prefix="wfexs-like-", dir=_plain_folder()) as name:
-        folder = Path(name)
+    with _plain_folder() as folder:
         queries = ParsedQueries(cache / "validator")
         queries.install()
         validator = _prepared(profile, folder)
@@ -81,10 +83,21 @@ def main(profile: str, cache: Path) -> None:
     queries.save()
 
 
-def _plain_folder() -> str | None:
-    """Where temporary files go; ``/tmp`` when the usual place has a name that a URI would have to escape."""
-    usual = tempfile.gettempdir()
-    return None if re.fullmatch(r"[\w/.-]+", os.path.normpath(usual), re.ASCII) else "/tmp"  # noqa: S108
+@contextmanager
+def _plain_folder() -> Iterator[Path]:
+    """A new folder where temporary files go, under a name that a URI has as it is.
+
+    Where that place has another name, a link in ``/tmp`` leads there: of an encrypted working directory nothing may lie
+    anywhere else.
+    """
+    with tempfile.TemporaryDirectory(prefix="wfexs-like-") as name:
+        if re.fullmatch(r"[\w/.-]+", os.path.normpath(name), re.ASCII):
+            yield Path(name)
+            return
+        with tempfile.TemporaryDirectory(prefix="wfexs-like-", dir="/tmp") as plain:
+            link = Path(plain, "there")
+            link.symlink_to(name, target_is_directory=True)
+            yield link
 
 
 def _plainly_named(crate: Path, folder: Path) -> Path:
