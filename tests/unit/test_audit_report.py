@@ -101,7 +101,7 @@ def test_the_words_tell_leaks_first_and_what_was_not_looked_at() -> None:
     assert lines[0] == "leak: canary 1 in /home/ada/[canary 1] (name, clear)"
     assert lines[1] == "source: canary 1 in /home/ada/in (content at 7, gzip+clear)"
     assert "not looked at: 2 in /home/ada, this user may not read it" in lines
-    assert "not looked at: 1 process that this user may not look at" in lines
+    assert "not looked at: environment and files of 1 process of others" in lines
     assert "while run 1 went on, 1 path changed, by whomever" in lines
     code, out, _ = call(Answering(ATTESTATION), "--canary", TEXT)
     assert (code, out.splitlines()[-1]) == (0, "the canary was not found outside of the vault")

@@ -58,6 +58,23 @@ def test_what_is_left_out_is_told_when_it_has_a_reason(tmp_path: Path) -> None:
     assert [(one.reason, one.count, one.paths) for one in findings.unread] == [("far away", 1, [tmp_path / "b"])]
 
 
+def test_what_is_mounted_meanwhile_is_not_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").write_text(TEXT)
+    monkeypatch.setattr(scanning, "foreign_mounts", lambda: {str(tmp_path): host.VAULT})
+    findings = scan(tmp_path)
+    assert findings.places == []
+    assert [one.reason for one in findings.unread] == [host.VAULT]
+
+
+def test_a_home_on_a_network_file_system_is_looked_at_and_what_is_mounted_in_it_is_not(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    for path in (tmp_path / "x", tmp_path / "far" / "y"):
+        path.write_text(TEXT)
+    findings = scan(tmp_path, besides={str(tmp_path): host.NETWORK, str(tmp_path / "far"): host.NETWORK})
+    assert [one.path.name for one in findings.places] == ["x"]
+    assert [one.paths for one in findings.unread] == [[tmp_path / "far"]]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_what_this_user_may_not_read_is_counted(tmp_path: Path) -> None:
     (tmp_path / "a").write_text(TEXT)

@@ -19,7 +19,7 @@ NEVER: Final = (
     "the memory of processes and of the kernel, swap included",
     "what was deleted and is held open by nobody, and free blocks of disks",
     "what is compressed otherwise than by gzip, zip or zlib, or encrypted",
-    "network file systems, other machines, and other mount namespaces",
+    "network file systems but those that a place named here is on, other machines, and other mount namespaces",
     "extended attributes of files",
 )
 Judgement = Literal["leak", "source", "excepted", "asked"]

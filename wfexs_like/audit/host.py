@@ -45,10 +45,15 @@ def usual_roots(environment: Mapping[str, str], more: Iterable[Root] = ()) -> tu
     """Where programs of ``environment`` put things: those that are there, each once, as real paths."""
     found: dict[Path, Root] = {}
     for root in (*more, *_roots(environment)):
-        with contextlib.suppress(OSError):
+        try:
             real = root.path.resolve(strict=True)
             if real.is_dir():
                 found.setdefault(real, Root(name=root.name, path=real))
+        except PermissionError:
+            # The scan will say that it could not be looked at.
+            found.setdefault(root.path, root)
+        except OSError:
+            continue
     return tuple(found.values())
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from staging.progress import Progress
-from wfexs_like.audit.host import Root, foreign_mounts
+from wfexs_like.audit.host import NETWORK, Root, foreign_mounts
 from wfexs_like.audit.places import Kind, Place
 from wfexs_like.audit.searching import Search
 
@@ -175,10 +175,7 @@ class Scan:
 
     def _may_enter(self, root: Root, path: str) -> bool:
         """Whether a folder is to be looked into, and was not yet."""
-        if path in self._scope.besides:
-            reason = self._scope.besides[path]
-            if reason is not None:
-                self._pass_over(root, Path(path), reason)
+        if self._is_left_out(root, path, self._scope.besides):
             return False
         try:
             status = os.lstat(path)
@@ -188,14 +185,23 @@ class Scan:
         if status.st_dev not in self._devices:
             # It may have been mounted after all mounts were looked at.
             self._devices.add(status.st_dev)
-            reason = foreign_mounts().get(path)
-            if reason is not None:
-                self._pass_over(root, Path(path), reason)
+            if self._is_left_out(root, path, foreign_mounts()):
                 return False
         identity = (status.st_dev, status.st_ino)
         new = identity not in self._seen
         self._seen.add(identity)
         return new
+
+    def _is_left_out(self, root: Root, path: str, besides: Mapping[str, str | None]) -> bool:
+        if path not in besides:
+            return False
+        reason = besides[path]
+        # A home, or whatever else is looked at by name, is that wherever it lies.
+        if reason == NETWORK and path == str(root.path):
+            return False
+        if reason is not None:
+            self._pass_over(root, Path(path), reason)
+        return True
 
     def _meet_one(self, tally: Tally, path: str) -> None:
         """Meet something that is no folder: that it can't be looked at is no reason to leave its folder."""

@@ -172,7 +172,7 @@ def _view(attestation: Attestation) -> str:
     ]
     looked, not_looked = attestation.processes
     if not_looked:
-        lines.append(f"not looked at: {_plural(not_looked, 'process', 'processes')} that this user may not look at")
+        lines.append(f"not looked at: environment and files of {_plural(not_looked, 'process', 'processes')} of others")
     read = sum(one.files for one in findings.tallies)
     amount = sum(one.size for one in findings.tallies)
     lines.append(
