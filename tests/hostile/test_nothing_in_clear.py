@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +18,11 @@ from tests.support.images import tools_image
 
 pytestmark = [pytest.mark.gocryptfs, pytest.mark.fuse]
 
+SEALED = {
+    "little": ("--seal", "files"),
+    "nothing": ("--seal", "files", "--metadata", "sealed"),
+    "archive.c4gh": ("--seal", "archive"),
+}
 IMAGE = "example.org/tools:1"
 Plant = Callable[..., Planted]
 ENGINES = [
@@ -69,6 +75,19 @@ def _live(planted: Planted) -> None:
         shown = wfexs.run(*verb)
         assert shown.returncode == 0, shown.stderr
         assert planted.found() == [], verb
+    key = planted.home / "keys" / "wfexs-like.pub"
+    for name, options in SEALED.items():
+        sealed = planted.home / name
+        wfexs.ok("crate", "planted", sealed, *options, "--recipient", key, "--include", "all")
+        assert sealed.exists()
+        # The name of the whole is what little metadata is for.
+        shown = [
+            one for one in planted.found() if not one.startswith(f"title as clear (content) in {planted.home}/little/")
+        ]
+        assert shown == [], name
+        shutil.rmtree(sealed) if sealed.is_dir() else sealed.unlink()
+    wfexs.ok("crate", "planted", planted.sources / "clear", "--allow-clear", "--include", "all")
+    assert planted.found() == [], "after an export in clear, which is not looked at"
     wfexs.ok("rm", "planted")
     assert planted.found() == []
     assert planted.workdirs == []
