@@ -25,6 +25,7 @@ from bench.measure import Sample
 from bench.nextflow import VERSIONS, NextflowBench
 from bench.rows import Row, table
 from bench.seal import measure_seal
+from bench.vault import measure_vault
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -318,6 +319,7 @@ def main() -> int:
         "big-input": Bench.big_input,
         "many-outputs": Bench.many_outputs,
         "seal": measure_seal,
+        "vault": measure_vault,
         "containers": measure_containers,
         "nextflow": lambda bench: NextflowBench(bench, options.version).measure(),
     }

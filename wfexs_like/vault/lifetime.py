@@ -74,6 +74,7 @@ class EncryptedArea:
         self._password = password
         self._recipients = recipients
         self._point = root / POINT
+        self._new = False
 
     def make(self) -> None:
         """Make it, empty and closed; ``work`` is there and empty.
@@ -90,8 +91,7 @@ class EncryptedArea:
         self._vault.initialise(cipher, password)
         wrap(self._root / FOLDER / KEY, password, self._recipients)
         protect(self._point)
-        with self._used():
-            (self._point / SENTINEL).write_text(f"{self._source}\n", encoding="utf-8")
+        self._new = True
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
@@ -102,6 +102,9 @@ class EncryptedArea:
             PolicyError: something lies in clear where it is to be mounted.
         """
         with self._used():
+            if self._new:
+                (self._point / SENTINEL).write_text(f"{self._source}\n", encoding="utf-8")
+                self._new = False
             self._check_sentinel()
             yield
 
