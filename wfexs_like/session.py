@@ -634,6 +634,7 @@ class Session:
             progress=self.progress,
             locked=locked,
             container=self.settings.container,
+            public=None if new.vault == PLAIN else self._stager(),
         )
 
     def _tell(self, workdir: StagedWorkdir) -> WorkdirReport:

@@ -11,7 +11,7 @@ from staging.definition import ImageWish, Source
 from staging.errors import ContainerError, DefinitionError, DigestError, FetchError, PolicyError, WfexsError
 from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
-from staging.images.local import archive_of
+from staging.images.local import archive_of, is_layout
 from staging.paths import safe_join
 from staging.plan import Kind, Role, Trust
 from staging.wanted import StagedItem, Wanted
@@ -38,11 +38,13 @@ def stage_wanted(
     from staging.images.platforms import machine_platform
     from staging.images.staging import stage_images
 
+    # What lies on this machine may be nobody else's to see.
+    public = not any(is_layout(one.source or "") for one in images.wishes)
     try:
         staged = stage_images(
             images.wishes,
-            fetch=work.fetch,
-            stager=work.stager,
+            fetch=work.fetch_public if public else work.fetch,
+            stager=(work.public if public else None) or work.stager,
             content=work.content,
             base=work.definition.base,
             platform=machine_platform(),

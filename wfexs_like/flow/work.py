@@ -19,7 +19,7 @@ class StageWork:
     """One stage in progress: what is asked, where it goes and who does it.
 
     ``container`` is the container runtime where nobody else says one. ``inspections`` is the folder where an engine's
-    answers are kept.
+    answers are kept. ``public`` stages what everybody may see, where that is not ``stager``.
     """
 
     definition: StageDefinition
@@ -31,6 +31,7 @@ class StageWork:
     progress: Progress
     locked: Plan | None = None
     container: str | None = None
+    public: Stager | None = None
 
     @property
     def runtime(self) -> str | None:
@@ -45,3 +46,12 @@ class StageWork:
         )
         check_sha1(wanted, self.content)
         return staged
+
+    def fetch_public(self, wanted: Sequence[Wanted]) -> tuple[StagedItem, ...]:
+        """The same of what everybody may see: it is kept where all working directories find it, and copied from there.
+
+        Nobody is written down as having it.
+        """
+        if self.public is None:
+            return self.fetch(wanted)
+        return self.public.fetch_all(wanted, self.content, self.definition.base, locked=self.locked)
