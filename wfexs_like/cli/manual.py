@@ -27,6 +27,7 @@ EXIT_CODES: Final[tuple[tuple[str, str], ...]] = (
     ("12", "wrong or missing key or passphrase"),
     ("13", "disk full, or a quota is reached"),
     ("14", "refused by policy"),
+    ("15", "what should be secret was found outside of its encrypted area"),
     ("128+N", "stopped by signal N"),
 )
 
