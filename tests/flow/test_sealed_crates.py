@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 import pytest
@@ -257,6 +258,12 @@ def test_the_exporter_is_a_plugin() -> None:
 # --- sharing ----------------------------------------------------------------------------------------------------------
 
 
+def body(path: Path) -> bytes:
+    """A sealed file without its header, of packets that all have 108 bytes."""
+    content = path.read_bytes()
+    return content[16 + 108 * int.from_bytes(content[12:16], "little") :]
+
+
 def told_in(crate: Path) -> set[str]:
     return {one["identifier"] for one in entities_of(crate).values() if one["@type"] == "DigitalDocumentPermission"}
 
@@ -272,11 +279,11 @@ def test_recipients_are_told_of_every_form(scene: Scene) -> None:
 
 
 def test_a_folder_is_shared_with_another_and_no_longer_with_one(scene: Scene, folder: Path, tmp_path: Path) -> None:
-    bodies = {one: one.read_bytes()[6928:] for one in folder.rglob("*.c4gh")}
+    bodies = {one: body(one) for one in folder.rglob("*.c4gh")}
     done = share(folder, [scene.ada.secret], add=[scene.eve.recipient], remove=[scene.ben.fingerprint])
     assert done.signature == "removed"
     assert done.files == len(bodies)
-    assert bodies == {one: one.read_bytes()[6928:] for one in folder.rglob("*.c4gh")}
+    assert bodies == {one: body(one) for one in folder.rglob("*.c4gh")}
     assert told_in(folder) == {scene.ada.fingerprint, scene.eve.fingerprint}
     assert verify_crate(folder, trusted=None, lock=None).ok
     code, told = open_it(folder, tmp_path / "eve", scene.eve, "--signer", str(scene.root / "ada-signing.pub"))
@@ -285,6 +292,20 @@ def test_a_folder_is_shared_with_another_and_no_longer_with_one(scene: Scene, fo
     assert open_it(folder, tmp_path / "ben", scene.ben)[0] == 12
     again = share(folder, [scene.eve.secret], add=[scene.eve.recipient])
     assert (again.files, again.added, again.signature) == (0, (), "none")
+
+
+def test_more_people_than_a_small_header_has_room_for(scene: Scene, tmp_path: Path) -> None:
+    crate = Path(shutil.copytree(scene.sealed("full"), tmp_path / "crate"))
+    before = {one: one.stat().st_size for one in crate.rglob("*.c4gh")}
+    many_more = [person(tmp_path, f"p{number}") for number in range(8)]
+    share(crate, [scene.ada.secret], add=[one.recipient for one in many_more])
+    assert any(one.stat().st_size != size for one, size in before.items())
+    entities = entities_of(crate)
+    for one in before:
+        stated = [value for name, value in entities.items() if unquote(name) == str(one.relative_to(crate))]
+        assert [int(value["contentSize"]) for value in stated] == [one.stat().st_size]
+    assert verify_crate(crate, trusted=None, lock=None).ok
+    assert open_it(crate, tmp_path / "last", many_more[-1])[0] == 0
 
 
 def test_sharing_signs_anew_where_that_is_wished(scene: Scene, folder: Path, tmp_path: Path) -> None:

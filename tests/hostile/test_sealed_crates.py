@@ -192,7 +192,7 @@ def foldered(path: Path) -> None:
 
 def test_files_of_an_older_crate_of_the_same_people_are_named(scene: Scene, crate: Path, tmp_path: Path) -> None:
     for older in scene.older.glob("sealed/*.c4gh"):
-        if older.read_bytes()[HEADER:] and older.name == two(crate)[0].name:
+        if older.name == two(crate)[0].name:
             shutil.copy(older, crate / "sealed" / older.name)
     # The same content sealed anew is the same content; the manifest of the other crate has another log.
     shutil.copy(scene.older / MANIFEST, crate / MANIFEST)
@@ -203,7 +203,7 @@ def test_files_of_an_older_crate_of_the_same_people_are_named(scene: Scene, crat
 
 def test_the_manifest_is_not_to_be_done_without(scene: Scene, crate: Path, tmp_path: Path) -> None:
     content = (crate / MANIFEST).read_bytes()
-    (crate / MANIFEST).write_bytes(flipped(content, HEADER + 20))
+    (crate / MANIFEST).write_bytes(flipped(content, len(content) - 20))
     assert problems(open_it(crate, tmp_path / "a", scene.ada)[1]).keys() == {MANIFEST}
     (crate / MANIFEST).unlink()
     code, told = open_it(crate, tmp_path / "b", scene.ada)

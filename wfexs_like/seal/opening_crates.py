@@ -177,7 +177,7 @@ def is_archive(path: Path) -> bool:
         NotFoundError: there is nothing.
     """
     try:
-        if path.is_dir():
+        if not stat.S_ISREG(path.stat().st_mode):
             return False
         with path.open("rb") as stream:
             return stream.read(8) == b"crypt4gh"

@@ -10,7 +10,7 @@ import hashlib
 import io
 import os
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +22,16 @@ from staging.paths import MAX_NAME_BYTES, MAX_PATH_BYTES, safe_relative
 from wfexs_like.crate.graph import METADATA
 from wfexs_like.crate.payload import Copied, Writer
 from wfexs_like.seal.file_lists import ListedFile
-from wfexs_like.seal.headers import new_session_key, seal_header
+from wfexs_like.seal.headers import SLOTS, new_session_key, seal_header
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SEALED_SIGNATURE, SUFFIX, SealedManifest
 from wfexs_like.seal.recipients import Recipient
-from wfexs_like.seal.segments import SealingWriter
+from wfexs_like.seal.segments import SEGMENT, SealingWriter
 from wfexs_like.seal.signatures import sign_bytes
 from wfexs_like.seal.ssh_keys import Signer
 
 TAR_END: Final = 2 * tarfile.BLOCKSIZE
+_FEW_SLOTS: Final = 16
+"""For small files, which are made anew at once when more than eight people are to open them."""
 _OPAQUE: Final = "sealed/{:06d}" + SUFFIX
 
 
@@ -98,9 +100,7 @@ class SealedFiles(_Recording):
 
     def file(self, path: str, source: BinaryIO, *, executable: bool = False) -> Copied:
         """Seal a stream."""
-        copied = self._seal(path, self._place(path), lambda sink: _pour(source, sink))
-        self._record(path, copied, executable=executable)
-        return copied
+        return self._file(path, source, _size_of(source), executable=executable)
 
     def opened(self, path: str) -> AbstractContextManager[BinaryIO]:
         """A file to write plaintext to."""
@@ -110,7 +110,7 @@ class SealedFiles(_Recording):
         """Seal bytes."""
         if path == METADATA:
             self.metadata = content
-        return self.file(path, io.BytesIO(content))
+        return self._file(path, io.BytesIO(content), len(content))
 
     def folder(self, path: str) -> None:
         """Make a folder, where its name may be seen."""
@@ -126,7 +126,12 @@ class SealedFiles(_Recording):
         """Seal the manifest, and its signature."""
         text = self._manifest(self._places)
         for name, content in _own_files(text, signer):
-            self._seal(name, name + SUFFIX, lambda sink, content=content: _pour(io.BytesIO(content), sink))  # type: ignore[misc]
+            self._seal(name, name + SUFFIX, io.BytesIO(content), len(content))
+
+    def _file(self, path: str, source: BinaryIO, size: int | None, *, executable: bool = False) -> Copied:
+        copied = self._seal(path, self._place(path), source, size)
+        self._record(path, copied, executable=executable)
+        return copied
 
     @contextmanager
     def _opened(self, path: str) -> Iterator[BinaryIO]:
@@ -143,15 +148,17 @@ class SealedFiles(_Recording):
             place = self._places[path] = _OPAQUE.format(len(self.sealed) + 1)
         return place
 
-    def _seal(self, path: str, place: str, pour: Callable[[SealingWriter], None]) -> Copied:
-        with self._sealing(path, place) as sink:
-            pour(sink)
+    def _seal(self, path: str, place: str, source: BinaryIO, size: int | None) -> Copied:
+        with self._sealing(path, place, size) as sink:
+            while chunk := source.read(CHUNK):
+                sink.write(chunk)
         return Copied(sha256=sink.sealed.sha256, size=sink.sealed.size)
 
     @contextmanager
-    def _sealing(self, path: str, place: str) -> Iterator[SealingWriter]:
+    def _sealing(self, path: str, place: str, size: int | None = None) -> Iterator[SealingWriter]:
         key = new_session_key()
-        header = seal_header(self.recipients, key)
+        small = size is not None and size <= SEGMENT
+        header = seal_header(self.recipients, key, slots=_FEW_SLOTS if small else SLOTS)
         with self._inner.opened(place) as out:
             out.write(header)
             with SealingWriter(out, key, name=place) as sink:
@@ -233,9 +240,11 @@ class SealedArchive(_Recording):
         return Copied(sha256=digest.hexdigest(), size=size)
 
 
-def _pour(source: BinaryIO, sink: SealingWriter) -> None:
-    while chunk := source.read(CHUNK):
-        sink.write(chunk)
+def _size_of(source: BinaryIO) -> int | None:
+    try:
+        return os.fstat(source.fileno()).st_size
+    except (OSError, AttributeError):
+        return None
 
 
 def _own_files(manifest: bytes, signer: Signer | None) -> Iterator[tuple[str, bytes]]:

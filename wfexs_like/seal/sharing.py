@@ -132,7 +132,7 @@ def share(
     """
     if is_archive(path):
         return _share_archive(path, private_keys, add=add, remove=remove, even_own=even_own, signer=signer)
-    if not path.is_dir():
+    if path.is_file():
         raise UsageError(
             f"{path} is a zip: its files can't be changed where they are",
             hint='unpack it and change the folder, or "wfexs-like open" it and seal it again',
