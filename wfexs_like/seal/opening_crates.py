@@ -195,10 +195,12 @@ def read_sealed(stream: IO[bytes], private_keys: Sequence[bytes], name: str, mos
     """
     header = open_header(stream, private_keys, name=name)  # type: ignore[arg-type]  # it is read, no more
     with UnsealingReader(stream, header.session_key, name=name) as reader:  # type: ignore[arg-type]
-        content = reader.read(most + 1)
-    if len(content) > most:
-        raise DigestError(f"{name} is larger than {most >> 20} MiB", where=name)
-    return content
+        content = bytearray()
+        for piece in reader.pieces():
+            content += piece
+            if len(content) > most:
+                raise DigestError(f"{name} is larger than {most >> 20} MiB", where=name)
+    return bytes(content)
 
 
 def _check_destination(destination: Path) -> None:
