@@ -220,11 +220,13 @@ class Inside:
 def look_into_zip(archive: Path, *, limits: Limits | None = None) -> Iterator[dict[str, Inside]]:
     """A zip's entries by path, each found as harmless as ``unpack`` wants it, without unpacking one.
 
+    Nothing is in it but those: what one program finds there, all do (``staging.zip_layout``).
+
     A body that is damaged raises one of ``ZipReader.errors`` when it is read.
 
     Raises:
         ArchiveError: it is no zip, or damaged.
-        PolicyError: an entry could do harm; ``where`` is its name.
+        PolicyError: an entry could do harm, or something is hidden; ``where`` is its name.
     """
     from staging.zip_archives import ZipReader
 
@@ -248,6 +250,7 @@ def look_into_zip(archive: Path, *, limits: Limits | None = None) -> Iterator[di
                         target = _link_target(stream, path)
                 written += entry.size if entry.kind == "f" else 0
                 found[path] = Inside(entry=entry, open=body, target=target)
+            reader.refuse_hidden()
         except reader.errors as error:
             raise ArchiveError(f"{archive.name} is damaged: {error}", where=archive.name) from error
         yield found

@@ -14,11 +14,12 @@ from typing import IO, Final
 
 from staging.archives import ArchiveError, Entry
 from staging.errors import PolicyError
+from staging.zip_layout import refuse_hidden
 
 _END: Final = b"PK\x05\x06"
 _END_SIZE: Final = 22
 _LONGEST_COMMENT: Final = 0xFFFF
-_IN_ZIP64: Final = 0xFFFFFFFF
+_LOCATOR: Final = b"PK\x06\x07"
 _LOCAL_HEADER: Final = 30
 _BYTES_AN_ENTRY: Final = 150
 _ENCRYPTED: Final = 0x1
@@ -47,6 +48,7 @@ class ZipReader:
     errors: tuple[type[Exception], ...] = _ERRORS
 
     def __init__(self, path: Path, most: int) -> None:
+        self._path = path
         # The library reads the whole directory into memory, whatever its size.
         if _directory_size(path) > most * _BYTES_AN_ENTRY + _LONGEST_COMMENT:
             raise PolicyError(f"the archive {path.name} has more than {most} entries", where=path.name)
@@ -76,6 +78,15 @@ class ZipReader:
             )
             yield entry, partial(self._file.open, info)
 
+    def refuse_hidden(self) -> None:
+        """See that there is nothing in it but its entries, and that every program finds the same.
+
+        Raises:
+            PolicyError: there is more, or an entry is told of in two ways.
+        """
+        with self._path.open("rb") as stream:
+            refuse_hidden(self._file, stream)
+
     def close(self) -> None:
         """Close the file."""
         self._file.close()
@@ -102,11 +113,12 @@ def _directory_size(path: Path) -> int:
         end = stream.seek(0, 2)
         stream.seek(max(0, end - _LONGEST_COMMENT - _END_SIZE - 20))
         tail = stream.read()
-        start = tail.rfind(_END)
-        if start < 0 or len(tail) < start + _END_SIZE:
+        start = tail.rfind(_END, 0, len(tail) - _END_SIZE + len(_END))  # of those that are whole
+        if start < 0:
             return 0
         (size,) = struct.unpack_from("<L", tail, start + 12)
-        if size != _IN_ZIP64 or start < 20:  # noqa: PLR2004 - the size of zip64's locator
+        # The library believes zip64's record wherever there is one, whatever the other says.
+        if start < 20 or not tail.startswith(_LOCATOR, start - 20):  # noqa: PLR2004 - the locator's size
             return int(size)
         (where,) = struct.unpack_from("<Q", tail, start - 20 + 8)
         if where + 56 > end:
