@@ -168,6 +168,12 @@ def test_who_is_trusted_is_a_fingerprint_a_key_or_a_list(tmp_path: Path, signer:
         ('valid-after="20300101Z"', "not come"),
         ('valid-before="20200101"', "over"),
         ('namespaces="wfexs-like-crate",valid-before="202001011200Z"', "over"),
+        ('namespaces="!wfexs-like-crate,*"', "namespaces"),
+        ('namespaces="*,!wfexs-*"', "namespaces"),
+        ('namespaces="[a-z]fexs-like-crate"', "namespaces"),
+        ('namespaces="git",namespaces="wfexs-like-crate"', "twice"),
+        ('valid-before="20200101",valid-before="20990101"', "twice"),
+        ('namespaces="wfexs-like-crate",', "comma"),
     ],
 )
 def test_an_allowed_signer_who_may_not_sign_crates_now_is_not_trusted(
@@ -184,6 +190,12 @@ def judged_by(folder: Path, signer: Signer) -> int:
     (folder / "sig").write_bytes(sign_bytes(b"x", signer))
     argv = ["-Y", "verify", "-f", folder / "allowed", "-I", "ada", "-n", NAMESPACE, "-s", folder / "sig"]
     return keygen(*argv, "-O", "verify-time=20260101", stdin=b"x").returncode
+
+
+def test_a_mark_of_other_lists_is_no_name(signer: Signer, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(f"@revoked {signer.public.line}\n")
+    with pytest.raises(KeyAccessError, match="@revoked"):
+        read_trusted(str(tmp_path / "keys"))
 
 
 @pytest.mark.parametrize("text", ["nonsense", "ada", "ssh-ed25519 AAAA", "ada frob=1 ssh-ed25519 AAAA", "", "# none"])

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
@@ -106,13 +105,30 @@ def _allowed(line: str, now: datetime) -> tuple[str, str] | str:
     key = parse_public_line(rest)
     if "cert-authority" in options:
         return "its authority's certificates are not read here"
-    if "namespaces" in options and not any(fnmatchcase(NAMESPACE, one) for one in options["namespaces"].split(",")):
+    if principals.startswith("@"):
+        raise ValueError(f"the mark {principals!r} has no meaning here")
+    if "namespaces" in options and not _is_listed(NAMESPACE, options["namespaces"]):
         return f"its namespaces don't hold {NAMESPACE}"
     if "valid-after" in options and now < _time(options["valid-after"]):
         return "its time has not come"
     if "valid-before" in options and now >= _time(options["valid-before"]):
         return "its time is over"
     return key.fingerprint, principals.strip('"')
+
+
+def _is_listed(text: str, patterns: str) -> bool:
+    """Whether a list of OpenSSH's patterns holds ``text``: ``*`` and ``?`` alone are wild, and a ``!`` has the last word.
+
+    Source: ssh_config(5), "PATTERNS".
+    """
+    held = False
+    for one in patterns.split(","):
+        parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in one.removeprefix("!"))
+        if re.fullmatch("".join(parts), text, re.DOTALL):
+            if one.startswith("!"):
+                return False
+            held = True
+    return held
 
 
 def _first_word(text: str) -> tuple[str, str]:
@@ -135,8 +151,12 @@ def _options(text: str) -> dict[str, str]:
             raise ValueError("its options can't be read")
         if one[1].lower() not in ("cert-authority", "namespaces", "valid-after", "valid-before"):
             raise ValueError(f"the option {one[1]!r} is not known")
+        if one[1].lower() in found:
+            raise ValueError(f"it has the option {one[1]!r} twice")
         found[one[1].lower()] = one[2] or ""
         place = one.end()
+        if one[3] and place == len(text):
+            raise ValueError("its options end in a comma")
     return found
 
 
