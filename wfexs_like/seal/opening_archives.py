@@ -24,29 +24,7 @@ from wfexs_like.seal.opening_crates import LARGEST_SIGNATURE, Collected, parsed,
 from wfexs_like.seal.sealing_crates import TAR_END
 
 _LARGEST_HEADER: Final = 1 << 20
-_HEADERS: Final = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
 _MOST: Final = {SEALED_MANIFEST: LARGEST, SEALED_SIGNATURE: LARGEST_SIGNATURE}
-_BUFFER: Final = 1 << 20
-
-
-class _Entry(tarfile.TarInfo):
-    """An entry without the kinds of headers that could ask for any amount of memory, or of disk."""
-
-    @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> _Entry:
-        """Read the next header; a damaged one is not taken for the end."""
-        try:
-            return super().fromtarfile(archive)
-        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
-            raise
-        except tarfile.HeaderError as error:
-            raise tarfile.ReadError(str(error)) from error
-
-    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
-        if self.type in _HEADERS and self.size > _LARGEST_HEADER:
-            raise PolicyError(f"the archive has a header of {self.size} bytes", where=self.name)
-        member: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]
-        return member
 
 
 @dataclass(slots=True)
@@ -57,7 +35,6 @@ class _Found:
     folders: set[str] = field(default_factory=set)
     texts: dict[str, bytes] = field(default_factory=dict)
     current: str | None = None
-    end: int = 0
 
 
 def open_archive(sealed: Path, collected: Collected, private_keys: Sequence[bytes]) -> SealedManifest | None:
@@ -73,11 +50,9 @@ def open_archive(sealed: Path, collected: Collected, private_keys: Sequence[byte
             stream = cast("BinaryIO", file)
             header = open_header(stream, private_keys, name=sealed.name)
             with UnsealingReader(stream, header.session_key, name=sealed.name) as reader:
-                _read(cast("BinaryIO", reader), found, collected)
-                while reader.read(_BUFFER):
-                    pass
-                if reader.opened.size != found.end:
-                    collected.blame(sealed.name, "goes on after its end, or was cut off there")
+                _read(reader, found, collected)
+                if reader.read(1):
+                    collected.blame(sealed.name, "goes on after its end")
     except KeyAccessError:
         raise
     except DigestError as error:
@@ -98,41 +73,88 @@ def open_archive(sealed: Path, collected: Collected, private_keys: Sequence[byte
     return manifest
 
 
-def _read(reader: BinaryIO, found: _Found, collected: Collected) -> None:
-    with tarfile.open(fileobj=reader, mode="r|", bufsize=_BUFFER, tarinfo=_Entry, errorlevel=2) as archive:
-        for member in archive:
-            path = str(safe_relative(member.name.rstrip("/")))
-            found.current = path
-            if path in found.digests or path in found.folders or path in found.texts:
-                raise tarfile.ReadError(f"{path} is there twice")
-            if member.type == tarfile.DIRTYPE:
-                found.folders.add(path)
-                (collected.root / path).mkdir(parents=True, exist_ok=True)
-            elif member.type == tarfile.REGTYPE and not member.issparse():
-                _take(archive, member, path, found, collected)
-            else:
-                raise PolicyError(f"the archive's entry {path!r} is neither a file nor a folder", where=path)
-            found.end = member.offset_data + -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE + TAR_END
-        found.current = None
+def _read(reader: UnsealingReader, found: _Found, collected: Collected) -> None:
+    while (member := _next_header(reader)) is not None:
+        path = str(safe_relative(member.name.rstrip("/")))
+        found.current = path
+        if path in found.digests or path in found.folders or path in found.texts:
+            raise tarfile.ReadError(f"{path} is there twice")
+        if member.type == tarfile.DIRTYPE and not member.size:
+            found.folders.add(path)
+            (collected.root / path).mkdir(parents=True, exist_ok=True)
+        elif member.type == tarfile.REGTYPE:
+            _take(reader, member.size, path, found, collected)
+        else:
+            raise PolicyError(f"the archive's entry {path!r} is neither a file nor a folder", where=path)
+    found.current = None
 
 
-def _take(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str, found: _Found, collected: Collected) -> None:
-    body = archive.extractfile(member)
-    assert body is not None
+def _next_header(reader: UnsealingReader) -> tarfile.TarInfo | None:
+    """The next entry; ``None`` at the end, which two empty blocks tell."""
+    block = _exactly(reader, tarfile.BLOCKSIZE)
+    if not any(block):
+        if any(_exactly(reader, TAR_END - tarfile.BLOCKSIZE)):
+            raise tarfile.ReadError("its end is damaged")
+        return None
+    info = tarfile.TarInfo.frombuf(block, "utf-8", "strict")
+    if info.type != tarfile.XHDTYPE:
+        return info
+    if not 0 <= info.size <= _LARGEST_HEADER:
+        raise PolicyError(f"the archive has a header of {info.size} bytes", where=info.name)
+    stated = _extended(_exactly(reader, info.size))
+    _exactly(reader, -info.size % tarfile.BLOCKSIZE)
+    info = tarfile.TarInfo.frombuf(_exactly(reader, tarfile.BLOCKSIZE), "utf-8", "strict")
+    if info.type == tarfile.XHDTYPE:
+        raise tarfile.ReadError("a header follows another")
+    info.name = stated.get("path", info.name)
+    info.size = int(stated.get("size", info.size))
+    return info
+
+
+def _extended(content: bytes) -> dict[str, str]:
+    """The records of a pax header: ``<length> <key>=<value>`` and a newline each."""
+    stated: dict[str, str] = {}
+    while content:
+        length = int(content[: content.index(b" ")])
+        record = content[:length]
+        if len(record) != length or not record.endswith(b"\n"):
+            raise tarfile.ReadError("a header is damaged")
+        key, _, value = record[record.index(b" ") + 1 : -1].decode().partition("=")
+        stated[key] = value
+        content = content[length:]
+    return stated
+
+
+def _exactly(reader: UnsealingReader, size: int) -> bytes:
+    content = reader.read(size)
+    if len(content) < size:
+        raise tarfile.ReadError("it ends too soon")
+    return content
+
+
+def _take(reader: UnsealingReader, size: int, path: str, found: _Found, collected: Collected) -> None:
+    if size < 0:
+        raise tarfile.ReadError(f"{path} has {size} bytes")
     if path in _MOST:
-        if member.size > _MOST[path]:
+        if size > _MOST[path]:
             raise PolicyError(f"{path} is larger than {_MOST[path] >> 20} MiB", where=path)
-        found.texts[path] = body.read()
-        return
-    digest, size = hashlib.sha256(), 0
-    with collected.create(path) as target:
-        while chunk := body.read(CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-            write_all(target, memoryview(chunk), path)
-    if size != member.size:
-        raise tarfile.ReadError(f"{path} is cut off")
-    found.digests[path] = (digest.hexdigest(), size)
+        content = bytearray()
+        while len(content) < size:
+            content += _exactly(reader, min(CHUNK, size - len(content)))
+        found.texts[path] = bytes(content)
+    else:
+        digest, left = hashlib.sha256(), size
+        buffer = memoryview(bytearray(min(CHUNK, size)))
+        with collected.create(path) as target:
+            while left:
+                count = reader.readinto(buffer[: min(len(buffer), left)])
+                if not count:
+                    raise tarfile.ReadError(f"{path} is cut off")
+                digest.update(buffer[:count])
+                write_all(target, buffer[:count], path)
+                left -= count
+        found.digests[path] = (digest.hexdigest(), size)
+    _exactly(reader, -size % tarfile.BLOCKSIZE)
 
 
 def _compare(found: _Found, manifest: SealedManifest, collected: Collected) -> None:
