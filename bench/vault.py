@@ -57,6 +57,11 @@ def _small(bench: Bench, plain: Path, encrypted: Path) -> None:
     workdirs = [bench.answer("stage", one)["path"] for one in (plain, encrypted)]
     for workdir in workdirs:
         bench.wfexs("run", workdir)
+    known = bench.median("stage", plain).seconds
+    notes = {
+        "stage": f"the same, not encrypted, its workflow read anew; {known:.2f} when it is known",
+        "run": "the same, not encrypted",
+    }
     for work, words in (("stage", (plain, encrypted)), ("run", workdirs)):
         without, having = _in_turns(bench, work, *words)
         bench.add(
@@ -64,7 +69,7 @@ def _small(bench: Bench, plain: Path, encrypted: Path) -> None:
                 work=f"{work}, two steps, encrypted",
                 ours=having,
                 limit=without,
-                limit_note="the same, not encrypted",
+                limit_note=notes[work],
                 goal=without + _MORE_SECONDS,
                 rule=f"{_MORE_SECONDS} s more",
             )
@@ -78,6 +83,8 @@ def _in_turns(bench: Bench, verb: str, plain: Path | str, encrypted: Path | str)
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(bench.times):
         for one, of in zip((plain, encrypted), times, strict=True):
+            # What is known of a workflow is kept in clear for plain ones, and for encrypted ones in each of them.
+            bench.fresh("cache/inspections")
             of.append(bench.wfexs(verb, one).seconds)
     return statistics.median(times[0]), statistics.median(times[1])
 

@@ -52,11 +52,6 @@ def keep(root: Path) -> bool:
     return said == "keeping"
 
 
-def is_kept(root: Path) -> bool:
-    """Whether the area stays open although nobody works in it."""
-    return _keeper(root) is not None
-
-
 def let_go(root: Path, *, force: bool = False) -> bool:
     """Close an area that is kept open; ``False`` when it was not open. With ``force`` also under those who work in it.
 
