@@ -17,6 +17,7 @@ import pytest
 
 from staging.archives import ArchiveError
 from staging.crate_source import METADATA
+from staging.definition import ExpectedOutput, Limits
 from staging.errors import (
     CrateError,
     DefinitionError,
@@ -36,6 +37,7 @@ from staging.workdir import LOCK, Workdirs
 from wfexs_like.crate.graph import path_id
 from wfexs_like.crate.told_lock import TOLD_LOCK
 from wfexs_like.importing.making import Import, import_crate
+from wfexs_like.importing.telling import _value
 
 pytestmark = pytest.mark.cwltool
 
@@ -255,13 +257,28 @@ def test_items_lie_beside_each_other(crate: Crate, other: PlanItem, kind: type[W
         ({"class": "File", "item": "data", "member": "../../x"}, PolicyError),
         ({"class": "File", "outputPlace": "../../x"}, PolicyError),
         ({"class": "File", "item": "other"}, CrateError),
+        ({"class": "File", "item": ["data"]}, CrateError),
+        ({"class": "File", "item": None}, CrateError),
+        ({"class": "File", "item": "data", "basename": "../data"}, PolicyError),
+        ({"class": "File", "contents": "x", "basename": "a/b"}, PolicyError),
+        ({"class": "File", "item": "data", "basename": ["data"]}, PolicyError),
+        (json.loads("[" * 200 + "]" * 200), PolicyError),
     ],
 )
 def test_a_value_is_what_was_staged_and_no_file_of_this_machine(
     crate: Crate, value: Any, kind: type[WfexsError]
 ) -> None:
     crate.lock(plan(parameters={"data": value}))
-    crate.refused(kind, "x" if "member" in value or "outputPlace" in value else "data")
+    crate.refused(kind, "x" if "member" in value or "outputPlace" in value else "b" if "contents" in value else "data")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [{"limits": Limits(cores="all")}, {"outputs": (ExpectedOutput(name="out", minimum=[1]),)}],  # type: ignore[arg-type]
+)
+def test_what_a_run_counts_with_are_numbers(crate: Crate, made: dict[str, Any]) -> None:
+    crate.lock(plan(**made))
+    crate.refused(CrateError, LOCK)
 
 
 @pytest.mark.parametrize("address", ["file://{secret}", "git+file://{secret}", "{secret}", "../secret.txt"])
@@ -392,6 +409,7 @@ def test_strictly_a_file_without_a_digest_is_refused(crate: Crate, name: str) ->
         (b'{"@graph": [], "@graph": []}', CrateError),
         (b'{"@graph": [' + b"[" * 200_000, PolicyError),
         (b'{"@graph": ["\xff"]}', CrateError),
+        (b'{"@graph": [' + b"{}," * 10_000_000 + b"{}]}", PolicyError),
     ],
 )
 def test_metadata_that_is_none_is_told(crate: Crate, text: bytes, kind: type[WfexsError]) -> None:
@@ -399,10 +417,19 @@ def test_metadata_that_is_none_is_told(crate: Crate, text: bytes, kind: type[Wfe
     crate.refused(kind, "" if b'"a"' in text else METADATA)
 
 
+@pytest.mark.parametrize("value", ["NaN", "1e400", float("nan"), {"a": float("inf")}, '"\\ud800"', "[" * 900])
+def test_a_run_s_value_that_is_no_json_is_told(value: Any) -> None:
+    entity = {"@id": "#v", "@type": "PropertyValue", "value": value}
+    with pytest.raises(CrateError, match="what run 1 was given for 'data' can't be read"):
+        _value("#v", entity, "data", 1)
+
+
 def test_what_is_no_crate_is_told(crate: Crate, tmp_path: Path) -> None:
     crate.refused(NotFoundError, "nowhere", tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
     crate.refused(CrateError, METADATA, tmp_path / "empty")
+    os.mkfifo(tmp_path / "pipe")
+    crate.refused(CrateError, "pipe", tmp_path / "pipe")
     (tmp_path / "text.zip").write_bytes(b"no archive")
     crate.refused(ArchiveError, "text.zip", tmp_path / "text.zip")
     (tmp_path / "a.crate.c4gh").write_bytes(b"crypt4gh")

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from staging.errors import CrateError, PolicyError, WfexsError
 from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
-from wfexs_like.seal.naming import MANIFEST
+from wfexs_like.seal.naming import LOCK_DIGEST, MANIFEST
 from wfexs_like.verifying.report import VerifyReport
-from wfexs_like.verifying.statements import read_statements
+from wfexs_like.verifying.statements import TREE_RULE, read_statements
 from wfexs_like.verifying.verify import verify_crate
 
 METADATA = "ro-crate-metadata.json"
@@ -133,6 +133,28 @@ def test_metadata_that_no_two_readers_agree_on_are_a_problem(tmp_path: Path, tex
     crate.mkdir()
     (crate / METADATA).write_text(text)
     assert list(problems(verify_crate(crate))) == [METADATA]
+
+
+@pytest.mark.parametrize("value", ["none", None, ["0" * 64]])
+def test_a_folder_s_digest_that_is_none_is_a_problem(tmp_path: Path, value: Any) -> None:
+    said = {"@id": "#tree", "@type": "PropertyValue", "propertyID": TREE_RULE, "value": value}
+    crate = crate_of(tmp_path / "c", {"@id": "a/", "@type": "Dataset", "identifier": {"@id": "#tree"}}, said)
+    (crate / "a").mkdir()
+    (crate / "a" / "b").write_bytes(b"")
+    assert list(problems(verify_crate(crate))) == ["a"]
+
+
+def test_a_lock_that_is_none_is_a_problem_where_the_metadata_tell_of_it(tmp_path: Path) -> None:
+    said = {"@id": "#digest", "@type": "PropertyValue", "propertyID": LOCK_DIGEST, "value": f"sha256:{EMPTY_SHA256}"}
+    crate = crate_of(tmp_path / "c", {"@id": "stage.lock.json", "@type": "File"}, said)
+    (crate / "stage.lock.json").write_bytes(b"{}")
+    assert list(problems(verify_crate(crate))) == ["stage.lock.json"]
+
+
+def test_metadata_that_would_fill_the_memory_are_not_read(tmp_path: Path) -> None:
+    crate = crate_of(tmp_path / "c")
+    (crate / METADATA).write_bytes(b'{"@graph": [' + b"{}," * 10_000_000 + b"{}]}")
+    assert problems(verify_crate(crate)) == {METADATA: "can't be understood: it has too many values"}
 
 
 def test_an_entity_that_is_described_twice_is_a_problem(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from staging.crowded import is_crowded
 from staging.errors import CrateError, DigestError, NotFoundError, PolicyError
 from staging.fingerprints import Fingerprint
 from staging.paths import safe_relative
@@ -17,6 +18,8 @@ from wfexs_like.importing.opening import OpenCrate, path_of, types
 
 _LARGEST_LOCK: Final = 256 << 20
 """Bytes; a lock with a hundred thousand items has about 50 MB."""
+_DEEPEST: Final = 100
+"""Maps and lists of a value within each other: far more than anybody writes, far fewer than Python's stack has."""
 _PLACES: Final[Mapping[Role, tuple[str, ...]]] = {
     Role.WORKFLOW: ("workflow", "workflow-crate"),
     Role.PLUGIN: ("engine/plugin-archives", "engine/plugins"),
@@ -59,6 +62,8 @@ def read_plan(crate: OpenCrate, locked: Path | None, *, strict: bool) -> Plan:
 def _lock_of(crate: OpenCrate) -> tuple[str, bytes]:
     for name in (LOCK, TOLD_LOCK):
         text = crate.read(name, _LARGEST_LOCK)
+        if text is not None and is_crowded(text):
+            raise PolicyError(f"{name} in the crate has too many values", where=name)
         if text is not None:
             return name, text
     raise CrateError(
@@ -125,6 +130,7 @@ def check_plan(plan: Plan) -> None:
         raise CrateError(
             f"the lock's workflow {str(plan.workflow.path)!r} is none of its items", where=str(plan.workflow.path)
         )
+    _check_numbers(plan)
     _check_values(plan)
 
 
@@ -148,36 +154,56 @@ def _workflow(plan: Plan) -> tuple[PurePosixPath, ...]:
     return tuple(item.path for item in plan.of_role(Role.WORKFLOW) if item.path is not None)
 
 
+def _check_numbers(plan: Plan) -> None:
+    """What a run counts with are numbers.
+
+    Raises:
+        CrateError: something else is there.
+    """
+    counted = [plan.limits.cores, plan.limits.memory, plan.limits.time]
+    counted += [number for one in plan.outputs for number in (one.minimum, one.maximum)]
+    if not all(one is None or (type(one) is int and one >= 0) for one in counted):
+        raise CrateError("the lock has something else where numbers should be", where=LOCK)
+
+
 def _check_values(plan: Plan) -> None:
     """Files among the values are items of the plan, and nothing else.
 
     Raises:
-        PolicyError: a value names a file of the machine.
+        PolicyError: a value names a file of the machine, or is nested too deeply.
         CrateError: it names an item that there is none of.
     """
     for values, role in ((plan.parameters, Role.INPUT), (plan.environment, Role.ENVIRONMENT)):
         places = {item.name: item.path for item in plan.of_role(role) if item.path is not None}
         for name, value in values.items():
-            for entry in _files(value):
-                item = entry.get("item")
-                if "path" in entry or "location" in entry:
-                    raise PolicyError(f"the lock's value of {name!r} names a file that is not staged", where=name)
-                if item is not None and item not in places:
-                    raise CrateError(
-                        f"the lock's value of {name!r} is {item!r}, which is none of its items", where=name
-                    )
+            for entry in _files(value, name):
+                _check_file(entry, name, places)
         with_paths(values, places, Path("/content"), outputs=Path("/content/outputs"))
 
 
-def _files(value: Json) -> Iterator[Mapping[str, Json]]:
+def _check_file(entry: Mapping[str, Json], name: str, places: Mapping[str, PurePosixPath]) -> None:
+    if "path" in entry or "location" in entry:
+        raise PolicyError(f"the lock's value of {name!r} names a file that is not staged", where=name)
+    item = entry.get("item")
+    if "item" in entry and not (isinstance(item, str) and item in places):
+        raise CrateError(f"the lock's value of {name!r} is {item!r}, which is none of its items", where=name)
+    basename = entry.get("basename")
+    # Engines put a file where its basename says.
+    if basename is not None and not (isinstance(basename, str) and len(safe_relative(basename).parts) == 1):
+        raise PolicyError(f"the lock's value of {name!r} has the basename {basename!r}", where=name)
+
+
+def _files(value: Json, name: str, depth: int = 0) -> Iterator[Mapping[str, Json]]:
+    if depth > _DEEPEST:
+        raise PolicyError(f"the lock's value of {name!r} is nested too deeply", where=name)
     if isinstance(value, Mapping):
         if value.get("class") in ("File", "Directory"):
             yield value
         for one in value.values():
-            yield from _files(one)
+            yield from _files(one, name, depth + 1)
     elif isinstance(value, Sequence) and not isinstance(value, str):
         for one in value:
-            yield from _files(one)
+            yield from _files(one, name, depth + 1)
 
 
 def check_payload(crate: OpenCrate) -> None:

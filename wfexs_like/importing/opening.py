@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from staging.archives import Limits, unpack
 from staging.crate_source import LARGEST_METADATA, METADATA
+from staging.crowded import is_crowded
 from staging.errors import CrateError, NotFoundError, PolicyError, UsageError, from_os_error
 from staging.paths import safe_relative
 from staging.placing import open_regular
@@ -105,6 +106,8 @@ def open_crate(place: Path, into: Path) -> OpenCrate:
             f"the crate {place} is sealed", where=str(place), hint="open it first, and import what comes out"
         )
     root = place
+    if not (place.is_dir() or place.is_file()):
+        raise CrateError(f"{place} is neither a folder nor a file", where=str(place))
     if not place.is_dir():
         unpack(place, into, links=True, limits=_LIMITS)
         root = _without_wrapper(into)
@@ -149,6 +152,8 @@ def _without_wrapper(folder: Path) -> Path:
 
 
 def _entities(text: bytes) -> Mapping[str, Entity]:
+    if is_crowded(text):
+        raise PolicyError("the crate's metadata has too many values", where=METADATA)
     try:
         graph = json.loads(text, object_pairs_hook=no_key_twice)["@graph"]
         named = [(one["@id"], one) for one in graph]

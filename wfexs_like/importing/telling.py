@@ -137,8 +137,9 @@ def _value(identifier: str, entity: Entity, name: str, run: int) -> Json:
     if identifier == fragment("value", name, "none"):
         return None
     for value in _readings(stated):
-        if _identifier(name, value) == identifier:
-            return value
+        with suppress(ValueError, RecursionError):  # no JSON: NaN, half a character
+            if _identifier(name, value) == identifier:
+                return value
     raise CrateError(
         f"what run {run} was given for {name!r} can't be read from the crate",
         hint="import without --run, and give it with run --param",

@@ -117,7 +117,7 @@ def _allowed(line: str, now: datetime) -> tuple[str, str] | str:
 
 
 def _is_listed(text: str, patterns: str) -> bool:
-    """Whether a list of OpenSSH's patterns holds ``text``: ``*`` and ``?`` alone are wild, and a ``!`` has the last word.
+    """Whether a list of OpenSSH's patterns holds ``text``: ``*`` and ``?`` alone are wild, and ``!`` has the last word.
 
     Source: ssh_config(5), "PATTERNS".
     """

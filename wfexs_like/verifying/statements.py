@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote
 
+from staging.crowded import is_crowded
 from staging.errors import CrateError, PolicyError
 from staging.paths import safe_relative
 from wfexs_like.seal.naming import LOCK_DIGEST, SIGNATURE
@@ -87,6 +88,8 @@ def read_statements(content: bytes) -> Statements:
     Raises:
         CrateError: they aren't an RO-Crate's.
     """
+    if is_crowded(content):
+        raise CrateError("it has too many values")
     try:
         document = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_once)
     except RecursionError as error:
@@ -159,10 +162,16 @@ def _statement(
             fault = f"has a stated {algorithm} that is none"
         if stated:
             digests[algorithm] = tuple(one for one in stated if one is not None)
+    trees = [_hex(one, "sha256", DIGESTS["sha256"]) for one in _trees(entity, entities)] if folder else []
+    tree = trees[0] if trees else None
+    if any(one is None or one != tree for one in trees):
+        fault = "has a stated sha256 by the tree rule that is none, or more than one"
     size = None
     for one in _values(entity.get("contentSize")):
         text = one.strip() if isinstance(one, str) else str(one)
         if re.fullmatch(r"[0-9]{1,19}", text):
+            if size not in (None, int(text)):
+                fault = "has more than one stated contentSize"
             size = int(text)
         elif not _NUMBER_AND_UNIT.fullmatch(text):
             fault = f"has a stated contentSize that is no number: {text[:60]!r}"
@@ -172,7 +181,7 @@ def _statement(
         folder=folder,
         digests={} if sealed else digests,
         size=None if sealed or folder else size,
-        tree=_tree(entity, entities) if folder else None,
+        tree=tree,
         sealed=sealed,
         must_be=bool(types & _DATA_TYPES or digests or entity.get("encodingFormat")),
         fault=fault,
@@ -184,12 +193,12 @@ def _is_sealed(identifier: str, entity: Mapping[str, Any]) -> bool:
     return identifier.endswith(".c4gh") or any(isinstance(one, str) and "crypt4gh" in one.lower() for one in stated)
 
 
-def _tree(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> str | None:
+def _trees(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> Iterator[object]:
+    """What is stated as a folder's sha256 by the tree rule."""
     for one in _values(entity.get("identifier")):
         said = entities.get(str(one.get("@id")), {}) if isinstance(one, dict) else {}
         if str(said.get("propertyID", "")).startswith(TREE_RULE):
-            return _hex(said.get("value"), "sha256", DIGESTS["sha256"])
-    return None
+            yield said.get("value")
 
 
 def _paths(identifier: str) -> Iterator[str]:
