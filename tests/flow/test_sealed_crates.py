@@ -184,6 +184,17 @@ def test_it_opens_by_hand_as_its_readme_says(scene: Scene, tmp_path: Path, kind:
     assert typed().returncode != 0
 
 
+def test_an_archive_opens_by_hand(scene: Scene, tmp_path: Path) -> None:
+    tool = Path(sys.executable).with_name("crypt4gh")
+    archive, key = scene.sealed("archive"), scene.ada.private
+    typed = f"set -e -o pipefail; {tool} decrypt --sk {key} < {archive} | tar x; sha256sum -c sealed-manifest.txt"
+    done = subprocess.run(["bash", "-c", typed], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name, (kind, content) in content_of(scene.plain).items():
+        if kind in ("file", "program"):
+            assert (tmp_path / name).read_bytes() == content
+
+
 def test_who_must_have_signed_is_compared(scene: Scene, tmp_path: Path) -> None:
     eve = signer(tmp_path, "eve")
     mine, hers = scene.root / "ada-signing.pub", tmp_path / "eve-signing.pub"
