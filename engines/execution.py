@@ -38,6 +38,7 @@ class StepRun:
     ``ignore``, ``finish`` or ``terminate`` (``None``: nothing failed, or it didn't say). ``script`` is the text that
     was executed where that is more than a command line, ``tag`` the engine's word for this member of the step.
     ``environment`` are the variables that the step was given, ``trace`` the engine's own raw quantities by its names.
+    ``step`` is the name without what tells members of a scatter or tasks of a process apart (``""`` becomes ``name``).
     """
 
     name: str
@@ -60,11 +61,13 @@ class StepRun:
     tag: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     trace: Mapping[str, Json] = field(default_factory=dict)
+    step: str = ""
 
     def __post_init__(self) -> None:
         """Attempts are told apart by name where nothing else does."""
-        if not self.id:
-            object.__setattr__(self, "id", self.name)
+        for one in ("id", "step"):
+            if not getattr(self, one):
+                object.__setattr__(self, one, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

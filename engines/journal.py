@@ -78,7 +78,9 @@ JOURNAL = "journal.jsonl"
 KILLED_WITHOUT_WORD = "the run was killed: its record breaks off"
 
 _GONE_PREFIX = "tmp"
-_BRIEF = frozenset({"name", "tool", "status", "exit_code", "attempt", "cached", "after", "tag", "started", "ended"})
+_BRIEF = frozenset(
+    {"name", "step", "tool", "status", "exit_code", "attempt", "cached", "after", "tag", "started", "ended"}
+)
 
 
 def timestamp() -> str:
@@ -170,18 +172,18 @@ def events(path: Path) -> Iterator[dict[str, Any]]:
                 yield event
 
 
-def replay(path: Path, *, brief: bool = False) -> Execution:
+def replay(path: Path, *, brief: bool = False, without: frozenset[str] = frozenset()) -> Execution:
     """What is known of a run: as it is now, or as it was when its record ended or broke off. No time is invented.
 
     ``brief`` leaves out what steps took, made, wrote and used, so that a run of very many fits into memory: of each
-    step stays which it was and how it ended.
+    step stays which it was and how it ended. ``without`` names what else of a step's lines is left out (``trace``).
 
     Raises:
         NotFoundError: there is no journal, or nothing that can be read in it.
         WfexsError: a value in it is not what a journal holds.
     """
     try:
-        return _replay(path, brief=brief)
+        return _replay(path, brief=brief, without=without)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise WfexsError(
@@ -191,10 +193,10 @@ def replay(path: Path, *, brief: bool = False) -> Execution:
         ) from error
 
 
-def _replay(path: Path, *, brief: bool) -> Execution:
+def _replay(path: Path, *, brief: bool, without: frozenset[str]) -> Execution:
     try:
         live = is_live(path)
-        told = _Told(brief=brief)
+        told = _Told(brief=brief, without=without)
         for line in events(path):
             told.hear(line)
     except FileNotFoundError as error:
@@ -264,8 +266,9 @@ def _runtime(record: Mapping[str, Any] | None) -> RuntimeUsed | None:
 class _Told:
     """What a journal's lines say, heard one by one: of the run, its engine, and each attempt at a step."""
 
-    def __init__(self, *, brief: bool = False) -> None:
+    def __init__(self, *, brief: bool = False, without: frozenset[str] = frozenset()) -> None:
         self.brief = brief
+        self.without = without
         self.first: dict[str, Any] | None = None
         self.last: dict[str, Any] | None = None
         self.refused: dict[str, Any] | None = None
@@ -316,7 +319,11 @@ class _Told:
         if over:
             Status(line["status"])
         told = self.steps.setdefault(str(line.get("id") or name), {"name": name})
-        told.update((k, v) for k, v in line.items() if v is not None and not (self.brief and k not in _BRIEF))
+        told.update(
+            (key, one)
+            for key, one in line.items()
+            if one is not None and not (self.brief and key not in _BRIEF) and key not in self.without
+        )
         moment = "ended" if over else "started"
         if line.get(moment) is None and (time := line.get("time")) is not None:
             told[moment] = time
@@ -425,6 +432,7 @@ def _steps(told: dict[str, dict[str, Any]], unended: Status, places: _Places) ->
             tag=step.get("tag"),
             environment=step.get("environment", {}),
             trace=step.get("trace", {}),
+            step=str(step.get("step", "")),
         )
 
 

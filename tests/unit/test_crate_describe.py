@@ -31,7 +31,7 @@ def _subject(made: Workdir, monkeypatch: pytest.MonkeyPatch, *digests: str) -> C
     executions: tuple[Execution, ...] = tuple(
         replace(one, plan_digest=digest) for one, digest in zip(made.executions, digests, strict=True)
     )
-    monkeypatch.setattr(describe, "executions_of", lambda _workdir, *, brief: executions)
+    monkeypatch.setattr(describe, "executions_of", lambda _workdir, *, without: executions)
     workdir = StagedWorkdir(
         id="0a1b2c", nickname="tidy-otter", root=made.content.parent, created="2026-11-01T09:00:00Z"
     )

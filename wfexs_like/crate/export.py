@@ -41,10 +41,18 @@ from wfexs_like.crate.remarks import remarks
 from wfexs_like.crate.report_types import CrateReport, Validation
 from wfexs_like.crate.retrospective import Retrospective
 from wfexs_like.crate.story import Slot, Story, Thing
+from wfexs_like.crate.structure import has_steps
 from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.told_lock import TOLD_LOCK, named_by, told_lock
 from wfexs_like.crate.validation import Judge, validate_crate, validator_profile
-from wfexs_like.crate.vocabulary import LANGUAGES, PROCESS_RUN, RO_CRATE, WORKFLOW_RO_CRATE, WORKFLOW_RUN
+from wfexs_like.crate.vocabulary import (
+    LANGUAGES,
+    PROCESS_RUN,
+    PROVENANCE_RUN,
+    RO_CRATE,
+    WORKFLOW_RO_CRATE,
+    WORKFLOW_RUN,
+)
 from wfexs_like.seal.naming import IN_CLEAR, LOCK_DIGEST, MANIFEST, SIGNATURE
 
 if TYPE_CHECKING:
@@ -54,7 +62,7 @@ CrateKind = Literal["prospective", "retrospective"]
 INCLUDES = ("inputs", "outputs", "workflow", "containers", "all")
 PROFILES: dict[str, tuple[str, ...]] = {
     "prospective": (WORKFLOW_RO_CRATE,),
-    "retrospective": (PROCESS_RUN, WORKFLOW_RUN, WORKFLOW_RO_CRATE),
+    "retrospective": (PROCESS_RUN, WORKFLOW_RUN, PROVENANCE_RUN, WORKFLOW_RO_CRATE),
 }
 PREVIEW = "ro-crate-preview.html"
 
@@ -97,7 +105,8 @@ def export_crate(
         raise UsageError(
             f"there is no folder {destination.parent}", hint="make it first", where=str(destination.parent)
         )
-    profile = validator_profile(PROFILES[kind][1 if kind == "retrospective" else 0])
+    profiles = _profiles(subject, kind)
+    profile = validator_profile(profiles[-2 if kind == "retrospective" else 0])
     zipped = destination.suffix.lower() == ".zip" and (sealing is None or sealing.form == "files")
     part = destination.with_name(f".{destination.name[:100]}.{uuid.uuid4().hex[:12]}.part{'.zip' if zipped else ''}")
     try:
@@ -116,11 +125,17 @@ def export_crate(
     return CrateReport(
         path=destination,
         kind=kind,
-        profiles=PROFILES[kind],
+        profiles=profiles,
         sealing=sealing,
         clear=clear is not None,
         validation=validation,
     )
+
+
+def _profiles(subject: CrateSubject, kind: CrateKind) -> tuple[str, ...]:
+    """What the crate conforms to: a run of which no step is told has nothing for Provenance Run Crate."""
+    known = PROFILES[kind]
+    return known if has_steps(subject.executions) else tuple(one for one in known if one != PROVENANCE_RUN)
 
 
 def _wanted(include: frozenset[str], kind: CrateKind) -> frozenset[str]:
@@ -306,7 +321,7 @@ def _root(
     descriptor = ground.graph.add(METADATA, "CreativeWork", about=Ref(ROOT))
     descriptor.add("conformsTo", Ref(RO_CRATE), Ref(WORKFLOW_RO_CRATE))
     root = ground.root
-    for profile in PROFILES[kind]:
+    for profile in _profiles(subject, kind):
         root.add("conformsTo", contextual.profile(profile))
     stated = subject.licence or subject.interface.licence
     if stated is None:

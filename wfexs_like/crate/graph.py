@@ -106,14 +106,22 @@ class Graph:
 
     def as_json(self) -> Mapping[str, object]:
         """The document: the descriptor, the root, then all others by @id."""
-        first = [self._entities[one] for one in (METADATA, ROOT) if one in self._entities]
-        rest = [self._entities[one] for one in sorted(self._entities.keys() - {METADATA, ROOT})]
+        return {**self._head(), "@graph": [entity.as_json() for entity in self._in_order()]}
+
+    def _head(self) -> dict[str, object]:
         context = self.context()
-        return {
-            "@context": context if len(context) > 1 else context[0],
-            "@graph": [entity.as_json() for entity in (*first, *rest)],
-        }
+        return {"@context": context if len(context) > 1 else context[0]}
+
+    def _in_order(self) -> Iterator[Entity]:
+        yield from (self._entities[one] for one in (METADATA, ROOT) if one in self._entities)
+        yield from (self._entities[one] for one in sorted(self._entities.keys() - {METADATA, ROOT}))
 
     def serialise(self) -> bytes:
-        """The document's text."""
-        return (json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n").encode()
+        """The document's text, made entity by entity: a run of very many steps has very many."""
+        head = json.dumps({**self._head(), "@graph": []}, indent=1, ensure_ascii=False)
+        start, end = head[: -len("]\n}")], "\n ]\n}\n"
+        text = bytearray(start.encode())
+        for number, entity in enumerate(self._in_order()):
+            one = json.dumps(entity.as_json(), indent=1, ensure_ascii=False).replace("\n", "\n  ")
+            text += f"{',' if number else ''}\n  {one}".encode()
+        return bytes(text + end.encode())

@@ -131,7 +131,7 @@ class Prospective:
         """A text for people, with nothing local in it."""
         return self.discretion.text(text) if text else None
 
-    def _top(self) -> PurePosixPath:
+    def top(self) -> PurePosixPath:
         """The folder that the interface's document names are relative to, below the content."""
         path, entry = self.plan.workflow.path, self.subject.interface.entry
         depth = len(PurePosixPath(posixpath.normpath(entry)).parts)
@@ -139,7 +139,7 @@ class Prospective:
 
     def _documents(self) -> list[str]:
         """The documents besides the main one, relative to the content."""
-        top = self._top()
+        top = self.top()
         names = {posixpath.normpath(str(top / one)) for one in self.subject.interface.documents}
         main = str(self.plan.workflow.path)
         return sorted(one for one in names if one != main and (self.subject.content / one).is_file())
@@ -316,7 +316,7 @@ class Prospective:
         self, name: str, value: Json, stated: FormalParameter | None, formal: Formal | None
     ) -> tuple[list[Ref], Slot]:
         """A value that nobody gave: the workflow's scripts or configuration set it."""
-        own = stated is not None and stated.has_default and is_default(stated.default, value, str(self._top()))
+        own = stated is not None and stated.has_default and is_default(stated.default, value, str(self.top()))
         note = "the workflow's default" if own else "set by the workflow"
         return self.values.describe(name, self._tellable(value), formal, self.locate, note=note)
 
@@ -377,7 +377,7 @@ class Prospective:
         member = value.get("member")
         if item is None:
             path = relative_path(self.subject.content, value)
-            item, member = self._item_at(path)
+            item, member = self.item_at(path)
         elif member and path is not None:
             path = path / str(member)
         whole = item is not None and not member
@@ -398,7 +398,7 @@ class Prospective:
             include="inputs" in self.include and (item is None or (item.disclosable and item.clonable)),
         )
 
-    def _item_at(self, path: PurePosixPath | None) -> tuple[PlanItem | None, str | None]:
+    def item_at(self, path: PurePosixPath | None) -> tuple[PlanItem | None, str | None]:
         """The item that a path below the content belongs to, and the part of it that is meant."""
         for folder in (path, *path.parents) if path is not None else ():
             item = self._by_path.get(str(folder))

@@ -1,15 +1,14 @@
 """The retrospective half of a crate: what ran, as CreateActions of the main workflow.
 
 Source: Process Run Crate 0.5 and Workflow Run Crate 0.5. A run that failed or was killed has FailedActionStatus and
-what is known of it; a time that isn't known is left out. Steps have their place in ``StepRun`` and a profile of their
-own; they are not told here yet.
+what is known of it; a time that isn't known is left out. Its steps are told by ``steps``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import PurePosixPath
 
 from engines.execution import Execution, ImageUsed, RuntimeUsed, Status
@@ -19,10 +18,13 @@ from wfexs_like.crate.attempts import in_short, not_seen, tried
 from wfexs_like.crate.data import Content, basename_of
 from wfexs_like.crate.graph import ROOT, Entity, Ref
 from wfexs_like.crate.logs import log_media_type, rewritten
+from wfexs_like.crate.moments import moment
 from wfexs_like.crate.open_outputs import other_outputs, published_parameter
 from wfexs_like.crate.payload import measure, open_inside
 from wfexs_like.crate.prospective import Prospective, kind_of, relative_path
+from wfexs_like.crate.steps import Steps
 from wfexs_like.crate.story import RunStory, Slot, Thing
+from wfexs_like.crate.structure import has_steps
 from wfexs_like.crate.tally import in_words
 from wfexs_like.crate.values import SHOWN, without_places
 from wfexs_like.crate.vocabulary import COMPLETED, FAILED
@@ -43,6 +45,8 @@ class Retrospective:
         self.published = published_parameter(self.subject)
         if self.published is not None:
             prospective.output(main, self.published)
+        over = [one for one in self.subject.executions if one.status is not Status.RUNNING]
+        self.steps = Steps(prospective, main, over) if has_steps(over) else None
 
     def describe(self, execution: Execution) -> RunStory:
         """One run: its action, what it took and made, its logs.
@@ -58,8 +62,8 @@ class Retrospective:
         action.set("agent", agent or self.ground.contextual.not_stated())
         ran = self._ran(execution)
         action.set("description", ran)
-        action.add("startTime", _time(execution.started))
-        action.add("endTime", _time(execution.ended))
+        action.add("startTime", moment(execution.started))
+        action.add("endTime", moment(execution.ended))
         # What a workflow makes out of a value that must not be told may tell it.
         final = None if self.ground.secretive else execution.final_parameters
         taken, inputs = self.ground.slots(self._parameters(execution), final=final)
@@ -76,6 +80,8 @@ class Retrospective:
             # What a run without outputs leaves behind is its log.
             action.add("result", *(Ref(str(log.href)) for log in logs[:1]))
         self.graph.add(ROOT).add("mentions", Ref(action.id))
+        if self.steps is not None:
+            self.steps.run(execution, action, self.published.name if self.published is not None else None)
         return RunStory(
             number=execution.run,
             uuid=execution.uuid,
@@ -218,6 +224,8 @@ class Retrospective:
         for formal in self.ground.outputs.values():
             if not formal.entity.has("workExample"):
                 self.ground.values.stand_in(formal, "no run of this crate made it")
+        if self.steps is not None:
+            self.steps.settle()
 
     def _locate(self, slot: str, value: Mapping[str, Json]) -> Content:
         """Which file or folder a CWL object among the outputs means. One with kept-back bytes is kept back too."""
@@ -291,13 +299,6 @@ class Retrospective:
 def _started(images: Iterable[ImageUsed]) -> list[ImageUsed]:
     """Those that a container was made of: a run may have more than its steps come to need."""
     return [one for one in images if one.started]
-
-
-def _time(text: str | None) -> str | None:
-    """A time in the one spelling that validators take: UTC as ``+00:00``, with milliseconds."""
-    if text is None:
-        return None
-    return datetime.fromisoformat(text).astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 def _seconds(execution: Execution) -> float | None:

@@ -37,6 +37,11 @@ KNOWN: Final = "process-run-crate-0.5_5.1"
 """The one recommended check that no crate with its workflow inside can meet: a workflow's @id should be on the web."""
 
 KNOWN_BECAUSE: Final = "tools in the crate have no absolute URI"
+
+SHARED: Final = "provenance-run-crate-0.5_17.0"
+"""Wants a connection to a tool's parameter at every step that runs the tool, also at those it doesn't lead to."""
+
+_KNOWN: Final = {KNOWN: KNOWN_BECAUSE, SHARED: "steps that run the same tool share its parameters"}
 _MAX_METADATA = 256 << 20
 
 
@@ -98,7 +103,7 @@ class Judge:
             required=failed("required"),
             recommended=failed("recommended"),
             issues=issues,
-            known={KNOWN: KNOWN_BECAUSE} if any(one.check == KNOWN for one in issues) else {},
+            known={check: why for check, why in _KNOWN.items() if any(one.check == check for one in issues)},
         )
 
 

@@ -1,6 +1,6 @@
 """The words of the crate: profiles, terms and media types.
 
-Sources: RO-Crate 1.1, Workflow RO-Crate 1.0, Workflow Run RO-Crate 0.5 (Process and Workflow Run Crate), CWL v1.2.
+Sources: RO-Crate 1.1, Workflow RO-Crate 1.0, Workflow Run RO-Crate 0.5 (its three profiles), CWL v1.2.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ RO_CRATE_CONTEXT: Final = "https://w3id.org/ro/crate/1.1/context"
 WORKFLOW_RO_CRATE: Final = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
 PROCESS_RUN: Final = "https://w3id.org/ro/wfrun/process/0.5"
 WORKFLOW_RUN: Final = "https://w3id.org/ro/wfrun/workflow/0.5"
+PROVENANCE_RUN: Final = "https://w3id.org/ro/wfrun/provenance/0.5"
 BIOSCHEMAS_WORKFLOW: Final = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 BIOSCHEMAS_PARAMETER: Final = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
 
@@ -20,6 +21,7 @@ PROFILE_NAMES: Final = {
     WORKFLOW_RO_CRATE: ("Workflow RO-Crate", "1.0"),
     PROCESS_RUN: ("Process Run Crate", "0.5"),
     WORKFLOW_RUN: ("Workflow Run Crate", "0.5"),
+    PROVENANCE_RUN: ("Provenance Run Crate", "0.5"),
     BIOSCHEMAS_WORKFLOW: ("Bioschemas ComputationalWorkflow profile", "1.0-RELEASE"),
     BIOSCHEMAS_PARAMETER: ("Bioschemas FormalParameter profile", "1.0-RELEASE"),
 }

@@ -21,15 +21,17 @@ if TYPE_CHECKING:
     from wfexs_like.crate.export import CrateSubject
 
 
-def executions_of(workdir: StagedWorkdir, *, brief: bool = False) -> tuple[Execution, ...]:
-    """Every run, in order, as its journal tells it; see ``engines.journal.replay`` for ``brief``."""
-    return tuple(_execution(workdir, number, brief=brief) for number in workdir.runs())
+def executions_of(
+    workdir: StagedWorkdir, *, brief: bool = False, without: frozenset[str] = frozenset()
+) -> tuple[Execution, ...]:
+    """Every run, in order, as its journal tells it; see ``engines.journal.replay`` for ``brief`` and ``without``."""
+    return tuple(_execution(workdir, number, brief=brief, without=without) for number in workdir.runs())
 
 
-def _execution(workdir: StagedWorkdir, number: int, *, brief: bool) -> Execution:
+def _execution(workdir: StagedWorkdir, number: int, *, brief: bool, without: frozenset[str]) -> Execution:
     folder = workdir.run_folder(number)
     try:
-        execution = replay(folder / JOURNAL, brief=brief)
+        execution = replay(folder / JOURNAL, brief=brief, without=without)
     except NotFoundError:
         # It was killed before it wrote a word: that it was begun is all that is known.
         plan = workdir.plan()
@@ -107,8 +109,8 @@ def subject_of(
     from wfexs_like.crate.licences import check_licence
 
     licence = check_licence(licence) if licence else None
-    # Steps are counted in a crate, not told one by one.
-    executions = executions_of(workdir, brief=True)
+    # Engines' own raw quantities are many, and the ones that crates tell are among the resources.
+    executions = executions_of(workdir, without=frozenset({"trace"}))
     if run is not None:
         executions = tuple(one for one in executions if one.run == run)
         if not executions:
