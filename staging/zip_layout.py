@@ -69,7 +69,7 @@ def _end_of(info: zipfile.ZipInfo, stream: IO[bytes]) -> int:
             raise _in_two_ways(info)
     if info.is_dir() and info.file_size:
         raise _hides(f"{info.file_size} bytes in the folder {info.filename!r}", info.filename)
-    end = info.header_offset + _LOCAL.size + name_length + extra_length + info.compress_size
+    end: int = info.header_offset + _LOCAL.size + name_length + extra_length + info.compress_size
     return end + (_descriptor(info, end, stream) if after else 0)
 
 

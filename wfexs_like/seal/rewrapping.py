@@ -11,6 +11,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -44,7 +45,7 @@ def rewrap(
         NotFoundError: there is no such file, or nobody of that key among its recipients.
         KeyAccessError: none of the private keys opens it, or nothing can be sealed for an added one.
         DigestError: it is no crypt4gh file, or its header is damaged.
-        PolicyError: nobody would be left, or one's own key would go without ``even_own``.
+        PolicyError: nobody would be left, or one's own key would go without ``even_own``; or it is a pipe or a device.
         DiskError: there is no room for the file made anew.
     """
     with _locked(path) as descriptor:
@@ -131,7 +132,8 @@ def _write(descriptor: int, slots: Iterable[tuple[Place, bytes]]) -> None:
 def _anew(
     path: Path, descriptor: int, opened: OpenedHeader, recipients: Sequence[Recipient], keep: Sequence[Place]
 ) -> None:
-    """The file with a new header, in the place of the old one."""
+    """The file with a new header, in the place of the old one: not of a link to it, or the old one would stay."""
+    path = path.resolve()
     header = seal_header(recipients, opened.session_key, keep=[one.packet for one in keep])
     status = os.fstat(descriptor)
     target, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -182,12 +184,14 @@ def _locked(path: Path) -> Iterator[int]:
     """A descriptor of the file, while nobody else changes its recipients: one that waited may find another file."""
     while True:
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
             raise NotFoundError(f"there is no sealed file {path}", where=str(path)) from error
         except OSError as error:
             raise from_os_error(error, f"change the recipients of {path}") from error
         try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise PolicyError(f"{path} is not a file", where=str(path))
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             if _is_still(path, descriptor):
                 yield descriptor
