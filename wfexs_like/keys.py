@@ -24,6 +24,8 @@ PUBLIC_NAME: Final = "wfexs-like.pub"
 _KEY_BYTES: Final = 32
 _TEXT_LIMIT: Final = 1 << 16
 _LOOSE: Final = 0o077
+_NOT_PUBLIC: Final = "{} is not a crypt4gh public key"
+_EXPORT: Final = '"wfexs-like keys export"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,7 @@ def read_public(path: Path) -> bytes:
         with path.open("rb") as stream:
             text = stream.read(_TEXT_LIMIT)
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-        raise NotFoundError(f"there is no public key {path}", hint='"wfexs-like init" makes a key pair') from error
+        raise NotFoundError(f"there is no public key {path}", hint=f"its owner prints it: {_EXPORT}") from error
     except OSError as error:
         raise from_os_error(error, f"read the public key {path}") from error
     return parse_public(text, str(path))
@@ -76,6 +78,8 @@ def read_public(path: Path) -> bytes:
 
 def parse_public(text: bytes, name: str) -> bytes:
     """The 32 bytes (X25519) of a public key from the text of its file, which errors call ``name``.
+
+    The first key counts where there are several, as in what "keys export" prints.
 
     Raises:
         KeyAccessError: it is not a public key of crypt4gh's or of the kind ssh-ed25519.
@@ -87,7 +91,8 @@ def parse_public(text: bytes, name: str) -> bytes:
     key = b""
     try:
         if b"CRYPT4GH PUBLIC KEY" in first:
-            key = base64.b64decode(b"".join(lines[1:-1]), validate=True)
+            end = next(index for index, line in enumerate(lines) if b"END CRYPT4GH PUBLIC KEY" in line)
+            key = base64.b64decode(b"".join(lines[1:end]), validate=True)
         elif first.startswith(b"ssh-"):
             key = bytes(ssh.get_public_key(first))
     except NotImplementedError as error:
@@ -96,11 +101,16 @@ def parse_public(text: bytes, name: str) -> bytes:
             hint='only ed25519 will do: "ssh-keygen -t ed25519" makes one',
             where=name,
         ) from error
-    except (ValueError, AssertionError, IndexError) as error:
-        raise KeyAccessError(f"{name} is not a crypt4gh public key", where=name) from error
+    except (ValueError, AssertionError, IndexError, StopIteration) as error:
+        raise KeyAccessError(_NOT_PUBLIC.format(name), hint=f"its owner prints it: {_EXPORT}", where=name) from error
+    if b"PRIVATE KEY" in first:
+        raise KeyAccessError(
+            f"{name} is a private key, and a public one is asked for",
+            hint=f"a private key is never given to anybody; its owner prints the public one: {_EXPORT}",
+            where=name,
+        )
     if len(key) != _KEY_BYTES:
-        hint = "a private key is never given to anybody: give the public one" if b"PRIVATE KEY" in first else None
-        raise KeyAccessError(f"{name} is not a crypt4gh public key", hint=hint, where=name)
+        raise KeyAccessError(_NOT_PUBLIC.format(name), hint=f"its owner prints it: {_EXPORT}", where=name)
     return key
 
 

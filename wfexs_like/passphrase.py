@@ -63,7 +63,7 @@ def _from_file(value: str, _environment: Mapping[str, str]) -> str:
 
 
 def _from_command(value: str, environment: Mapping[str, str]) -> str:
-    from staging.process import ProcessError, run
+    from staging.process import MissingToolError, ProcessError, run
 
     try:
         argv = shlex.split(value)
@@ -73,6 +73,10 @@ def _from_command(value: str, environment: Mapping[str, str]) -> str:
         raise UsageError(f"{SOURCES[2]} is not a command")
     try:
         completed = run(argv, env=environment, timeout=_PATIENCE)
+    except MissingToolError as error:
+        raise KeyAccessError(
+            f"the command of {SOURCES[2]} is not there: {argv[0]!r}", hint="name a program of PATH, or its whole path"
+        ) from error
     except ProcessError as error:
         # What it said may hold the secret: only how it ended is told.
         raise KeyAccessError(f"the command of {SOURCES[2]} {error.reason}", hint=f"it was {argv[0]!r}") from None

@@ -292,6 +292,8 @@ def test_an_empty_passphrase_and_a_command_that_fails_are_refused_and_its_words_
     with pytest.raises(KeyAccessError) as refused:
         find_passphrase(failing, None)
     assert "secret" not in str(refused.value.as_json()).replace("sh -c", "")
+    with pytest.raises(KeyAccessError, match="WFEXS_LIKE_PASSPHRASE_COMMAND is not there: 'no-such-program'"):
+        find_passphrase({**failing, "WFEXS_LIKE_PASSPHRASE_COMMAND": "no-such-program x"}, None)
 
 
 def test_it_needs_no_network() -> None:

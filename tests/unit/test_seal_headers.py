@@ -23,6 +23,7 @@ from wfexs_like.seal.headers import OpenedHeader, new_session_key, open_header, 
 from wfexs_like.seal.packets import PACKET_BYTES, free_slot, public_of, taken_slots
 from wfexs_like.seal.recipients import Recipient, read_recipient
 from wfexs_like.seal.rewrapping import rewrap
+from wfexs_like.seal.ssh_keys import encode_signing_pair
 
 SECRETS = tuple(bytes([number]) * 32 for number in range(1, 8))
 ALICE, BOB, CAROL, DAN, *_ = PEOPLE = tuple(
@@ -69,9 +70,35 @@ def test_a_recipient_is_read_from_a_crypt4gh_key_file_and_called_by_its_name(tmp
 def test_a_private_key_is_no_recipient(tmp_path: Path) -> None:
     private, _ = encode_pair(None)
     (tmp_path / "mine.sec").write_bytes(private)
-    with pytest.raises(KeyAccessError, match="not a crypt4gh public key") as caught:
+    with pytest.raises(KeyAccessError, match="is a private key") as caught:
         read_recipient(tmp_path / "mine.sec")
     assert "private" in (caught.value.hint or "")
+    signing, _ = encode_signing_pair(None, comment="me")
+    (tmp_path / "signing").write_bytes(signing)
+    with pytest.raises(KeyAccessError, match="is a private key"):
+        read_recipient(tmp_path / "signing")
+
+
+def test_what_keys_export_prints_is_a_recipient_although_it_has_both_keys(tmp_path: Path) -> None:
+    _, public = encode_pair(None)
+    _, signing = encode_signing_pair(None, comment="ada@example")
+    (tmp_path / "ada.pub").write_bytes(public + signing)
+    recipient = read_recipient(tmp_path / "ada.pub")
+    assert recipient.public_key == read_recipient(public.decode()).public_key
+    assert recipient.label == "ada"
+
+
+def test_a_key_file_of_the_name_that_all_have_is_called_by_its_folder(tmp_path: Path) -> None:
+    _, public = encode_pair(None)
+    (tmp_path / "ada").mkdir()
+    (tmp_path / "ada" / "wfexs-like.pub").write_bytes(public)
+    assert read_recipient(tmp_path / "ada" / "wfexs-like.pub").label == "ada"
+
+
+def test_who_has_no_public_key_of_somebody_is_told_where_to_get_it(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no public key") as caught:
+        read_recipient(tmp_path / "ada.pub")
+    assert "its owner prints it" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize(

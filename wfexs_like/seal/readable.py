@@ -230,7 +230,7 @@ def _story(fresh: dict[str, Entity], entities: Mapping[str, Entity]) -> list[Ent
         _keep(fresh, entities, workflow.get("softwareRequirements"), _SOFTWARE)
         fresh["#workflow"] = {"@id": "#workflow", "@type": ["SoftwareSourceCode", "ComputationalWorkflow"], **workflow}
         mentions.append({"@id": "#workflow"})
-    for one in entities.values():
+    for one in sorted(entities.values(), key=lambda one: str(one.get("startTime", ""))):
         if "CreateAction" in _values(one["@type"]) and main and _reference(one.get("instrument")) == main["@id"]:
             run = {"@id": one["@id"], "@type": "CreateAction", "name": f"run {len(mentions)}"}
             run |= {key: one[key] for key in _RUN if key in one}

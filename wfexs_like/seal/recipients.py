@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfexs_like.keys import parse_public, read_public
+from wfexs_like.keys import PUBLIC_NAME, parse_public, read_public
 
 _MARKS = ("ssh-", "-----BEGIN ")
+_KEYS_FOLDER = "keys"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +47,7 @@ def read_recipient(path_or_text: str | Path) -> Recipient:
     """The recipient whose public key is in a file, or is the text itself.
 
     A crypt4gh public key, or the line of an ``ssh-ed25519`` key. The label is the comment of an SSH key, otherwise the
-    file's name without its ending.
+    file's name without its ending; where that is the name that everybody's key has, the folder's, which tells more.
 
     Raises:
         NotFoundError: there is no such file.
@@ -57,7 +58,9 @@ def read_recipient(path_or_text: str | Path) -> Recipient:
         return Recipient(public_key=parse_public(text, "the public key that was given"), label=_comment(text))
     path = Path(path_or_text)
     key, text = read_public(path), path.read_bytes()
-    return Recipient(public_key=key, label=_comment(text) or path.stem)
+    folder = path.absolute().parent.name
+    name = folder if path.name == PUBLIC_NAME and folder not in ("", _KEYS_FOLDER) else path.stem
+    return Recipient(public_key=key, label=_comment(text) or name)
 
 
 def _comment(text: bytes) -> str:
