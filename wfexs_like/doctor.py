@@ -15,7 +15,7 @@ from staging.process import find_tool
 from wfexs_like.findings import Finding, ask_program, in_words, tool, version_in, with_apt
 from wfexs_like.host_findings import folder, fuse, network_isolation, tun
 from wfexs_like.settings import Settings
-from wfexs_like.vault_findings import gocryptfs, swap
+from wfexs_like.vault_findings import gocryptfs, keys, swap
 
 if TYPE_CHECKING:
     from engines.containers.base import ContainerRuntime
@@ -36,6 +36,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
         lambda: container_runtime("apptainer", environment),
         lambda: tool("unshare", environment, purpose="runs that have no network", fix=with_apt("util-linux")),
         fuse,
+        lambda: keys(settings),
         lambda: gocryptfs(environment, settings.workdirs),
         swap,
         tun,

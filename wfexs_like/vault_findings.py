@@ -12,11 +12,39 @@ from typing import Final
 from staging.errors import WfexsError
 from wfexs_like.findings import Finding, in_words, tool, with_apt
 from wfexs_like.host_findings import nearest
+from wfexs_like.settings import Settings
 
 _SWAPS: Final = Path("/proc/swaps")
 _DEVICES: Final = Path("/sys/class/block")
 _IN_MEMORY: Final = "zram"
 _ENCRYPTED: Final = "CRYPT-"
+
+
+def keys(settings: Settings) -> Finding:
+    """The key pairs of this installation, without which working directories are not encrypted; none is opened."""
+    from wfexs_like.key_report import list_keys
+
+    purpose = "encrypted working directories, sealed and signed crates"
+    pairs = list_keys(settings)
+    there = [one for one in pairs if one.private.exists()]
+    if not there:
+        return Finding(
+            name="keys",
+            found=False,
+            works=False,
+            purpose=purpose,
+            detail=f"none in {settings.keys}: nothing is encrypted unless a stage file asks for it",
+            fix='"wfexs-like init" makes them',
+        )
+    words = {True: "with a passphrase", False: "without a passphrase", None: "can't be read"}
+    return Finding(
+        name="keys",
+        found=True,
+        works=all(one.problem is None for one in pairs),
+        purpose=purpose,
+        detail=f"in {settings.keys}, {words[there[0].passphrase]}",
+        fix="; ".join(one.problem for one in pairs if one.problem is not None) or None,
+    )
 
 
 def gocryptfs(environment: Mapping[str, str], workdirs: Path) -> Finding:

@@ -17,8 +17,9 @@ from wfexs_like.cli.commands.doctor import doctor_view
 from wfexs_like.doctor import container_runtime, examine, is_fit, javascript
 from wfexs_like.findings import Finding, tool, version_in
 from wfexs_like.host_findings import can_reflink, folder
+from wfexs_like.initialise import add_missing_keys
 from wfexs_like.settings import Settings
-from wfexs_like.vault_findings import swap
+from wfexs_like.vault_findings import keys, swap
 
 PROGRAM = str(Path(sys.executable).with_name("wfexs-like"))
 
@@ -206,9 +207,11 @@ def test_this_machine_is_examined_for_real_and_leaves_no_trace(tmp_path: Path) -
     findings = {one.name: one for one in examine(settings)}
     assert set(findings) >= {
         "cwltool", "git", "node", "java", "nextflow", "isolation", "docker", "podman", "apptainer", "unshare", "fuse",
-        "gocryptfs", "swap", "tun", "cache", "workdirs",
+        "keys", "gocryptfs", "swap", "tun", "cache", "workdirs",
     }  # fmt: skip
     assert findings["cwltool"].works
+    assert not findings["keys"].found
+    assert "nothing is encrypted" in (findings["keys"].detail or "")
     for one in findings.values():
         assert one.works or one.fix, f"{one.name} does not work and nothing is said about it"
     mounts = Path("/proc/self/mounts").read_text()
@@ -287,3 +290,14 @@ def test_a_file_system_where_the_closed_area_can_not_be_protected_is_told_of(tmp
     assert "can't be made immutable" in done.stdout
     assert "ext4" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_keys_that_are_there_work_and_loose_ones_are_told(tmp_path: Path) -> None:
+    settings = Settings.load({"HOME": str(tmp_path), "WFEXS_LIKE_KEYS": str(tmp_path / "keys")})
+    add_missing_keys(settings, None)
+    found = keys(settings)
+    assert (found.works, found.fix) == (True, None)
+    assert "without a passphrase" in (found.detail or "")
+    (tmp_path / "keys" / "wfexs-like.sec").chmod(0o644)
+    assert not keys(settings).works
+    assert "chmod 600" in (keys(settings).fix or "")

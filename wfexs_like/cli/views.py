@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from staging.vault_wish import PLAIN
 from wfexs_like.cli.context import shown_path
 from wfexs_like.cli.forms import placed
 from wfexs_like.cli.render import (
@@ -26,6 +27,7 @@ from wfexs_like.cli.render import (
 if TYPE_CHECKING:
     from engines.execution import Attempt, Execution
     from staging.plan import Json
+    from staging.workdir import StagedWorkdir
     from wfexs_like.session import CrateReport, ItemReport, Proof, StageReport, Validation, WorkdirReport
 
 SHOWN_ITEMS = 40
@@ -110,6 +112,13 @@ def stage_words(report: StageReport) -> list[str]:
     if report.lock_path is not None:
         words.append(f"lock: {shown_path(report.lock_path)} {report.lock_digest or ''}".rstrip())
     return words
+
+
+def encrypted_words(found: StagedWorkdir) -> list[str]:
+    """Of an encrypted working directory: why the paths that are told are not there, and how they are reached."""
+    if found.vault == PLAIN:
+        return []
+    return [f'encrypted: "wfexs-like shell {found.id}" opens it, and the paths are there as long as that lasts']
 
 
 def run_view(execution: Execution, content: Path, *, colour: bool = False) -> str:

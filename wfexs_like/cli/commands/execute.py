@@ -24,7 +24,7 @@ from wfexs_like.cli.options import (
 from wfexs_like.cli.running import exit_code, perform, proof_exit_code, tell_failure, tell_network
 from wfexs_like.cli.running import prove as prove_offline
 from wfexs_like.cli.signing import signer_of
-from wfexs_like.cli.views import crate_view, run_view, stage_words
+from wfexs_like.cli.views import crate_view, encrypted_words, run_view, stage_words
 
 
 @click.command("execute", cls=SigningCommand)
@@ -79,7 +79,7 @@ def command(
     if crate is not None:
         # Better refused now than after the run.
         app.session.refuse_clear(staged.id, sealed=wish is not None, allowed=allow_clear)
-    for line in stage_words(staged):
+    for line in (*stage_words(staged), *encrypted_words(app.session.locate(staged.id))):
         app.say(line)
     proof = prove_offline(app, staged.id, stage_file) if prove else None
     if proof_exit_code(proof):

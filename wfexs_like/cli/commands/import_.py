@@ -12,6 +12,7 @@ from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.forms import stage_form
 from wfexs_like.cli.render import counted, size
+from wfexs_like.cli.views import encrypted_words
 
 if TYPE_CHECKING:
     from wfexs_like.importing.report import ImportReport
@@ -55,7 +56,7 @@ def command(
         crate, run=run, nickname=nickname, level=level, strict=strict, locked=locked, vault=vault
     )
     app.close()
-    for line in _words(report):
+    for line in (*_words(report), *(encrypted_words(app.session.locate(report.staged.id)) if report.staged.id else ())):
         app.say(line)
     app.emit("import", _form(report), lambda: report.staged.id or shown_path(crate))
 

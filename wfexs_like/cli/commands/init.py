@@ -36,6 +36,14 @@ def command(app: App, *, no_passphrase: bool, name: str | None, orcid: str | Non
     made = initialise(settings, passphrase, person=person, places=places)
     if not made.encrypted:
         app.say("the private keys have no passphrase: whoever can read the files can use them")
+    app.say(
+        "from now on working directories are encrypted where their stage file doesn't say otherwise; what was staged "
+        "before, and the cache, stay in clear"
+    )
+    app.say(
+        f"keep a copy of {shown_path(settings.keys)}{' and of the passphrase' if made.encrypted else ''}: "
+        "nobody can open what is encrypted or sealed without them"
+    )
     app.emit(
         "init",
         {
@@ -46,7 +54,12 @@ def command(app: App, *, no_passphrase: bool, name: str | None, orcid: str | Non
             "encrypted": made.encrypted,
             "created": [shown_path(path) for path in made.created],
         },
-        lambda: "\n".join([*(f"made {shown_path(path)}" for path in made.created), f"public key: {made.public_key}"]),
+        lambda: "\n".join(
+            [
+                *(f"made {shown_path(path)}" for path in made.created),
+                'to give to others: the public keys, which "wfexs-like keys export" prints',
+            ]
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from wfexs_like.cli.options import (
     workdir_argument,
 )
 from wfexs_like.cli.running import exit_code, perform, tell_failure, tell_network
-from wfexs_like.cli.views import run_view
+from wfexs_like.cli.views import encrypted_words, run_view
 
 
 @click.command("run", cls=VerbCommand)
@@ -52,6 +52,8 @@ def command(
     execution = perform(app, found.id, overrides, resume, require_offline=require_offline, allowed=allowed)
     tell_network(app, execution)
     tell_failure(app, found.id, execution)
+    for line in encrypted_words(found):
+        app.say(line)
     app.emit(
         "run",
         run_form(execution, workdir_id=found.id, content=found.content),

@@ -12,7 +12,7 @@ from wfexs_like.cli.forms import stage_form
 from wfexs_like.cli.options import lock_options, proof_option, recipient_option, stage_file_argument
 from wfexs_like.cli.running import proof_exit_code
 from wfexs_like.cli.running import prove as prove_offline
-from wfexs_like.cli.views import stage_words
+from wfexs_like.cli.views import encrypted_words, stage_words
 
 
 @click.command("stage", cls=VerbCommand)
@@ -37,6 +37,8 @@ def command(
     for line in stage_words(report):
         app.say(line)
     assert report.id is not None
+    for line in encrypted_words(app.session.locate(report.id)):
+        app.say(line)
     proof = prove_offline(app, report.id, stage_file) if prove else None
     app.emit("stage", stage_form(report, proof), lambda: report.id or shown_path(report.path or stage_file))
     return proof_exit_code(proof)
