@@ -144,6 +144,15 @@ def open_header(source: BinaryIO | int, private_keys: Sequence[bytes], *, name: 
     return _describe(places, length, session_key, pairs, name)
 
 
+def header_length(source: BinaryIO | int, *, name: str = "the file") -> int:
+    """Bytes of the header at the start of ``source``, as nobody needs a key to see.
+
+    Raises:
+        DigestError: it is no crypt4gh file, or the header is damaged.
+    """
+    return _parse(_reader(source), name)[1]
+
+
 def _describe(
     places: Sequence[Place], length: int, session_key: bytes, pairs: Sequence[tuple[bytes, bytes]], name: str
 ) -> OpenedHeader:

@@ -11,6 +11,8 @@ SIGNATURE: Final = MANIFEST + ".sig"
 MANIFEST_SCHEMA: Final = "wfexs-like/manifest/1"
 LOCK_DIGEST: Final = "digest of the lock, by wfexs-like/lock/1"
 """The ``propertyID`` of the lock's digest in a crate's metadata."""
+BODY_DIGEST: Final = "sha256 of the sealed data blocks"
+"""The ``propertyID`` of what stays the same of a sealed file when its recipients change: all but its header."""
 IN_CLEAR: Final = "an encrypted working directory was exported in clear, by wfexs-like"
 """The ``propertyID`` of what a crate says of that."""
 COMMANDS: Final = (

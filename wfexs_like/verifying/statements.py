@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from staging.crowded import is_crowded
 from staging.errors import CrateError, PolicyError
 from staging.paths import safe_relative
-from wfexs_like.seal.naming import LOCK_DIGEST, SIGNATURE
+from wfexs_like.seal.naming import BODY_DIGEST, LOCK_DIGEST, SIGNATURE
 
 LARGEST_METADATA: Final = 256 << 20
 """Bytes; a crate with a hundred thousand files has about 30 MB of metadata."""
@@ -39,7 +39,8 @@ class Statement:
 
     ``paths`` are what its @id may mean, likeliest first. ``digests`` are those it must have, by algorithm. ``size`` is
     in bytes; ``tree`` is a folder's sha256 by the tree rule. ``sealed`` files have digests of what is inside, which
-    needs a key to be seen. ``must_be`` is ``False`` of an entity that only might be a file.
+    needs a key to be seen, and ``body``, the sha256 of all behind their header, which doesn't. ``must_be`` is ``False``
+    of an entity that only might be a file.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Statement:
     size: int | None = None
     tree: str | None = None
     sealed: bool = False
+    body: str | None = None
     must_be: bool = True
     fault: str | None = None
 
@@ -166,6 +168,9 @@ def _statement(
     tree = trees[0] if trees else None
     if any(one is None or one != tree for one in trees):
         fault = "has a stated sha256 by the tree rule that is none, or more than one"
+    bodies = [_hex(one, "sha256", DIGESTS["sha256"]) for one in _bodies(entity, entities)] if sealed else []
+    if None in bodies or len(set(bodies)) > 1:
+        fault = f"has a stated {BODY_DIGEST} that is none, or more than one"
     size = None
     for one in _values(entity.get("contentSize")):
         text = one.strip() if isinstance(one, str) else str(one)
@@ -183,6 +188,7 @@ def _statement(
         size=None if sealed or folder else size,
         tree=tree,
         sealed=sealed,
+        body=bodies[0] if bodies else None,
         must_be=bool(types & _DATA_TYPES or digests or entity.get("encodingFormat")),
         fault=fault,
     )
@@ -198,6 +204,14 @@ def _trees(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]])
     for one in _values(entity.get("identifier")):
         said = entities.get(str(one.get("@id")), {}) if isinstance(one, dict) else {}
         if str(said.get("propertyID", "")).startswith(TREE_RULE):
+            yield said.get("value")
+
+
+def _bodies(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> Iterator[object]:
+    """What is stated as the digest of a sealed file without its header."""
+    for one in _values(entity.get("additionalProperty")):
+        said = entities.get(str(one.get("@id")), {}) if isinstance(one, dict) else {}
+        if said.get("propertyID") == BODY_DIGEST:
             yield said.get("value")
 
 

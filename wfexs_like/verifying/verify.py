@@ -16,12 +16,13 @@ from typing import Final
 
 from staging.crate_source import METADATA
 from staging.crowded import is_crowded
-from staging.errors import CrateError, PolicyError, WfexsError
+from staging.errors import CrateError, DigestError, PolicyError, WfexsError
 from staging.fingerprints import CHUNK, Tree, TreeEntry
 from staging.plan import Plan
 from staging.workdir import LOCK
 from wfexs_like.seal.file_lists import FileList
-from wfexs_like.seal.naming import MANIFEST, SIGNATURE
+from wfexs_like.seal.headers import header_length
+from wfexs_like.seal.naming import BODY_DIGEST, MANIFEST, SIGNATURE
 from wfexs_like.seal.trusted import Trusted
 from wfexs_like.verifying.contents import Contents, open_crate
 from wfexs_like.verifying.report import Problem, VerifyReport
@@ -177,6 +178,8 @@ class _Verification:
             size = self._contents.members[path].size
             if one.size is not None and one.size != size:
                 self._add({name: f"has {size} bytes, the metadata say {one.size}"})
+            if one.body is not None:
+                self._want(path, BODY_DIGEST, one.body, "the metadata", name=name)
             for algorithm, values in one.digests.items():
                 for value in values:
                     self._want(path, algorithm, value, "the metadata", name=name)
@@ -200,22 +203,34 @@ class _Verification:
                 for algorithm, claims in self._work[path].wanted.items():
                     for value, by, name in claims:
                         if value != found[algorithm]:
-                            shared = " (so it is after a change of recipients)" if name.endswith(".c4gh") else ""
+                            may_be = name.endswith(".c4gh") and algorithm != BODY_DIGEST
+                            shared = " (so it is after a change of recipients)" if may_be else ""
                             actual = found[algorithm]
                             self._add({name: f"was changed: its {algorithm} is {actual}, {by} says {value}{shared}"})
 
     def _hash(self, path: str) -> dict[str, str] | str:
         # A stated sha1 or md5 attests little, but must be true.
-        hashers = {one: hashlib.new(one, usedforsecurity=False) for one in self._work[path].wanted}
-        size = 0
+        names = {one: "sha256" if one == BODY_DIGEST else one for one in self._work[path].wanted}
+        hashers = {one: hashlib.new(name, usedforsecurity=False) for one, name in names.items()}
+        body = hashers.pop(BODY_DIGEST, None)
+        size = skipped = 0
         try:
+            if body is not None:
+                with self._contents.open(path) as stream:
+                    skipped = header_length(stream, name=path)  # type: ignore[arg-type]  # read
             with self._contents.open(path) as stream:
                 while chunk := stream.read(CHUNK):
+                    if body is not None:
+                        body.update(memoryview(chunk)[max(0, skipped - size) :])
                     size += len(chunk)
                     for hasher in hashers.values():
                         hasher.update(chunk)
         except self._contents.errors as error:
             return f"can't be read: {error}"[:300]
+        except DigestError as error:
+            return f"was changed: {error.message}"
+        if body is not None:
+            hashers[BODY_DIGEST] = body
         if size != self._contents.members[path].size:
             return f"has {size} bytes, and had {self._contents.members[path].size} a moment ago"
         return {name: hasher.hexdigest() for name, hasher in hashers.items()}
