@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,6 +34,7 @@ from staging.plan import ImageFacts, Kind, Plan, PlanItem, Role, Trust, Workflow
 from staging.progress import Silent
 from staging.stager import Stager
 from staging.store import ContentStore
+from staging.unpacked import SUFFIX
 from staging.workdir import LOCK, Workdirs
 from wfexs_like.crate.graph import path_id
 from wfexs_like.crate.told_lock import TOLD_LOCK
@@ -303,6 +305,18 @@ def test_an_engine_that_nobody_has_is_refused(crate: Crate) -> None:
     crate.refused(DefinitionError, "engine")
     crate.lock(plan(WORKFLOW, INPUT))
     crate.refused(CrateError, LOCK)
+
+
+def test_a_lock_of_very_many_items_takes_no_time_by_itself(crate: Crate) -> None:
+    many = [
+        replace(item(Role.INPUT, f"{number}{SUFFIX}", f"inputs/{number}/x"), kind=Kind.DIRECTORY)
+        for number in range(20_000)
+    ]
+    crate.put("inputs/19999/x/file", b"")
+    crate.lock(plan(WORKFLOW, ENGINE, INPUT, *many))
+    start = time.process_time()
+    crate.refused(FetchError, many[0].name)
+    assert time.process_time() - start < 15
 
 
 # --- the payload ------------------------------------------------------------------------------------------------------

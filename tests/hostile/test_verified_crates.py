@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import random
 import stat
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from staging.errors import CrateError, PolicyError, WfexsError
+from staging.fingerprints import Tree
 from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
 from wfexs_like.seal.naming import LOCK_DIGEST, MANIFEST
+from wfexs_like.verifying.contents import Contents
 from wfexs_like.verifying.report import VerifyReport
 from wfexs_like.verifying.statements import TREE_RULE, read_statements
 from wfexs_like.verifying.verify import verify_crate
@@ -142,6 +146,31 @@ def test_a_folder_s_digest_that_is_none_is_a_problem(tmp_path: Path, value: Any)
     (crate / "a").mkdir()
     (crate / "a" / "b").write_bytes(b"")
     assert list(problems(verify_crate(crate))) == ["a"]
+
+
+def test_a_folder_under_a_thousand_names_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["".join(one) for one in itertools.product(*((letter, f"%{ord(letter):x}") for letter in "abcdefghij"))]
+    said = {"@id": "#tree", "@type": "PropertyValue", "propertyID": TREE_RULE, "value": ""}
+    folder = tmp_path / "c" / "abcdefghij"
+    entities = [{"@id": f"{one}/", "@type": "Dataset", "identifier": {"@id": "#tree"}} for one in names]
+    crate = crate_of(tmp_path / "c", *entities, said)
+    folder.mkdir()
+    (folder / "file").write_bytes(b"")
+    said["value"] = Tree.of_directory(folder).fingerprint.digest
+    (crate / METADATA).write_text(described(*entities, said))
+    made: list[object] = []
+    of = Tree.of
+    monkeypatch.setattr(Tree, "of", lambda entries: made.append(entries) or of(entries))  # type: ignore[func-returns-value]
+    assert verify_crate(crate).ok
+    assert len(made) == 1
+
+
+def test_the_way_to_what_is_not_there_is_given_up_where_it_ends() -> None:
+    contents = Contents(links={"link": "elsewhere"})
+    start = time.process_time()
+    for _ in range(1000):
+        assert contents.resolve("/".join(["a"] * 2000)) is None
+    assert time.process_time() - start < 3
 
 
 def test_a_lock_that_is_none_is_a_problem_where_the_metadata_tell_of_it(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final, Literal
@@ -54,15 +54,15 @@ class Taking:
             PolicyError: the crate has a link or a device where a file should be.
         """
         items = [one for one in self.plan.items if one.role is not Role.ENGINE]
-        unpacked = [one for one in items if self._archive_of(one) is not None]
-        plain = [one for one in items if one not in unpacked]
-        wanted = [self._wanted(one) for one in plain]
+        by_its_name = {(one.role, one.name): one for one in items}
+        archives = [_archive_of(one, by_its_name) for one in items]
+        folders = self._told_folders()
+        wanted = [self._wanted(one, folders) for one, archive in zip(items, archives, strict=True) if archive is None]
         staged = list(self._fetch(wanted))
         by_name = {(one.item.role, one.item.name): one for one in staged}
-        for item in unpacked:
-            archive = self._archive_of(item)
-            assert archive is not None, "chosen for having one"
-            staged.append(self._unpack(item, by_name[archive.role, archive.name]))
+        for item, archive in zip(items, archives, strict=True):
+            if archive is not None:
+                staged.append(self._unpack(item, by_name[archive.role, archive.name]))
         images = self.plan.of_role(Role.CONTAINER)
         if images:
             write_layout(self.content / LAYOUT, images)
@@ -70,9 +70,9 @@ class Taking:
 
     # -- where from --------------------------------------------------------------------------------------------------
 
-    def _wanted(self, item: PlanItem) -> Wanted:
+    def _wanted(self, item: PlanItem, folders: Set[str]) -> Wanted:
         assert item.path is not None, "checked with the plan"
-        inside = self._inside(item)
+        inside = self._inside(item, folders)
         addresses = tuple(_addresses(item))
         if inside is not None and (self.level == "full" or not addresses):
             mirrors: tuple[Identifier, ...] = (Identifier.of_path(inside),)
@@ -95,8 +95,8 @@ class Taking:
             label=item.name,
         )
 
-    def _inside(self, item: PlanItem) -> Path | None:
-        """Where the crate has the item whole.
+    def _inside(self, item: PlanItem, folders: Set[str]) -> Path | None:
+        """Where the crate has the item whole; ``folders`` are those that its metadata tells of.
 
         A crate always holds the workflow's documents, so that it may hold parts of a folder that isn't in there.
         """
@@ -105,14 +105,16 @@ class Taking:
             return None
         if item.kind is Kind.FILE:
             return path
-        return path if path.is_dir() and self._tells_of_folder(item) else None
+        return path if path.is_dir() and str(item.path) in folders else None
 
-    def _tells_of_folder(self, item: PlanItem) -> bool:
-        """Whether the crate's metadata has the folder as a thing of its own, and not only files in it."""
+    def _told_folders(self) -> Set[str]:
+        """The folders that the crate's metadata has as things of their own, and not only files in them."""
+        told: dict[str, bool] = {}
         for identifier, entity in self.crate.entities.items():
-            if identifier.endswith("/") and path_of(identifier) == str(item.path):
-                return any(self._is_digest(one) for one in references(entity.get("identifier")))
-        return False
+            path = path_of(identifier) if identifier.endswith("/") else None
+            if path is not None and path not in told:
+                told[path] = any(self._is_digest(one) for one in references(entity.get("identifier")))
+        return {path for path, digest in told.items() if digest}
 
     def _is_digest(self, identifier: str) -> bool:
         return (
@@ -173,13 +175,6 @@ class Taking:
 
     # -- what follows from an archive --------------------------------------------------------------------------------
 
-    def _archive_of(self, item: PlanItem) -> PlanItem | None:
-        """The archive that an item is what was in."""
-        if item.kind is not Kind.DIRECTORY or not item.name.endswith(SUFFIX):
-            return None
-        name = item.name.removesuffix(SUFFIX)
-        return next((one for one in self.plan.of_role(item.role) if one.name == name), None)
-
     def _unpack(self, item: PlanItem, archive: StagedItem) -> StagedItem:
         assert item.path is not None, "checked with the plan"
         assert archive.item.path is not None, "checked with the plan"
@@ -199,6 +194,13 @@ class Taking:
             )
         placed = unpacked_item(archive, tree, content=self.content, path=item.path).placed
         return StagedItem(item=item, source=archive.source, trust=Trust.LOCKED, placed=placed)
+
+
+def _archive_of(item: PlanItem, by_name: Mapping[tuple[Role, str], PlanItem]) -> PlanItem | None:
+    """The archive that an item is what was in."""
+    if item.kind is not Kind.DIRECTORY or not item.name.endswith(SUFFIX):
+        return None
+    return by_name.get((item.role, item.name.removesuffix(SUFFIX)))
 
 
 def _sha256(entity: Entity) -> str | None:

@@ -74,16 +74,23 @@ class Contents:
         for _ in range(_MOST_HOPS):
             if path in self.members or path in self.folders:
                 return path
-            parts = path.split("/")
-            for count in range(1, len(parts) + 1):
-                link = "/".join(parts[:count])
-                if link in self.links:
-                    base = link.rpartition("/")[0]
-                    path = os.path.normpath("/".join(one for one in (base, self.links[link], *parts[count:]) if one))
-                    break
-            else:
+            link = self._first_link(path)
+            if link is None:
                 return None
+            base, rest = link.rpartition("/")[0], path[len(link) + 1 :]
+            path = os.path.normpath("/".join(one for one in (base, self.links[link], rest) if one))
             if path == ".." or path.startswith(("../", "/")):
+                return None
+        return None
+
+    def _first_link(self, path: str) -> str | None:
+        """The link that is the first on the way to ``path``; none where the way ends before."""
+        prefix = ""
+        for part in path.split("/"):
+            prefix = f"{prefix}/{part}" if prefix else part
+            if prefix in self.links:
+                return prefix
+            if prefix not in self.folders:
                 return None
         return None
 

@@ -78,6 +78,7 @@ class _Verification:
         self._work: dict[str, _Work] = {}
         self._described: set[str] = set()
         self._computed: dict[str, dict[str, str]] = {}
+        self._trees: dict[str, str] = {}
 
     def run(self, trusted: Trusted | None, lock: Plan | None) -> VerifyReport:
         said = self._statements()
@@ -239,8 +240,8 @@ class _Verification:
         """A folder's own digest; a problem of a file in it is told already, and not once more of the folder."""
         folder = said.paths[0]
         start = f"{folder}/"
-        if folder in self._problems or _below(self._told, folder):
-            return
+        if folder in self._problems or _below(self._told, folder) or self._trees.get(folder) == said.tree:
+            return  # a folder may be told of under many spellings of its name
         inside = _below(self._names, folder)
         entries = []
         for path in inside:
@@ -258,6 +259,7 @@ class _Verification:
         except PolicyError as error:
             self._add({folder: error.message})
             return
+        self._trees[folder] = actual
         if actual == said.tree:
             return
         added = [one for one in inside if one in self._contents.openers and one not in self._described]
