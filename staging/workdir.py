@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import random
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -494,8 +495,15 @@ class Workdirs:
         try:
             text = file.read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
+            remnant = root / "work"
             raise NotFoundError(
-                f"{root} is no working directory: it has no workdir.json", where=str(root), hint="wfexs-like list"
+                f"{root} is no working directory: it has no workdir.json",
+                where=str(root),
+                # Where an encrypted area was open nobody may write, or remove it.
+                hint=f'"chattr -i {shlex.quote(str(remnant))}" lets go of what "rm -r" left of an encrypted one; '
+                '"wfexs-like rm" removes it whole'
+                if remnant.is_dir() and ID.fullmatch(root.name)
+                else "wfexs-like list",
             ) from error
         except OSError as error:
             raise from_os_error(error, f"read {file}") from error

@@ -60,7 +60,11 @@ def of_workdir(root: Path, key_file: Path, private_keys: Sequence[bytes]) -> Acc
         with key_file.open("rb") as stream:
             header = open_header(stream, private_keys, name=str(key_file))
     except FileNotFoundError as error:
-        raise VaultError("the key of the encrypted area is gone", where=str(key_file)) from error
+        raise VaultError(
+            "the key of the encrypted area is gone",
+            hint="bring key.c4gh back from a copy: without it nothing can be read again",
+            where=str(key_file),
+        ) from error
     return Access(
         path=root,
         kind="workdir",

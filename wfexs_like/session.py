@@ -127,6 +127,20 @@ class Session:
                 with ContentStore(found.content / OWN_STORE) as store:
                     yield found, store
 
+    def _refuse_lost_key(self) -> None:
+        """Who has encrypted working directories had a key; without it nothing becomes plain in silence.
+
+        Raises:
+            KeyAccessError: there is an encrypted one.
+        """
+        for one in self._workdirs.list():
+            if one.vault != PLAIN:
+                raise KeyAccessError(
+                    f"this installation has no key any more, and {one.nickname} is encrypted: this would be in clear",
+                    hint='bring the key back, or name its folder with WFEXS_LIKE_KEYS; "vault: plain" in the stage '
+                    "file (import: --vault plain) asks for no encryption",
+                )
+
     @contextmanager
     def _new(
         self, vault: str | None, nickname: str | None, recipients: Sequence[str] = ()
@@ -134,7 +148,10 @@ class Session:
         """A working directory in the making, encrypted as ``vault`` says, and the store of its contents."""
         kind = self._encryption.kind(vault)
         if vault is None and kind == PLAIN:
-            self.progress.say("not encrypted: nobody asks for it, and this installation has no key")
+            self._refuse_lost_key()
+            self.progress.say(
+                'not encrypted: nobody asks for it, and this installation has no key ("wfexs-like init" makes one)'
+            )
         area = self._encryption.new_area(kind, recipients)
         with no_core_dumps(wanted=kind != PLAIN), self._workdirs.create(nickname, area=area) as new:
             if kind == PLAIN:

@@ -315,6 +315,29 @@ def test_a_new_one_is_made_for_others_as_well(vault: Encrypted) -> None:
     assert vault.wfexs("stage", stage, "--recipient", others / "wfexs-like.pub").code == 2
 
 
+def test_who_had_a_key_and_lost_it_stages_nothing_in_clear_by_mistake(vault: Encrypted) -> None:
+    stage = vault.home / "silent.wfex.stage"
+    stage.write_text("workflow_id: slow.cwl\n")
+    lost = {"WFEXS_LIKE_KEYS": str(vault.home / "elsewhere")}
+    error = vault.wfexs("stage", stage, **lost).object["error"]
+    assert (error["exit_code"], "secret is encrypted" in error["message"]) == (12, True)
+    stage.write_text("workflow_id: slow.cwl\nvault: plain\n")
+    assert Path(vault.wfexs.ok("stage", stage, **lost)["path"]).is_dir()
+
+
+def test_what_a_removal_by_hand_leaves_is_told_with_its_remedy(vault: Encrypted) -> None:
+    vault.wfexs.ok("show", vault.root)
+    wait_for(vault.is_left_alone, AT_ONCE)
+    shutil.rmtree(vault.root, ignore_errors=True)
+    if not vault.work.exists():
+        pytest.skip("where nobody is root nothing is left")
+    error = vault.wfexs("rm", "--yes", vault.root.name).object["error"]
+    assert error["exit_code"] == 10
+    assert f"chattr -i {vault.work}" in error["hint"]
+    assert subprocess.run(["chattr", "-i", vault.work], check=False).returncode == 0
+    shutil.rmtree(vault.root)
+
+
 # --- start-up ---------------------------------------------------------------------------------------------------------
 
 

@@ -52,11 +52,11 @@ def command(
     execution = perform(app, found.id, overrides, resume, require_offline=require_offline, allowed=allowed)
     tell_network(app, execution)
     tell_failure(app, found.id, execution)
-    for line in encrypted_words(found):
-        app.say(line)
     app.emit(
         "run",
         run_form(execution, workdir_id=found.id, content=found.content),
         lambda: run_view(execution, found.content, colour=app.colour),
     )
+    for line in encrypted_words(found) if execution.outputs else ():
+        app.say(line)
     return exit_code(execution)
