@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import BinaryIO, Final
 
 from staging.errors import DigestError, KeyAccessError, PolicyError, UsageError
@@ -36,9 +37,13 @@ LONGEST_HEADER: Final = 1 << 20
 _START: Final = b"crypt4gh" + (1).to_bytes(4, "little")
 _FIXED: Final = len(_START) + 4
 _LEAST_PACKET: Final = 8
+_READ: Final = 8192
+"""Bytes that are read of a file at once: a header of ``SLOTS`` slots."""
 _DATA_KEY_TYPE: Final = bytes(4)
 _EDIT_LIST_TYPE: Final = (1).to_bytes(4, "little")
 _DATA_KEY_BYTES: Final = 8 + KEY_BYTES
+_public_often = lru_cache(maxsize=8)(public_of)
+"""For the reader's own keys, which open one file after the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +137,7 @@ def open_header(source: BinaryIO | int, private_keys: Sequence[bytes], *, name: 
         PolicyError: it uses what is refused here: an edit list, several session keys, another cipher.
     """
     places, length = _parse(_reader(source), name)
-    pairs = [(key, public_of(key)) for key in private_keys]
+    pairs = [(key, _public_often(key)) for key in private_keys]
     session_key = _find_key(places, pairs, name)
     if session_key is None:
         raise KeyAccessError(
@@ -191,9 +196,12 @@ def _sort(places: Sequence[Place], session_key: bytes) -> tuple[list[Place], lis
     entries: list[Entry] = []
     others: list[Place] = []
     for place in places:
+        if is_free(session_key, place.packet):  # most are
+            gaps.append(place)
+            continue
         recipient = read_note(session_key, place.packet)
         if recipient is None:
-            (gaps if is_free(session_key, place.packet) else others).append(place)
+            others.append(place)
         elif others and others[-1].offset + len(others[-1].packet) == place.offset:
             before = others[-1]
             whole = opens_for(session_key, before.packet, place.packet, recipient)
@@ -243,12 +251,17 @@ def _key_of(place: Place, private: bytes, public: bytes, name: str) -> bytes | N
 def _reader(source: BinaryIO | int) -> Callable[[int], bytes]:
     if not isinstance(source, int):
         return source.read
-    position = 0
+    position, ahead = 0, b""
 
     def read(count: int) -> bytes:
-        nonlocal position
-        content = os.pread(source, count, position)
-        position += len(content)
+        nonlocal position, ahead
+        while len(ahead) < count:
+            more = os.pread(source, max(_READ, count - len(ahead)), position)
+            position += len(more)
+            ahead += more
+            if not more:
+                break
+        content, ahead = ahead[:count], ahead[count:]
         return content
 
     return read

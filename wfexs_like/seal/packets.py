@@ -15,10 +15,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 from staging.errors import KeyAccessError
 from wfexs_like.seal.recipients import Recipient
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 KEY_BYTES: Final = 32
 PACKET_BYTES: Final = 108
@@ -37,9 +41,7 @@ _NOTE_KIND: Final = b"\x01"
 
 def public_of(private_key: bytes) -> bytes:
     """The public key of a private one; both are 32 bytes."""
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-
-    return X25519PrivateKey.from_private_bytes(private_key).public_key().public_bytes_raw()
+    return _public(_loaded(private_key))
 
 
 def free_slot(session_key: bytes) -> bytes:
@@ -62,14 +64,13 @@ def taken_slots(session_key: bytes, recipient: Recipient) -> tuple[bytes, bytes]
     from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
     field = public_of(os.urandom(KEY_BYTES))
-    ephemeral = _derive(session_key, field, b"wfexs-like eph.", KEY_BYTES)
-    shared = _shared_by_writer(ephemeral, recipient.public_key)
+    ephemeral = _loaded(_derive(session_key, field, b"wfexs-like eph.", KEY_BYTES))
+    writer = _public(ephemeral)
+    shared = _shared_by_writer(ephemeral, writer, recipient.public_key)
     if shared is None:
         raise KeyAccessError(f"the public key {recipient.fingerprint} is weak: nothing can be sealed for it")
     nonce = os.urandom(_NONCE)
-    packet = (
-        _FRONT + public_of(ephemeral) + nonce + ChaCha20Poly1305(shared).encrypt(nonce, _DATA_KEY + session_key, None)
-    )
+    packet = _FRONT + writer + nonce + ChaCha20Poly1305(shared).encrypt(nonce, _DATA_KEY + session_key, None)
     label = short_label(recipient.label).encode().ljust(LABEL_BYTES, b"\0")
     note = _NOTE_KIND + recipient.public_key + label
     return packet, _FRONT + field + _encrypt_hidden(session_key, field, b"wfexs-like note", note)
@@ -91,14 +92,12 @@ def belong_together(session_key: bytes, packet: bytes, note: bytes) -> bool:
 
 def opens_for(session_key: bytes, packet: bytes, note: bytes, recipient: Recipient) -> bool:
     """Whether ``packet`` gives the session key to the recipient whom the ``note`` after it names."""
-    ephemeral = _derive(session_key, note[_FIELD], b"wfexs-like eph.", KEY_BYTES)
-    shared = _shared_by_writer(ephemeral, recipient.public_key)
-    return (
-        shared is not None
-        and packet.startswith(_FRONT)
-        and belong_together(session_key, packet, note)
-        and _decrypt(shared, packet) == _DATA_KEY + session_key
-    )
+    ephemeral = _loaded(_derive(session_key, note[_FIELD], b"wfexs-like eph.", KEY_BYTES))
+    writer = _public(ephemeral)
+    if not packet.startswith(_FRONT) or packet[_FIELD] != writer:
+        return False
+    shared = _shared_by_writer(ephemeral, writer, recipient.public_key)
+    return shared is not None and _decrypt(shared, packet) == _DATA_KEY + session_key
 
 
 def open_packet(packet: bytes, private_key: bytes, public_key: bytes) -> bytes | None:
@@ -106,7 +105,7 @@ def open_packet(packet: bytes, private_key: bytes, public_key: bytes) -> bytes |
     if packet[4:8] != bytes(4):
         return None
     writer = packet[_FIELD]
-    exchanged = _exchange(private_key, writer)
+    exchanged = _exchange(_loaded_often(private_key), writer)
     return None if exchanged is None else _decrypt(_mix(exchanged, public_key, writer), packet)
 
 
@@ -150,19 +149,33 @@ def _decrypt(shared: bytes, packet: bytes) -> bytes | None:
         return None
 
 
-def _shared_by_writer(ephemeral: bytes, public_key: bytes) -> bytes | None:
+def _shared_by_writer(ephemeral: X25519PrivateKey, writer: bytes, public_key: bytes) -> bytes | None:
     exchanged = _exchange(ephemeral, public_key)
-    return None if exchanged is None else _mix(exchanged, public_key, public_of(ephemeral))
+    return None if exchanged is None else _mix(exchanged, public_key, writer)
 
 
-def _exchange(private_key: bytes, public_key: bytes) -> bytes | None:
-    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+def _exchange(private_key: X25519PrivateKey, public_key: bytes) -> bytes | None:
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 
     try:
-        other = X25519PublicKey.from_public_bytes(public_key)
-        return X25519PrivateKey.from_private_bytes(private_key).exchange(other)
+        return private_key.exchange(X25519PublicKey.from_public_bytes(public_key))
     except ValueError:  # a point of low order, or no 32 bytes
         return None
+
+
+def _loaded(private_key: bytes) -> X25519PrivateKey:
+    """The key as the library has it; that multiplies the curve's point by it, which takes as long as an exchange."""
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+    return X25519PrivateKey.from_private_bytes(private_key)
+
+
+_loaded_often = lru_cache(maxsize=8)(_loaded)
+"""For the reader's own keys, which open one file after the other."""
+
+
+def _public(key: X25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes_raw()
 
 
 def _mix(exchanged: bytes, reader: bytes, writer: bytes) -> bytes:
