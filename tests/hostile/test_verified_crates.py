@@ -148,6 +148,20 @@ def test_a_folder_s_digest_that_is_none_is_a_problem(tmp_path: Path, value: Any)
     assert list(problems(verify_crate(crate))) == ["a"]
 
 
+def test_what_a_crate_says_is_no_line_of_ours(tmp_path: Path) -> None:
+    lie = "today\n\x1b[32mthe crate is as it was signed"
+    run = {"@id": f"#{lie}", "@type": "CreateAction", "name": lie, "startTime": lie, "actionStatus": lie}
+    lock = {"@id": "#lock", "propertyID": LOCK_DIGEST, "value": lie}
+    crate = crate_of(tmp_path / "c", run, lock)
+    told = (crate / METADATA).read_text()
+    (crate / METADATA).write_text(told.replace('"./", "@type"', f'"./", "datePublished": {json.dumps(lie)}, "@type"'))
+    (crate / lie).write_bytes(b"")
+    out = io.StringIO()
+    assert main(["verify", str(crate)], App(stdout=out, stderr=io.StringIO())) != 0
+    assert not [line for line in out.getvalue().splitlines() if line.startswith("the crate is")]
+    assert "\x1b" not in out.getvalue()
+
+
 def test_a_folder_under_a_thousand_names_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ["".join(one) for one in itertools.product(*((letter, f"%{ord(letter):x}") for letter in "abcdefghij"))]
     said = {"@id": "#tree", "@type": "PropertyValue", "propertyID": TREE_RULE, "value": ""}

@@ -9,7 +9,7 @@ import click
 
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
-from wfexs_like.cli.render import counted, plain, size
+from wfexs_like.cli.render import counted, one_line, size
 
 if TYPE_CHECKING:
     from wfexs_like.seal.opening_crates import OpenReport
@@ -76,7 +76,7 @@ def _form(report: OpenReport) -> dict[str, object]:
 
 
 def _view(report: OpenReport, sealed: Path) -> str:
-    lines = [plain(f"{path} {problem}") for path, problem in list(report.problems.items())[:SHOWN_PROBLEMS]]
+    lines = [one_line(f"{path} {problem}") for path, problem in list(report.problems.items())[:SHOWN_PROBLEMS]]
     if len(report.problems) > SHOWN_PROBLEMS:
         lines.append(f"and {counted(len(report.problems) - SHOWN_PROBLEMS, 'problem')} more")
     if report.ok:

@@ -11,7 +11,7 @@ from staging.errors import UsageError
 from wfexs_like.cli.commands import ActionCommand, VerbGroup
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.options import settle_sign
-from wfexs_like.cli.render import counted, plain, table
+from wfexs_like.cli.render import counted, one_line, table
 from wfexs_like.cli.signing import signer_of
 
 if TYPE_CHECKING:
@@ -159,12 +159,12 @@ def _one(recipient: Recipient, access: Access) -> dict[str, object]:
 
 def _view(access: Access, *, colour: bool) -> str:
     rows = [
-        (one.fingerprint, plain(one.label) or "-", "you" if one.fingerprint in access.own else "")
+        (one.fingerprint, one_line(one.label) or "-", "you" if one.fingerprint in access.own else "")
         for one in access.recipients
     ]
     lines = [
         table(("FINGERPRINT", "LABEL", ""), rows, colour=colour),
-        *(f"{one.fingerprint} ({plain(one.label)}) is named, but can't open it" for one in access.broken),
+        *(f"{one.fingerprint} ({one_line(one.label)}) is named, but can't open it" for one in access.broken),
     ]
     if access.uneven:
         lines.append(f"others may open {counted(len(access.uneven), 'file')} of it: do again what was interrupted")

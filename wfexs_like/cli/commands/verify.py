@@ -9,7 +9,7 @@ import click
 
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
-from wfexs_like.cli.render import counted, plain, size
+from wfexs_like.cli.render import counted, one_line, size
 
 if TYPE_CHECKING:
     from wfexs_like.verifying.report import VerifyReport
@@ -102,7 +102,7 @@ def _view(report: VerifyReport) -> str:
     else:
         verdict = " is what its metadata say, which anybody can write anew: it is not signed"
     lines.append(shown_path(report.path) + verdict)
-    return "\n".join(plain(line) for line in lines)
+    return "\n".join(one_line(line) for line in lines)
 
 
 def _signature(report: VerifyReport) -> str:
