@@ -404,6 +404,8 @@ class Session:
                 reports.append(self._tell(one) if one.vault == PLAIN else _closed(one))
             except WfexsError as error:
                 self.progress.say(f"{one.id} is damaged: {error.message}")
+        for _, error in self._workdirs.damaged():
+            self.progress.say(error.message)
         return tuple(reports)
 
     def show(self, workdir: str) -> WorkdirReport:

@@ -331,6 +331,7 @@ def test_what_a_removal_by_hand_leaves_is_told_with_its_remedy(vault: Encrypted)
     shutil.rmtree(vault.root, ignore_errors=True)
     if not vault.work.exists():
         pytest.skip("where nobody is root nothing is left")
+    assert f"{vault.root} is no working directory" in vault.wfexs.run("list").stderr
     error = vault.wfexs("rm", "--yes", vault.root.name).object["error"]
     assert error["exit_code"] == 10
     assert f"chattr -i {vault.work}" in error["hint"]
