@@ -31,11 +31,17 @@ class Opened:
 
 @dataclass(slots=True)
 class _Piece:
-    sealed: bytearray = field(default_factory=lambda: bytearray(BATCH * SEALED_SEGMENT))
-    plain: bytearray = field(default_factory=lambda: bytearray(BATCH * SEGMENT))
+    segments: int
+    """Room for so many."""
+    sealed: bytearray = field(init=False)
+    plain: bytearray = field(init=False)
     ready: Future[int] | None = None
     """How many plaintext bytes there are."""
     hashed: Future[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.sealed = bytearray(self.segments * SEALED_SEGMENT)
+        self.plain = bytearray(self.segments * SEGMENT)
 
 
 class UnsealingReader:
@@ -146,11 +152,13 @@ class UnsealingReader:
 
     def _all_pieces(self) -> Iterator[memoryview]:
         ahead: deque[_Piece] = deque()
-        self._ask(first := _Piece())
+        # Most files are small, and need no threads and no more room.
+        self._ask(first := _Piece(segments=1))
         ahead.append(first)
         while ahead:
-            while not self._ended and not self._lanes.inline and len(ahead) < AHEAD - 1:
-                self._ask(fresh := _Piece())
+            # One more each time: room for all would take longer to make than to open a file of a few MiB.
+            if not self._ended and not self._lanes.inline and len(ahead) < AHEAD - 1:
+                self._ask(fresh := _Piece(segments=BATCH))
                 ahead.append(fresh)
             piece = ahead.popleft()
             count = self._wait(piece)
@@ -168,8 +176,11 @@ class UnsealingReader:
                 self._progress(self._size)
             if piece.hashed is not None:
                 piece.hashed.result()
-            self._lanes.inline = False  # there may be more than one piece
             if not self._ended:
+                if piece.segments < BATCH:
+                    piece = _Piece(segments=BATCH)
+                else:
+                    self._lanes.split()
                 self._ask(piece)
                 ahead.append(piece)
 

@@ -150,8 +150,7 @@ class SealedFiles(_Recording):
 
     def _seal(self, path: str, place: str, source: BinaryIO, size: int | None) -> Copied:
         with self._sealing(path, place, size) as sink:
-            while chunk := source.read(CHUNK):
-                sink.write(chunk)
+            sink.take_from(source, name=path)
         return Copied(sha256=sink.sealed.sha256, size=sink.sealed.size)
 
     @contextmanager

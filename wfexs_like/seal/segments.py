@@ -49,8 +49,10 @@ class Sealed:
 
 @dataclass(slots=True)
 class _Piece:
-    plain: bytearray = field(default_factory=lambda: bytearray(BATCH * SEGMENT))
-    sealed: bytearray = field(default_factory=lambda: bytearray(BATCH * SEALED_SEGMENT))
+    """A piece of the work; what it can hold grows with it, as most files are small."""
+
+    plain: bytearray = field(default_factory=lambda: bytearray(SEGMENT))
+    sealed: bytearray = field(default_factory=bytearray)
     filled: int = 0
     pending: list[Future[None]] = field(default_factory=list)
     tail: list[Future[None]] = field(default_factory=list)
@@ -122,12 +124,14 @@ class SealingWriter:
             taken += count
         return taken
 
-    def take_from(self, descriptor: int, *, name: str = "the file to seal") -> None:
-        """Take in all that ``descriptor`` has from where it stands to its end."""
+    def take_from(self, source: BinaryIO | int, *, name: str = "the file to seal") -> None:
+        """Take in all that ``source`` (an unbuffered stream or a descriptor) has from where it stands to its end."""
+        read = (lambda room: os.readv(source, [room])) if isinstance(source, int) else source.readinto  # type: ignore[attr-defined]
         while True:
             piece = self._room()
             try:
-                count = os.readv(descriptor, [memoryview(piece.plain)[piece.filled :]])
+                with memoryview(piece.plain) as whole, whole[piece.filled :] as room:
+                    count = read(room)
             except OSError as error:
                 raise from_os_error(error, f"read {name}") from error
             if not count:
@@ -174,8 +178,10 @@ class SealingWriter:
 
     def _room(self) -> _Piece:
         """The piece to fill, with room in it: only when more comes it is known that the full one is not the last."""
-        if self._piece.filled == len(self._piece.plain):
-            self._lanes.inline = False
+        if self._piece.filled == len(self._piece.plain) < BATCH * SEGMENT:
+            self._piece.plain += bytes(BATCH * SEGMENT - len(self._piece.plain))
+        elif self._piece.filled == len(self._piece.plain):
+            self._lanes.split()
             self._send()
             if len(self._ahead) < AHEAD:
                 self._piece = _Piece()
@@ -205,6 +211,9 @@ class SealingWriter:
         self._ahead.append(piece)
 
     def _encrypt(self, piece: _Piece) -> None:
+        size = sealed_size(piece.filled)
+        if len(piece.sealed) < size:
+            piece.sealed = bytearray(size)
         plain, sealed = memoryview(piece.plain), memoryview(piece.sealed)
         nonces = os.urandom(NONCE * BATCH)
         at = 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ from wfexs_like.verifying.contents import Contents, open_crate
 
 Form: TypeAlias = Literal["folder", "zip", "archive"]
 _SEALED_MANIFEST: Final = SEALED_MANIFEST + SUFFIX
+_AT_ONCE: Final = 8
 _LARGEST_METADATA: Final = 256 << 20
 
 
@@ -172,8 +174,10 @@ class _Sharing:
         if self._signed and (pending or signer is not None):
             for name in (SIGNATURE, MANIFEST):
                 (self._path / name).unlink(missing_ok=True)
-        for name in sorted(pending.keys() - {_SEALED_MANIFEST}):
-            self._rewrap(name, meant)
+        # Most of the time goes by until the disk has it: several wait together.
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="share") as pool:
+            for _ in pool.map(lambda name: self._rewrap(name, meant), sorted(pending.keys() - {_SEALED_MANIFEST})):
+                pass
         self._tell(meant, signer, changed=bool(pending))
         if _SEALED_MANIFEST in pending:
             self._rewrap(_SEALED_MANIFEST, meant)

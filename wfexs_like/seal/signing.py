@@ -124,6 +124,13 @@ class _Hashing:
         self.size += len(chunk)
         return chunk
 
+    def readinto(self, buffer: bytearray | memoryview) -> int:
+        count: int = self._source.readinto(buffer)  # type: ignore[attr-defined]
+        with memoryview(buffer) as view, view[:count] as part:
+            self.digest.update(part)
+        self.size += count
+        return count
+
     def fileno(self) -> int:
         return self._source.fileno()
 
