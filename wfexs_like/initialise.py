@@ -191,7 +191,11 @@ def toml_text(text: str) -> str:
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
-    """Give ``path`` that content, whole or not at all; a file that is there stays (``FileExistsError``)."""
+    """Give ``path`` that content, whole or not at all; a file that is there stays.
+
+    Raises:
+        PolicyError: there is one.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
@@ -200,6 +204,11 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
             os.fchmod(stream.fileno(), mode)
             stream.flush()
             os.fsync(stream.fileno())
-        os.link(temporary, path)
+        try:
+            os.link(temporary, path)
+        except FileExistsError as error:
+            raise PolicyError(
+                f"{path} was made by somebody else meanwhile", hint="look whose it is, and try again", where=str(path)
+            ) from error
     finally:
         temporary.unlink(missing_ok=True)
