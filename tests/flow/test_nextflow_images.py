@@ -127,6 +127,16 @@ def test_a_pipeline_fails_is_gone_on_with_and_becomes_a_crate_while_its_registry
     images = {one["@id"]: one["sha256"] for one in graph if one["@type"] == "ContainerImage"}
     assert set(images.values()) == set(found.values())
     runs = [one for one in graph if one["@type"] == "CreateAction" and "containerImage" in one]
+    of_tasks = {
+        one["name"].partition(" ")[0]: images[one["containerImage"]["@id"]]
+        for one in graph
+        if one["@type"] == "CreateAction" and one["name"].endswith(" in run 2") and "containerImage" in one
+    }
+    host_of = pipeline.registry.host
+    assert of_tasks == {
+        "FIRST": pipeline.images[f"{host_of}/team/first:1"].digest,
+        "SECOND": pipeline.images[f"{host_of}/team/second:1"].digest,
+    }
     assert runs
     for image in pipeline.images.values():
         for digest in (image.digest, image.config, *image.layers):

@@ -405,9 +405,17 @@ def test_a_workflow_runs_in_its_images_whatever_becomes_of_tags_and_registry(
     report = project.wfexs.ok("crate", staged["id"], crate, "--retrospective", "--include", "outputs,containers")
     assert report["validation"]["required"] == 0
     graph = json.loads((crate / "ro-crate-metadata.json").read_bytes())["@graph"]
-    (action,) = [one for one in graph if one["@type"] == "CreateAction"]
+    actions = {one["name"]: one for one in graph if one["@type"] == "CreateAction"}
+    (action,) = [one for name, one in actions.items() if name.startswith("Run 1 of")]
     images = {one["@id"]: one for one in graph if one["@type"] == "ContainerImage"}
     assert {images[one["@id"]]["sha256"] for one in action["containerImage"]} == set(digests.values())
+    of_steps = {
+        name: images[one["containerImage"]["@id"]]["sha256"]
+        for name, one in actions.items()
+        if one is not action and "containerImage" in one
+    }
+    told = {"one": project.images["first image"].digest, "two": project.images["second image"].digest}
+    assert of_steps == {f"{name} in run 1": digest for name, digest in told.items()}
     subprocess.run(
         ["skopeo", "inspect", f"oci:{crate}/containers:{project.reference('one')}"], capture_output=True, check=True
     )

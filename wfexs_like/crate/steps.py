@@ -9,37 +9,26 @@ Source: Provenance Run Crate 0.5.
 from __future__ import annotations
 
 import hashlib
-import shlex
-import textwrap
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from urllib.parse import quote
 
-from engines.child.step_logs import log_stem
 from engines.execution import Execution, Status, StepRun
-from staging.errors import NotFoundError
 from staging.plan import Json
 from wfexs_like.crate.connections import Connections, Pair, seen_pairs, stated_pairs
 from wfexs_like.crate.graph import ROOT, Entity, Ref, fragment, path_id
 from wfexs_like.crate.moments import moment
-from wfexs_like.crate.payload import open_inside
 from wfexs_like.crate.prospective import Prospective
 from wfexs_like.crate.step_data import StepData
+from wfexs_like.crate.step_texts import StepTexts, log_path
 from wfexs_like.crate.structure import Place, executed, places
 from wfexs_like.crate.tools import ToolEntity, Tools, inside
 from wfexs_like.crate.usage import usage
 from wfexs_like.crate.values import Formal, Values
 from wfexs_like.crate.vocabulary import COMPLETED, FAILED
 from wfexs_like.flow.images import same_name
-
-LONGEST_COMMAND = 4000
-"""So many characters of a command line or script are told."""
-LAST_LINES = 10
-_LAST_BYTES = 8192
-_STOPPED = "it had not ended when the run did"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +56,7 @@ class Steps:
         self.stated = stated_pairs(self.interface, self.places)
         self._seen: dict[Pair, None] = {}
         self._steps: dict[str, Entity] = {}
-        self._texts: dict[str, str] = {}
+        self._texts = StepTexts(ground)
 
     # -- the workflow ----------------------------------------------------------------------------------------------
 
@@ -168,8 +157,8 @@ class Steps:
         took = self._slots(tool, "input", step.inputs, data, values)
         made = self._slots(tool, "output", step.outputs, data, values)
         action = self.graph.add(_identity(execution, step.id), "CreateAction")
-        action.set("name", self._name(execution, step))
-        action.set("description", self._description(execution, step))
+        action.set("name", self._texts.name(execution, step))
+        action.set("description", self._texts.description(execution, step))
         action.set("instrument", Ref(tool.entity.id))
         action.add("agent", *(one for _, one in run.properties["agent"]))
         action.add("startTime", moment(step.started)).add("endTime", moment(step.ended))
@@ -179,7 +168,9 @@ class Steps:
         action.add("resourceUsage", *usage(self.graph, step.resources))
         if not self.ground.secretive:
             action.add("environment", *(self._variable(name, text) for name, text in step.environment.items()))
-        self._status(action, execution, step)
+        completed = step.status is Status.COMPLETED
+        action.set("actionStatus", COMPLETED if completed else FAILED)
+        action.add("error", None if completed else self._texts.error(execution, step))
         logs = self._logs(action, execution, step)
         if not action.has("result"):
             # What a program without outputs leaves behind is what it wrote.
@@ -241,67 +232,13 @@ class Steps:
             return {key: self._tellable(one) for key, one in value.items()}
         return [self._tellable(one) for one in value] if isinstance(value, list | tuple) else value
 
-    # -- texts -----------------------------------------------------------------------------------------------------
-
-    def _name(self, execution: Execution, step: StepRun) -> str:
-        name = step.step if self.ground.secretive else self.ground.discretion.log(step.name)
-        attempt = f", attempt {step.attempt}" if step.attempt > 1 or step.after == "retry" else ""
-        return f"{name} in run {execution.run}{attempt}"
-
-    def _description(self, execution: Execution, step: StepRun) -> str:
-        """What was executed: the script, or the command line."""
-        text = textwrap.dedent(step.script).strip() if step.script else shlex.join(step.command)
-        if self.ground.secretive:
-            told = f"The step {step.step}. What was executed is not told, for it may tell what must not be disclosed."
-        elif not text:
-            told = f"The step {step.step} of the workflow."
-        else:
-            told = self._texts.get(text) or self._texts.setdefault(text, self._shown(text))
-        if step.cached:
-            whose = f"run {execution.resumed}" if execution.resumed is not None else "an earlier run"
-            told += f"\n(Not executed again: {whose} had done this work, and the times are those of then.)"
-        if step.exit_code is not None:
-            told += f"\n(exit code {step.exit_code})"
-        return told
-
-    def _shown(self, text: str) -> str:
-        told = self.ground.discretion.log(text)
-        return told if len(told) <= LONGEST_COMMAND else f"{told[:LONGEST_COMMAND]}…"
-
-    def _status(self, action: Entity, execution: Execution, step: StepRun) -> None:
-        if step.status is Status.COMPLETED:
-            action.set("actionStatus", COMPLETED)
-            return
-        action.set("actionStatus", FAILED)
-        code = "" if step.exit_code is None else f" with exit code {step.exit_code}"
-        error = f"it failed{code}" if step.status is Status.FAILED else _STOPPED
-        if step.error and not self.ground.secretive:
-            error = self.ground.discretion.log(step.error)
-        if step.after == "retry":
-            error += "; it was tried again"
-        elif step.after == "ignore":
-            error += "; this was ignored, as the workflow wants it"
-        lines = self._last_lines(execution, step) if step.status is Status.FAILED else []
-        action.set("error", "\n".join((error, *lines)))
-
-    def _last_lines(self, execution: Execution, step: StepRun) -> list[str]:
-        """What the step wrote last."""
-        if self.ground.secretive:
-            return []
-        try:
-            with open_inside(self.ground.subject.content, f"{_log(execution, step)}.stderr") as stream:
-                stream.seek(0, 2)
-                stream.seek(max(0, stream.tell() - _LAST_BYTES))
-                text = stream.read().decode(errors="replace")
-        except (NotFoundError, OSError):
-            return []
-        return [self.ground.discretion.log(line) for line in text.splitlines()[-LAST_LINES:] if line.strip()]
+    # -- what else is known of an attempt -----------------------------------------------------------------------------
 
     def _logs(self, action: Entity, execution: Execution, step: StepRun) -> list[Ref]:
         """The step's logs that are in the crate, which say whose they are."""
         refs = []
         for stream in ("stderr", "stdout"):
-            log = path_id(f"{_log(execution, step)}.{stream}")
+            log = path_id(f"{log_path(execution, step)}.{stream}")
             if log in self.graph:
                 self.graph[log].add("about", Ref(action.id))
                 refs.append(Ref(log))
@@ -313,11 +250,11 @@ class Steps:
         return Ref(self.graph.add(fragment("variable", name, mark), "PropertyValue", name=name, value=shown).id)
 
     def _images(self, execution: Execution, step: StepRun) -> list[Ref]:
-        """The image that the step ran in, where it ran in one."""
+        """The image that the step ran in, where it ran in one; that of an earlier run for work that was done then."""
         if execution.runtime is None or step.container is None:
             return []
         wanted = same_name(step.container)
-        used = [one for one in execution.images if one.started]
+        used = [one for one in execution.images if one.started or step.cached]
         found = [one for one in used if same_name(one.name) == wanted]
         return self.ground.images.used(found or [one for one in used if one.digest in wanted or one.id in wanted])
 
@@ -407,8 +344,3 @@ def _identity(execution: Execution, step: str) -> str:
     """A UUID of the kind that the profile wants, the same each time."""
     digest = hashlib.sha256(f"{execution.uuid}\n{step}".encode()).digest()
     return f"#{uuid.UUID(bytes=digest[:16], version=4)}"
-
-
-def _log(execution: Execution, step: StepRun) -> PurePosixPath:
-    """Where a step's logs are, without their suffix."""
-    return PurePosixPath("runs", str(execution.run), "logs", "steps", log_stem(step.name, step.id))

@@ -1,0 +1,467 @@
+"""Crates tell every step of a run: what ran, in which order, on what, how it ended and what it used."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engines.base import FormalParameter, Step, Tool
+from engines.execution import Status, StepRun
+from staging.plan import Role
+from tests.conftest import ORACLE, ROOT, Command
+from tests.flow.test_crates import export, sound, texts_of
+from tests.support.crates import Workdir, empty_workdir, entities_of, ids, many, usual_workdir
+from wfexs_like.crate.subject import CrateSubject
+from wfexs_like.crate.validation import KNOWN, SHARED
+
+EXAMPLES = ROOT / "workflow_examples"
+PROVENANCE = "https://w3id.org/ro/wfrun/provenance/0.5"
+UNENDED = "process-run-crate-0.5_8.4"
+Entities = dict[str, dict[str, Any]]
+
+ENGINES = [
+    pytest.param("word-count", marks=pytest.mark.cwltool),
+    pytest.param("word-count-nextflow", marks=pytest.mark.nextflow),
+]
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def told(wfexs: Command, stage_file: Path, crate: Path, *, fails: bool = False) -> tuple[dict[str, Any], Entities]:
+    """Stage, run and export; what the run said of itself, and the entities of its crate, which is valid."""
+    staged = wfexs.ok("stage", stage_file)
+    run = wfexs("run", staged["id"])
+    assert (run.code == 0) is not fails, run.object
+    wfexs.ok("crate", staged["id"], crate, "--retrospective")
+    validated = wfexs.ok("validate", crate)
+    assert validated["profile"] == "provenance-run-crate-0.5"
+    assert {one["check"] for one in validated["issues"]} <= {KNOWN, SHARED}
+    return wfexs.ok("show", staged["id"])["runs"][0], entities_of(crate)
+
+
+def of_type(entities: Entities, kind: str) -> list[dict[str, Any]]:
+    return [one for one in entities.values() if kind in many(one["@type"])]
+
+
+def attempts(entities: Entities) -> dict[str, dict[str, Any]]:
+    """The actions of tools, by name without the run."""
+    workflow = entities["./"]["mainEntity"]
+    found = (*of_type(entities, "CreateAction"), *of_type(entities, "ActivateAction"))
+    return {one["name"].partition(" in run")[0]: one for one in found if one["instrument"] != workflow}
+
+
+def links(entities: Entities) -> set[tuple[str, str]]:
+    """The connections, as pairs of the last parts of parameters' @ids, each told by somebody."""
+    found = of_type(entities, "ParameterConnection")
+    holders = {one for entity in entities.values() for one in ids(entity.get("connection"))}
+    assert holders == {one["@id"] for one in found}
+    return {
+        (one["sourceParameter"]["@id"].rpartition("/")[2], one["targetParameter"]["@id"].rpartition("/")[2])
+        for one in found
+    }
+
+
+def steps_in_order(entities: Entities) -> list[str]:
+    return [one["name"] for one in sorted(of_type(entities, "HowToStep"), key=lambda one: int(one["position"]))]
+
+
+# --- real engines -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("example", ENGINES)
+def test_both_engines_tell_steps_tools_times_usage_and_what_went_from_one_to_the_next(
+    example: str, wfexs: Command, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if "nextflow" in example:
+        request.getfixturevalue("nextflow")
+    run, entities = told(wfexs, EXAMPLES / example / f"{example}.wfex.stage", tmp_path / "crate")
+
+    assert PROVENANCE in ids(entities["./"]["conformsTo"])
+    main = entities[entities["./"]["mainEntity"]["@id"]]
+    assert "HowTo" in main["@type"]
+    assert [one.lower() for one in steps_in_order(entities)] == ["split", "count"]
+    split, count = (attempts(entities)[one["name"]] for one in run["steps"])
+    for action, step in ((split, run["steps"][0]), (count, run["steps"][1])):
+        assert (action["startTime"], action["endTime"]) == (step["started"], step["ended"])
+        assert action["actionStatus"].endswith("CompletedActionStatus")
+        assert action["@id"] in ids(entities["./"]["mentions"])
+        assert ids(main["hasPart"]).count(action["instrument"]["@id"]) == 1
+        used = {entities[one]["name"]: entities[one] for one in ids(action["resourceUsage"])}
+        assert used["wall-clock time"]["unitCode"] == "https://qudt.org/vocab/unit/SEC"
+        assert used["processor time"]["value"] >= 0
+        assert all(one["propertyID"].startswith("https://") for one in used.values())
+        assert "containerImage" not in action
+    assert "tr --complement --squeeze-repeats" in split["description"]
+    between = entities[split["result"]["@id"]]
+    assert count["object"] == split["result"]
+    assert between["@id"].startswith("#intermediate/1/")
+    assert between["name"] == "words.txt"
+    assert "not in this crate" in between["description"]
+    assert count["result"]["@id"].endswith("/counts.txt")
+    assert (tmp_path / "crate" / count["result"]["@id"]).is_file()
+
+    (organize,) = of_type(entities, "OrganizeAction")
+    assert entities[organize["instrument"]["@id"]]["softwareVersion"]
+    assert entities[organize["result"]["@id"]]["instrument"] == entities["./"]["mainEntity"]
+    controls = [entities[one] for one in ids(organize["object"])]
+    assert [one["object"] for one in controls] == [{"@id": split["@id"]}, {"@id": count["@id"]}]
+    assert [entities[one["instrument"]["@id"]]["@type"] for one in controls] == ["HowToStep"] * 2
+
+    slots = {slot for one in (split, count) for slot in ids(entities[one["instrument"]["@id"]]["input"])}
+    text = entities[split["object"]["@id"]]
+    assert set(ids(text["exampleOfWork"])) == {f"{main['@id']}#text", *slots & set(ids(text["exampleOfWork"]))}
+    assert len(ids(text["exampleOfWork"])) == 2
+    assert len(of_type(entities, "ParameterConnection")) == 3
+    assert len(links(entities)) == 3
+
+
+@pytest.mark.cwltool
+@pytest.mark.oracle
+def test_runcrate_reports_every_step(wfexs: Command, tmp_path: Path) -> None:
+    told(wfexs, EXAMPLES / "word-count" / "word-count.wfex.stage", tmp_path / "crate")
+    done = subprocess.run([str(ORACLE), "report", str(tmp_path / "crate")], capture_output=True, text=True, check=True)
+    assert done.stdout.count("action: #") == 3
+    assert "step: workflow/main.cwl#split" in done.stdout
+    assert "words.txt <- workflow/count.cwl#words" in done.stdout
+
+
+@pytest.mark.cwltool
+@pytest.mark.variants
+def test_variant_calling_is_told_with_its_programs_its_collections_and_all_its_links(
+    wfexs: Command, tmp_path: Path
+) -> None:
+    _, entities = told(wfexs, EXAMPLES / "variant-calling" / "variant-calling.wfex.stage", tmp_path / "crate")
+
+    order = steps_in_order(entities)
+    assert set(order) == {"unpack", "build_index", "index_fasta", "align", "sort", "pile_up", "call"}
+    assert order.index("build_index") < order.index("align") < order.index("sort") < order.index("pile_up")
+    tool = entities[attempts(entities)["build_index"]["instrument"]["@id"]]
+    program = entities[tool["mainEntity"]["@id"]]
+    assert (program["name"], program["url"]) == ("bowtie2", "https://bio.tools/bowtie2")
+    indexed = entities[attempts(entities)["index_fasta"]["result"]["@id"]]
+    assert indexed["@type"] == "Collection"
+    assert [entities[one]["name"] for one in ids(indexed["hasPart"])] == ["lambda_virus.fa", "lambda_virus.fa.fai"]
+    assert indexed["@id"] in ids(attempts(entities)["pile_up"]["object"])
+    sorted_ = entities[ids(attempts(entities)["sort"]["result"])[0]]
+    assert {one.rpartition("/")[2] for one in ids(sorted_["exampleOfWork"])} >= {
+        "main.cwl#alignments",
+        "samtools-sort.cwl#sorted",
+    }
+    assert len(links(entities)) == 17
+    usage = {one["name"] for one in map(entities.get, ids(attempts(entities)["align"]["resourceUsage"])) if one}
+    assert "peak resident memory" in usage
+
+
+TOOL = """
+cwlVersion: v1.2
+class: CommandLineTool
+baseCommand: [sh, -c, 'echo "$0" > o.txt; echo "no word: $0" >&2; test "$0" != bad']
+inputs: {word: {type: string, inputBinding: {}}}
+outputs: {out: {type: File, outputBinding: {glob: o.txt}}}
+"""
+INNER = """
+cwlVersion: v1.2
+class: Workflow
+requirements: {ScatterFeatureRequirement: {}}
+inputs: {words: "string[]"}
+outputs: {outs: {type: "File[]", outputSource: each/out}}
+steps:
+  each: {run: echo.cwl, scatter: word, in: {word: words}, out: [out]}
+"""
+OUTER = """
+cwlVersion: v1.2
+class: Workflow
+requirements: {SubworkflowFeatureRequirement: {}, InlineJavascriptRequirement: {}}
+inputs: {words: "string[]"}
+outputs: {all: {type: File, outputSource: join/all}}
+steps:
+  inner: {run: inner.cwl, in: {words: words}, out: [outs]}
+  never: {run: never.cwl, when: $(false), in: {word: {default: x}}, out: [out]}
+  join:
+    run:
+      class: CommandLineTool
+      baseCommand: cat
+      inputs: {files: {type: "File[]", inputBinding: {}}}
+      outputs: {all: {type: stdout}}
+      stdout: all.txt
+    in: {files: inner/outs}
+    out: [all]
+"""
+STAGE = """
+workflow_id: ./outer.cwl
+workflow_type: cwl
+engine: cwltool
+workflow_config: {secure: false, containerType: none}
+params: {words: [a, WORD]}
+"""
+
+
+def shapes(folder: Path, word: str) -> Path:
+    """A workflow with a scatter in a sub-workflow, and a step that is skipped."""
+    folder.mkdir()
+    texts = {"echo.cwl": TOOL, "never.cwl": TOOL, "inner.cwl": INNER, "outer.cwl": OUTER}
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    (folder / "a.wfex.stage").write_text(STAGE.replace("WORD", word))
+    return folder / "a.wfex.stage"
+
+
+@pytest.mark.cwltool
+def test_a_scatter_in_a_sub_workflow_is_told_member_by_member_and_a_skipped_step_by_its_text_alone(
+    wfexs: Command, tmp_path: Path
+) -> None:
+    _, entities = told(wfexs, shapes(tmp_path / "flow", "b"), tmp_path / "crate")
+
+    inner = entities["workflow/inner.cwl"]
+    assert {"ComputationalWorkflow", "HowTo"} <= set(inner["@type"])
+    assert inner["step"] == {"@id": "workflow/inner.cwl#each"}
+    assert inner["hasPart"] == {"@id": "workflow/echo.cwl"}
+    control = next(one for one in of_type(entities, "ControlAction") if one["instrument"] == inner["step"])
+    assert len(ids(control["object"])) == 2
+    ran = attempts(entities)
+    assert set(ran) == {"inner/each", "inner/each_2", "join", "sub-workflow inner"}
+    assert ran["sub-workflow inner"]["instrument"] == {"@id": "workflow/inner.cwl"}
+    made = [ran[name]["result"]["@id"] for name in ("inner/each", "inner/each_2")]
+    assert ids(ran["sub-workflow inner"]["result"]) == made == ids(ran["join"]["object"])
+    assert ran["sub-workflow inner"]["startTime"] == min(
+        ran[one]["startTime"] for one in ("inner/each", "inner/each_2")
+    )
+    assert {entities[one["object"]["@id"]]["value"] for name, one in ran.items() if "each" in name} == {"a", "b"}
+
+    assert entities["workflow/outer.cwl#never"]["workExample"] == {"@id": "workflow/never.cwl"}
+    assert set(ids(entities["workflow/outer.cwl"]["hasPart"])) == {"workflow/inner.cwl", "workflow/outer.cwl#join/run"}
+    assert entities["workflow/never.cwl"]["isPartOf"] == {"@id": "workflow/outer.cwl"}
+    assert links(entities) == {
+        ("outer.cwl#words", "inner.cwl#words"),
+        ("inner.cwl#words", "echo.cwl#word"),
+        ("echo.cwl#out", "inner.cwl#outs"),
+        ("inner.cwl#outs", "files"),
+        ("all", "outer.cwl#all"),
+    }
+
+
+@pytest.mark.cwltool
+def test_a_failed_step_is_told_with_its_exit_code_and_its_last_words(wfexs: Command, tmp_path: Path) -> None:
+    _, entities = told(wfexs, shapes(tmp_path / "flow", "bad"), tmp_path / "crate", fails=True)
+
+    ran = attempts(entities)
+    failed = ran["inner/each_2"]
+    assert failed["actionStatus"].endswith("FailedActionStatus")
+    assert failed["error"].splitlines() == ["it failed with exit code 1", "no word: bad"]
+    assert "(exit code 1)" in failed["description"]
+    assert failed["result"] == {"@id": "runs/1/logs/steps/inner%2Feach_2.stderr".replace("%", "%25")}
+    assert failed["@id"] in ids(entities[failed["result"]["@id"]]["about"])
+    assert ran["inner/each"]["actionStatus"].endswith("CompletedActionStatus")
+    assert "join" not in ran
+    statuses = {one["name"]: one["actionStatus"].rpartition("/")[2] for one in of_type(entities, "ControlAction")}
+    assert statuses == {
+        "step inner/each in run 1": "FailedActionStatus",
+        "step inner in run 1": "FailedActionStatus",
+    }
+    assert entities["workflow/outer.cwl#join"]["@type"] == "HowToStep"
+
+
+@pytest.mark.cwltool
+def test_a_killed_run_has_no_end_that_nobody_saw(wfexs: Command, tmp_path: Path) -> None:
+    stage = shapes(tmp_path / "flow", "b")
+    text = (tmp_path / "flow" / "echo.cwl").read_text()
+    (tmp_path / "flow" / "echo.cwl").write_text(text.replace('test "$0" != bad', 'test "$0" != b || sleep 60'))
+    staged = wfexs.ok("stage", stage)
+    child = subprocess.Popen(
+        [*wfexs.argv, "run", staged["id"]], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ)
+    )
+    journal = Path(staged["lock"]["path"]).parent / "runs" / "1" / "journal.jsonl"
+    for _ in range(600):
+        events = journal.read_text() if journal.exists() else ""
+        if events.count('"step-started"') == 2 and events.count('"step-ended"') == 1:
+            break
+        time.sleep(0.05)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+
+    crate = tmp_path / "crate"
+    wfexs.ok("crate", staged["id"], crate, "--retrospective")
+
+    validated = wfexs.ok("validate", crate)
+    assert {one["check"] for one in validated["issues"]} <= {KNOWN, SHARED, UNENDED}
+    entities = entities_of(crate)
+    ran = attempts(entities)
+    assert "endTime" in ran["inner/each"]
+    for name in ("inner/each_2", "sub-workflow inner"):
+        assert "startTime" in ran[name]
+        assert "endTime" not in ran[name]
+        assert ran[name]["actionStatus"].endswith("FailedActionStatus")
+    assert ran["inner/each_2"]["error"] == "it had not ended when the run did"
+
+
+# --- by hand ----------------------------------------------------------------------------------------------------------
+
+
+def stepped(root: Path, **more: Any) -> tuple[Workdir, CrateSubject]:
+    """A run of two steps of two tools; ``more`` changes the first step."""
+    workdir = usual_workdir(root, runs=0)
+    between = {"class": "File", "transient": "runs/1/tmp/x/between.txt", "sha256": "ab" * 32, "size": 7}
+    made = workdir.made(1, "sorted.txt", b"A\n")
+    first: dict[str, Any] = {
+        "name": "upper",
+        "status": Status.COMPLETED,
+        "tool": "tr.cwl",
+        "exit_code": 0,
+        "started": "2026-11-01T10:00:00.100+00:00",
+        "ended": "2026-11-01T10:00:00.200+00:00",
+        "command": ("tr", "a-z", "A-Z", f"{workdir.content}/inputs/text/in.txt", "/home/canary/private/word"),
+        "inputs": {"text": {"class": "File", "path": "inputs/text/in.txt"}, "level": 3, "note": "secret-canary"},
+        "outputs": {"out": between},
+        "resources": {"wall_seconds": 0.1},
+    }
+    second = StepRun(
+        name="sort",
+        status=Status.COMPLETED,
+        tool="wf.cwl#sort",
+        started="2026-11-01T10:00:00.300+00:00",
+        ended="2026-11-01T10:00:00.400+00:00",
+        command=("sort", "secret-canary"),
+        inputs={"in": between},
+        outputs={"out": made},
+    )
+    workdir.ran({"sorted": made}, steps=(StepRun(**{**first, **more}), second))
+    file, text = FormalParameter(name="out", type="File", required=True), "File"
+    interface = replace(
+        workdir.subject().interface,
+        steps=(Step(name="upper", tool="tr.cwl", position=0), Step(name="sort", tool="wf.cwl#sort", position=1)),
+        tools=(
+            Tool(
+                id="tr.cwl",
+                kind="CommandLineTool",
+                inputs=(
+                    FormalParameter(name="text", type=text, required=True),
+                    FormalParameter(name="level", type="int", required=True),
+                    FormalParameter(name="note", type="string", required=True),
+                    FormalParameter(name="unused", type=["null", "File"], required=False),
+                ),
+                outputs=(file,),
+            ),
+            Tool(
+                id="wf.cwl#sort",
+                kind="CommandLineTool",
+                inputs=(FormalParameter(name="in", type=text, required=True),),
+                outputs=(file,),
+            ),
+        ),
+        connections=(
+            ("text", "upper/text"),
+            ("count", "upper/level"),
+            ("upper/out", "sort/in"),
+            ("sort/out", "sorted"),
+        ),
+    )
+    return workdir, replace(workdir.subject(), interface=interface)
+
+
+def test_what_came_and_went_within_a_run_is_told_by_digest_and_never_promised(tmp_path: Path, cache: Path) -> None:
+    sound(export(stepped(tmp_path)[1], tmp_path / "crate", cache=cache))
+
+    entities = entities_of(tmp_path / "crate")
+    between = entities["#intermediate/1/tmp/x/between.txt"]
+    assert (between["sha256"], between["contentSize"]) == ("ab" * 32, "7")
+    assert between["@id"] not in ids(entities["./"]["hasPart"])
+    assert set(ids(between["exampleOfWork"])) == {"workflow/tr.cwl#out", "workflow/wf.cwl#sort/in"}
+    assert "No run" in entities[entities["workflow/tr.cwl#unused"]["workExample"]["@id"]]["description"]
+
+
+def test_command_lines_say_nothing_of_this_machine(tmp_path: Path) -> None:
+    export(stepped(tmp_path)[1], tmp_path / "crate")
+
+    described = attempts(entities_of(tmp_path / "crate"))["upper"]["description"]
+    assert described == "tr a-z A-Z inputs/text/in.txt …/word\n(exit code 0)"
+    for name, text in texts_of(tmp_path / "crate"):
+        assert "/home/canary" not in text, name
+        assert str(tmp_path) not in text, name
+
+
+def test_where_something_must_not_be_disclosed_steps_tell_times_and_structure_alone(
+    tmp_path: Path, cache: Path
+) -> None:
+    workdir, subject = stepped(tmp_path)
+    items = tuple(replace(item, disclosable=False) if item.role is Role.INPUT else item for item in subject.plan.items)
+    log = workdir.write("runs/1/logs/steps/upper.stderr", b"secret-canary\n")
+    failed = replace(
+        subject.executions[0].steps[0],
+        status=Status.FAILED,
+        exit_code=2,
+        error="secret-canary was bad",
+        tag="secret-canary",
+    )
+    execution = replace(subject.executions[0], steps=(failed, *subject.executions[0].steps[1:]))
+    subject = replace(subject, plan=replace(subject.plan, items=items), executions=(execution,))
+    sound(export(subject, tmp_path / "crate", cache=cache))
+
+    entities = entities_of(tmp_path / "crate")
+    action = attempts(entities)["upper"]
+    assert action["error"] == "it failed with exit code 2"
+    assert action["startTime"] == "2026-11-01T10:00:00.100+00:00"
+    assert {entities[one]["description"] for one in ids(action["object"])} == {"not disclosed"}
+    assert ids(attempts(entities)["sort"]["result"]) == ["runs/1/outputs/sorted.txt"]
+    for name, text in texts_of(tmp_path / "crate"):
+        for word in ("secret-canary", "between.txt", "in.txt", log.decode()):
+            assert word not in text, name
+
+
+def test_attempts_that_were_tried_again_or_done_before_say_so(tmp_path: Path, cache: Path) -> None:
+    _, subject = stepped(tmp_path)
+    (first, second), run = subject.executions[0].steps, subject.executions[0]
+    bad = replace(
+        first, id="1", step="upper", status=Status.FAILED, after="retry", exit_code=3, error="exit code 3", outputs={}
+    )
+    steps = (bad, replace(first, id="2", step="upper", attempt=2), replace(second, cached=True))
+    subject = replace(subject, executions=(replace(run, steps=steps, resumed=4),))
+    sound(export(subject, tmp_path / "crate", cache=cache))
+
+    entities = entities_of(tmp_path / "crate")
+    actions = [one for kind in ("CreateAction", "ActivateAction") for one in of_type(entities, kind)]
+    ran = {one["name"]: one for one in actions}
+    assert ran["upper in run 1, attempt 1"]["error"] == "exit code 3; it was tried again"
+    assert ran["upper in run 1, attempt 1"]["@type"] == "ActivateAction"
+    assert ran["upper in run 1, attempt 2"]["@type"] == "CreateAction"
+    assert "run 4 had done this work" in ran["sort in run 1"]["description"]
+    control = next(one for one in of_type(entities, "ControlAction") if one["name"] == "step upper in run 1")
+    assert control["actionStatus"].endswith("CompletedActionStatus")
+    assert len(ids(control["object"])) == 2
+
+
+def test_a_tool_that_is_no_workflow_is_the_one_step_of_itself(tmp_path: Path, cache: Path) -> None:
+    _, subject = stepped(tmp_path)
+    step = replace(subject.executions[0].steps[0], name="wf", id="wf", step="wf", tool="wf.cwl")
+    interface = replace(subject.interface, kind="CommandLineTool", steps=(), connections=(), tools=())
+    subject = replace(subject, interface=interface, executions=(replace(subject.executions[0], steps=(step,)),))
+    sound(export(subject, tmp_path / "crate", cache=cache))
+
+    entities = entities_of(tmp_path / "crate")
+    assert attempts(entities)["wf"]["instrument"] == {"@id": "workflow/wf.cwl#tool"}
+    assert ("wf.cwl#text", "text") in links(entities)
+
+
+def test_a_run_before_any_step_is_a_workflow_run_crate_and_no_more(tmp_path: Path, cache: Path) -> None:
+    workdir = empty_workdir(tmp_path)
+    workdir.ran(status=Status.FAILED, exit_code=1, error="it did not begin")
+    report = export(workdir.subject(), tmp_path / "crate", cache=cache)
+    sound(report)
+    assert PROVENANCE not in report.profiles
+    assert not of_type(entities_of(tmp_path / "crate"), "OrganizeAction")
+
+
+def test_metadata_are_written_as_one_document_would_be(tmp_path: Path) -> None:
+    export(stepped(tmp_path)[1], tmp_path / "crate")
+    text = (tmp_path / "crate" / "ro-crate-metadata.json").read_text()
+    assert json.dumps(json.loads(text), indent=1, ensure_ascii=False) + "\n" == text
