@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
+
+ENCRYPTED: Final = "gocryptfs"
+PLAIN: Final = "plain"
+VAULTS: Final = (ENCRYPTED, PLAIN)
+"""What a stage file may ask for."""
 
 
 class Area(Protocol):

@@ -208,6 +208,13 @@ class Index:
             connection.executemany("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             connection.executemany("INSERT OR REPLACE INTO asked VALUES (?, ?, ?)", meanings)
 
+    def adopt(self, other: Index) -> None:
+        """Remember all that another index knows of where contents came from, over what is known here."""
+        origins, asked = other._select("SELECT * FROM origins"), other._select("SELECT * FROM asked")
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO origins VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", origins)
+            connection.executemany("INSERT OR REPLACE INTO asked VALUES (?, ?, ?)", asked)
+
     def unlearn(self, digests: Iterable[str]) -> None:
         """Forget where contents came from."""
         rows = [(digest,) for digest in digests]

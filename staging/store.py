@@ -63,8 +63,9 @@ class ContentStore:
         WfexsError: the folder can't be used.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, lender: ContentStore | None = None) -> None:
         self.root = root
+        self._lender = lender
         self.objects = root / "objects"
         self._objects = str(self.objects)
         self.quarantine = root / "quarantine"
@@ -101,12 +102,16 @@ class ContentStore:
 
     def has_file(self, fingerprint: Fingerprint) -> bool:
         """Whether there is an object for a file of that digest; its bytes are not looked at."""
-        return os.path.lexists(self.path(fingerprint.digest))
+        if os.path.lexists(self.path(fingerprint.digest)):
+            return True
+        return self._lender is not None and self._lender.has_file(fingerprint)
 
     def intact(self, names: Sequence[str]) -> dict[str, StatSignature]:
         """Those of the objects that are there with the right bytes. Damaged ones are put into quarantine."""
-        recorded = self.index.signatures(names)
+        if self._lender is not None:
+            self._borrow(names, self._lender)
         found: dict[str, StatSignature] = {}
+        recorded = self.index.signatures(names)
         for name in names:
             if name in found:
                 continue
@@ -162,6 +167,23 @@ class ContentStore:
         return self.intact((digest,)).get(digest)
 
     # -- bringing in -------------------------------------------------------------------------------------------------
+
+    def _borrow(self, names: Sequence[str], lender: ContentStore) -> None:
+        """Copy from the lender what is missing here and intact there; the bytes are hashed on the way."""
+        missing = [name for name in dict.fromkeys(names) if not os.path.lexists(self._path(name))]
+        for name in lender.intact(missing):
+            with self.locks.hold(f"borrow:{name}"), self.workspace.temporary() as path:
+                if os.path.lexists(self._path(name)):
+                    continue
+                try:
+                    if copy(lender.path(name), path, object_mode(name)) != name[:64]:
+                        lender.reread(name)
+                        continue
+                    make_folders(self.path(name).parent)
+                    path.replace(self.path(name))
+                except OSError as error:
+                    raise from_os_error(error, "write into the content store") from error
+                self.index.record({name: StatSignature.of(self._path(name))}, verified=now())
 
     def partial(self, identifier: str) -> Path:
         """The folder for what an interrupted download of ``identifier`` leaves; use it under ``identifier_lock``."""

@@ -6,13 +6,8 @@ that the mount can be read by nobody else, which ``paranoid_mode`` adds there, g
 
 from __future__ import annotations
 
-from typing import Final
-
+from staging.areas import ENCRYPTED, PLAIN, VAULTS
 from staging.grammar import Cursor, Fields, as_choice, as_flag
-
-ENCRYPTED: Final = "gocryptfs"
-PLAIN: Final = "plain"
-VAULTS: Final = (ENCRYPTED, PLAIN)
 
 
 def read_vault(fields: Fields, config: Fields | None) -> str | None:

@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from staging.areas import Area
+from staging.areas import ENCRYPTED, PLAIN, Area
 from staging.errors import KeyAccessError, NotFoundError, UsageError, VaultError
 from staging.scratch import kept_in
-from staging.vault_wish import ENCRYPTED, PLAIN
 from staging.workdir import SCRATCH, StagedWorkdir
 from wfexs_like.keys import KeyFiles
 from wfexs_like.settings import Settings

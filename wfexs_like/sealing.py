@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from staging.areas import PLAIN
 from staging.errors import NotFoundError, PolicyError, UsageError
-from staging.vault_wish import PLAIN
 from staging.workdir import StagedWorkdir
 from wfexs_like.crate.exporters import FORMS, LEVELS, Form, Level, Sealing
 from wfexs_like.keys import KeyFiles

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from engines.base import ENGINES, InstalledEngine, Listener
 from engines.execution import Execution, Status
 from engines.interface import interface_as_json
+from staging.areas import PLAIN
 from staging.definition import StageDefinition
 from staging.errors import (
     DefinitionError,
@@ -30,7 +31,6 @@ from staging.plan import Json, Plan, Role
 from staging.progress import Progress, Silent
 from staging.scratch import kept_in
 from staging.store import ContentStore
-from staging.vault_wish import PLAIN
 from staging.workdir import (
     ABOUT,
     INTERFACE,
@@ -143,9 +143,12 @@ class Session:
 
     @contextmanager
     def _new(
-        self, vault: str | None, nickname: str | None, recipients: Sequence[str] = ()
+        self, vault: str | None, nickname: str | None, recipients: Sequence[str] = (), *, like: str | None = None
     ) -> Iterator[tuple[NewWorkdir, ContentStore]]:
-        """A working directory in the making, encrypted as ``vault`` says, and the store of its contents."""
+        """A working directory in the making, encrypted as ``vault`` says, and the store of its contents.
+
+        What the working directory ``like`` has is taken from there.
+        """
         kind = self._encryption.kind(vault)
         if vault is None and kind == PLAIN:
             self._refuse_lost_key()
@@ -153,12 +156,37 @@ class Session:
                 'not encrypted: nobody asks for it, and this installation has no key ("wfexs-like init" makes one)'
             )
         area = self._encryption.new_area(kind, recipients)
-        with no_core_dumps(wanted=kind != PLAIN), self._workdirs.create(nickname, area=area) as new:
+        with (
+            no_core_dumps(wanted=kind != PLAIN),
+            self._lender(like, kind) as lender,
+            self._workdirs.create(nickname, area=area) as new,
+        ):
             if kind == PLAIN:
                 yield new, self.store
-            else:
-                new.hold(kept_in(new.content / SCRATCH))
-                yield new, new.hold(ContentStore(new.content / OWN_STORE))
+                return
+            new.hold(kept_in(new.content / SCRATCH))
+            store = new.hold(ContentStore(new.content / OWN_STORE, lender=lender))
+            if lender is not None:
+                store.index.adopt(lender.index)
+            yield new, store
+
+    @contextmanager
+    def _lender(self, like: str | None, kind: str) -> Iterator[ContentStore | None]:
+        """The own store of the working directory ``like``; ``None`` where that shares its contents with all others.
+
+        Raises:
+            PolicyError: what is encrypted there would be in clear in one of that ``kind``.
+        """
+        if like is None:
+            yield None
+            return
+        with self._stored(like) as (found, store):
+            if found.vault != PLAIN and kind == PLAIN:
+                raise PolicyError(
+                    f"{found.nickname} is encrypted, and the new working directory would have its contents in clear",
+                    hint="stage without --from, or say vault: gocryptfs in the stage file",
+                )
+            yield None if found.vault == PLAIN else store
 
     def check(self, stage_file: Path) -> tuple[Fault, ...]:
         """All faults of a stage file; nothing is fetched."""
@@ -197,11 +225,13 @@ class Session:
         update: bool = False,
         nickname: str | None = None,
         recipients: Sequence[str] = (),
+        like: str | None = None,
     ) -> StageReport:
         """Fetch, verify, lock: a new working directory.
 
-        ``recipients`` are public keys, or their files, of others who may open it where it is encrypted. With ``locked``
-        nothing that is not in that lock is accepted. With ``update`` as well, all is pinned anew, the
+        ``recipients`` are public keys, or their files, of others who may open it where it is encrypted. What the
+        encrypted working directory ``like`` has need not be fetched. With ``locked`` nothing that is not in that lock
+        is accepted. With ``update`` as well, all is pinned anew, the
         differences are told, and the lock file is written again.
 
         Raises:
@@ -219,7 +249,7 @@ class Session:
         definition = load_stage_file(stage_file)
         seal_for = read_staged(definition.seal_for, definition.base)
         lock = read_lock(locked) if locked else None
-        with self._new(definition.vault, nickname or definition.nickname, recipients) as (new, store):
+        with self._new(definition.vault, nickname or definition.nickname, recipients, like=like) as (new, store):
             work = self._work(definition, new, store, None if update else lock)
             prepared = prepare(work)
             plan, items = realise(work, prepared)
@@ -404,8 +434,8 @@ class Session:
                 reports.append(self._tell(one) if one.vault == PLAIN else _closed(one))
             except WfexsError as error:
                 self.progress.say(f"{one.id} is damaged: {error.message}")
-        for _, error in self._workdirs.damaged():
-            self.progress.say(error.message)
+        for _, damage in self._workdirs.damaged():
+            self.progress.say(damage.message)
         return tuple(reports)
 
     def show(self, workdir: str) -> WorkdirReport:

@@ -18,6 +18,7 @@ import pytest
 
 from engines.base import EngineVersion, InstalledEngine
 from engines.execution import Attempt, Execution, Status, StepRun
+from engines.secrecy import REASONS
 from staging.errors import (
     CrateError,
     DefinitionError,
@@ -34,6 +35,7 @@ from staging.plan import Kind
 from staging.upkeep import Collected, Problem, StoreEntry
 from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
+from wfexs_like.cli.options import ALLOWABLE
 from wfexs_like.cli.table import NAMES, PLANNED
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
 from wfexs_like.importing.report import ImportReport
@@ -104,6 +106,7 @@ class Found:
     nickname: str
     content: Path
     numbers: tuple[int, ...] = (1, 2)
+    vault: str = "plain"
 
     def runs(self) -> tuple[int, ...]:
         return self.numbers
@@ -453,10 +456,9 @@ def test_quiet_leaves_the_id_and_nothing_else(call: Call) -> None:
 
 
 def test_options_of_staging_reach_the_session(call: Call, session: KnownAnswers) -> None:
-    call("stage", "demo.stage", "--locked", "old.lock", "--update", "--nickname", "mine")
-    assert session.asked == [
-        ("stage", Path("demo.stage"), {"locked": Path("old.lock"), "update": True, "nickname": "mine", "recipients": ()})
-    ]
+    call("stage", "demo.stage", "--locked", "old.lock", "--update", "--nickname", "mine", "--from", "last")
+    options = {"locked": Path("old.lock"), "update": True, "nickname": "mine", "recipients": (), "like": "last"}
+    assert session.asked[0] == ("stage", Path("demo.stage"), options)
 
 
 def test_parameters_of_a_run_reach_the_session(call: Call, session: KnownAnswers) -> None:
@@ -680,12 +682,17 @@ def test_outputs_lie_below_the_content_of_the_working_directory(
 
 def test_execute_runs_and_exports_what_it_staged(call: Call, session: KnownAnswers) -> None:
     result = call("execute", "demo.stage", "--crate", "out", "--param", "a=1", "--json").object
-    assert [one[0] for one in session.asked] == ["stage", "refuse_clear", "run", "crate"]
-    assert session.asked[1] == ("refuse_clear", "0a1b", False, False)
-    assert session.asked[2] == ("run", "0a1b", {"a": "1"})
-    assert session.asked[3][1] == "0a1b"
+    asked = [one for one in session.asked if one[0] != "locate"]
+    assert [one[0] for one in asked] == ["stage", "refuse_clear", "run", "crate"]
+    assert asked[1] == ("refuse_clear", "0a1b", False, False)
+    assert asked[2] == ("run", "0a1b", {"a": "1"})
+    assert asked[3][1] == "0a1b"
     assert result["stage"]["id"] == result["run"]["id"] == "0a1b"
     assert result["crate"]["path"] == "out"
+
+
+def test_the_reasons_that_a_run_may_be_allowed_are_those_that_there_are() -> None:
+    assert set(ALLOWABLE) == REASONS.keys()
 
 
 def test_faults_of_a_stage_file_come_in_full_with_exit_code_3(call: Call, session: KnownAnswers) -> None:

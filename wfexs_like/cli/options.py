@@ -151,17 +151,19 @@ def offline_option(function: F) -> F:
     )(function)
 
 
+ALLOWABLE: Final = ("container-records", "open-walls", "writable-containers")
+"""The reasons of ``engines.secrecy``, which would be loaded for nothing at the start."""
+
+
 def allow_option(function: F) -> F:
     """The option ``--allow``."""
-    from engines.secrecy import REASONS
-
     return click.option(
         "--allow",
         "allowed",
         multiple=True,
-        type=click.Choice(sorted(REASONS)),
+        type=click.Choice(ALLOWABLE),
         metavar="REASON",
-        help=f"Run an encrypted working directory although this is not prevented here ({', '.join(sorted(REASONS))});"
+        help=f"Run an encrypted working directory although this is not prevented here ({', '.join(ALLOWABLE)});"
         " repeatable.",
     )(function)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from staging.vault_wish import PLAIN
 from wfexs_like.cli.context import shown_path
 from wfexs_like.cli.forms import placed
 from wfexs_like.cli.render import (
@@ -116,7 +115,7 @@ def stage_words(report: StageReport) -> list[str]:
 
 def encrypted_words(found: StagedWorkdir) -> list[str]:
     """Of an encrypted working directory: why the paths that are told are not there, and how they are reached."""
-    if found.vault == PLAIN:
+    if found.vault == "plain":
         return []
     return [f'encrypted: "wfexs-like shell {found.id}" opens it, and the paths are there as long as that lasts']
 

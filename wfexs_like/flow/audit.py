@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from staging.areas import PLAIN
 from staging.errors import UsageError, WfexsError
 from staging.identifiers import Identifier
 from staging.progress import Progress
-from staging.vault_wish import PLAIN
 from staging.workdir import StagedWorkdir
 from wfexs_like import __version__
 from wfexs_like.audit.attestation import Attestation, Judged, Judgement, Told

@@ -15,12 +15,12 @@ from engines.containers.base import Containers
 from engines.execution import Execution, Status
 from engines.interface import interface_from_json
 from engines.journal import JOURNAL, replay
+from staging.areas import PLAIN
 from staging.errors import DefinitionError, DigestError, Fault, NotFoundError, PolicyError, UsageError, WfexsError
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress
 from staging.resolving import with_paths
 from staging.store import ContentStore
-from staging.vault_wish import PLAIN
 from staging.workdir import StagedWorkdir
 from wfexs_like.flow.discreet import check_secret
 from wfexs_like.flow.recognising import load_engine

@@ -26,7 +26,7 @@ def command(app: App, workdir: str, words: tuple[str, ...]) -> int:
 
     With --json CMD writes to standard error.
     """
-    from staging.vault_wish import PLAIN
+    from staging.areas import PLAIN
     from staging.workdir import SCRATCH
     from wfexs_like.shell import run_in
 

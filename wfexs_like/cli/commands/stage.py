@@ -20,6 +20,12 @@ from wfexs_like.cli.views import encrypted_words, stage_words
 @lock_options
 @proof_option
 @recipient_option
+@click.option(
+    "--from",
+    "like",
+    metavar="WORKDIR",
+    help="Take from this encrypted working directory what it has, instead of fetching it again.",
+)
 @click.pass_obj
 def command(
     app: App,
@@ -30,9 +36,12 @@ def command(
     nickname: str | None,
     prove: bool,
     recipients: tuple[str, ...],
+    like: str | None,
 ) -> int:
     """Standard output gets the id of the new working directory and nothing else."""
-    report = app.session.stage(stage_file, locked=locked, update=update, nickname=nickname, recipients=recipients)
+    report = app.session.stage(
+        stage_file, locked=locked, update=update, nickname=nickname, recipients=recipients, like=like
+    )
     app.close()
     for line in stage_words(report):
         app.say(line)
