@@ -76,11 +76,11 @@ def command(
     assert staged.id is not None
     assert staged.content is not None
     content = staged.content
-    if crate is not None:
-        # Better refused now than after the run.
-        app.session.refuse_clear(staged.id, sealed=wish is not None, allowed=allow_clear)
     for line in (*stage_words(staged), *encrypted_words(app.session.locate(staged.id))):
         app.say(line)
+    if crate is not None:
+        # Better refused now than after the run; what is staged stays, and was told.
+        app.session.refuse_clear(staged.id, sealed=wish is not None, allowed=allow_clear)
     proof = prove_offline(app, staged.id, stage_file) if prove else None
     if proof_exit_code(proof):
         app.emit("execute", {"stage": stage_form(staged, proof), "run": None, "crate": None}, lambda: staged.id or "")

@@ -123,7 +123,7 @@ def _age(report: VerifyReport) -> list[str]:
     lines = [f"made {report.published}"] if report.published else []
     lines += [
         f"{one.name or 'a run'}: started {one.started or 'at a time not told'} ({one.id})"
-        for one in report.runs[:SHOWN_RUNS]
+        for one in sorted(report.runs, key=lambda one: one.started or "")[:SHOWN_RUNS]
     ]
     if len(report.runs) > SHOWN_RUNS:
         lines.append(f"and {counted(len(report.runs) - SHOWN_RUNS, 'run')} more")
