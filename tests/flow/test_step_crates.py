@@ -87,6 +87,7 @@ def test_both_engines_tell_steps_tools_times_usage_and_what_went_from_one_to_the
         request.getfixturevalue("nextflow")
     run, entities = told(wfexs, EXAMPLES / example / f"{example}.wfex.stage", tmp_path / "crate")
 
+    assert len(wfexs.ok("verify", tmp_path / "crate")["crate"]["runs"]) == 1
     assert PROVENANCE in ids(entities["./"]["conformsTo"])
     main = entities[entities["./"]["mainEntity"]["@id"]]
     assert "HowTo" in main["@type"]

@@ -227,10 +227,12 @@ def _paths(identifier: str) -> Iterator[str]:
 
 
 def _runs(entities: Mapping[str, Mapping[str, Any]]) -> Iterator[Run]:
-    shown = 0
-    for identifier, entity in entities.items():
-        if _types(entity) & {"CreateAction", "ActivateAction"} and shown < _SHOWN_RUNS:
-            shown += 1
+    """The runs of the workflow where there is one: its steps are no runs of their own."""
+    actions = {name: one for name, one in entities.items() if _types(one) & {"CreateAction", "ActivateAction"}}
+    main = entities.get(_root(entities), {}).get("mainEntity")
+    whole = {name: one for name, one in actions.items() if main is not None and one.get("instrument") == main}
+    for number, (identifier, entity) in enumerate((whole or actions).items()):
+        if number < _SHOWN_RUNS:
             status = entity.get("actionStatus")
             status = status.get("@id") if isinstance(status, dict) else status
             yield Run(
