@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -13,6 +12,7 @@ from staging.errors import KeyAccessError, NotFoundError, UsageError, VaultError
 from staging.scratch import kept_in
 from staging.workdir import SCRATCH, StagedWorkdir
 from wfexs_like.keys import KeyFiles
+from wfexs_like.private_memory import private_memory
 from wfexs_like.settings import Settings
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class Encryption:
             return unwrap(path, [self._private(workdir)])
 
         area = EncryptedArea(_load(workdir.vault), workdir.root, workdir.id, password)
-        with no_core_dumps(), area.open(), kept_in(workdir.content / SCRATCH):
+        with private_memory(), area.open(), kept_in(workdir.content / SCRATCH):
             yield
 
     def keep_open(self, workdir: StagedWorkdir) -> bool:
@@ -183,24 +183,6 @@ class Encryption:
                 f"{what}, and this installation has no key",
                 hint="bring the key back, or name its folder with WFEXS_LIKE_KEYS",
             ) from error
-
-
-@contextlib.contextmanager
-def no_core_dumps(*, wanted: bool = True) -> Iterator[None]:
-    """While it lasts, neither this process nor its children leave an image of their memory behind.
-
-    A limit of one byte is too little for a file, and keeps dumps from programs that they are piped to as well, which
-    none at all would not: core(5), and do_coredump in the kernel's fs/coredump.c.
-    """
-    if not wanted:
-        yield
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (min(1, hard) if hard != resource.RLIM_INFINITY else 1, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
 
 
 def dissolve(root: Path) -> None:

@@ -44,7 +44,8 @@ from staging.workdir import (
     Workdirs,
 )
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
-from wfexs_like.encryption import Encryption, dissolve, is_open, no_core_dumps
+from wfexs_like.encryption import Encryption, dissolve, is_open
+from wfexs_like.private_memory import private_memory
 from wfexs_like.results import (
     EngineReport,
     ItemReport,
@@ -157,7 +158,7 @@ class Session:
             )
         area = self._encryption.new_area(kind, recipients)
         with (
-            no_core_dumps(wanted=kind != PLAIN),
+            private_memory(wanted=kind != PLAIN),
             self._lender(like, kind) as lender,
             self._workdirs.create(nickname, area=area) as new,
         ):

@@ -43,13 +43,13 @@ def command(app: App, *, sealed: Path, destination: Path, key: Path | None, sign
 
     Exit code 12 when your key opens it not, 5 when it is damaged or isn't signed as asked.
     """
-    from wfexs_like.encryption import no_core_dumps
+    from wfexs_like.private_memory import private_memory
     from wfexs_like.seal.opening_crates import open_sealed
     from wfexs_like.seal.trusted import read_trusted
     from wfexs_like.unlocking import unlock_with
 
     trusted = None if signer is None else read_trusted(signer)
-    with no_core_dumps():
+    with private_memory():
         private = unlock_with(app.settings, app.passphrases, key=key)
         report = open_sealed(sealed, destination, [private], trusted=trusted)
     app.emit("open", _form(report), lambda: _view(report, sealed))
