@@ -39,8 +39,8 @@ def find_passphrase(environment: Mapping[str, str], ask: Callable[[], str] | Non
         assert ask is not None
         found = ask()
     if not found:
-        source = stated[0] if stated else "you"
-        raise KeyAccessError(f"the passphrase from {source} is empty", hint="choose one that has some length")
+        source = f" from {stated[0]}" if stated else ""
+        raise KeyAccessError(f"the passphrase{source} is empty", hint="choose one that has some length")
     return found
 
 

@@ -231,6 +231,23 @@ def test_it_can_be_removed_by_who_can_not_open_it(vault: Encrypted) -> None:
     assert list(vault.root.parent.iterdir()) == []
 
 
+def test_who_is_asked_whether_to_remove_it_is_not_asked_for_a_passphrase(vault: Encrypted) -> None:
+    shutil.rmtree(vault.keys)
+    leader, follower = pty.openpty()
+    os.write(leader, b"n\n")
+    with open(follower, "rb", closefd=False) as terminal:
+        told = subprocess.run(
+            [*PROGRAM, "rm", str(vault.root)], stdin=terminal, stdout=terminal, stderr=terminal, check=False
+        )
+    said = os.read(leader, 4096).decode()
+    os.close(follower)
+    os.close(leader)
+    assert told.returncode == 1
+    assert "it is encrypted, and nobody can open it again? [y/N]" in said
+    assert "nothing was removed" in said
+    assert vault.root.is_dir()
+
+
 def test_an_interrupted_removal_leaves_what_opens_for_nobody_and_is_done_later(
     vault: Encrypted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from staging.errors import UsageError
+from staging.vault_wish import PLAIN
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.options import workdir_argument
 from wfexs_like.cli.render import counted, plain
+
+if TYPE_CHECKING:
+    from staging.workdir import StagedWorkdir
 
 
 @click.command("rm", cls=VerbCommand)
@@ -25,7 +30,7 @@ def command(app: App, workdir: str, *, yes: bool, force: bool) -> int:
     if workdir != found.nickname and path.is_dir() and found.root.resolve() in path.resolve().parents:
         # Who names a part of it hardly means to remove it all.
         raise UsageError(f"{workdir} is a part of {found.nickname}", hint=f'"wfexs-like rm {found.id}" removes it all')
-    if app.may_ask and not (yes or force) and not _agreed(app, found.id):
+    if app.may_ask and not (yes or force) and not _agreed(app, found):
         app.say("nothing was removed")
         return 1
     removed = app.session.remove(found.id, force=force)
@@ -37,9 +42,13 @@ def command(app: App, workdir: str, *, yes: bool, force: bool) -> int:
     return 0
 
 
-def _agreed(app: App, workdir_id: str) -> bool:
-    report = app.session.show(workdir_id)
-    question = f"Remove {report.nickname} ({report.id}) with {counted(len(report.runs), 'run')}? [y/N] "
+def _agreed(app: App, found: StagedWorkdir) -> bool:
+    if found.vault == PLAIN:
+        what = f"with {counted(len(app.session.show(found.id).runs), 'run')}"
+    else:
+        # To remove it nobody need be able to open it, nor be asked for a passphrase.
+        what = "with all its runs; it is encrypted, and nobody can open it again"
+    question = f"Remove {found.nickname} ({found.id}) {what}? [y/N] "
     app.stderr.write(plain(question))
     app.stderr.flush()
     answer = app.stdin.readline()
