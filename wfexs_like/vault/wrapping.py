@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from staging.errors import DigestError, VaultError
+from staging.errors import DigestError, KeyAccessError, VaultError
 from staging.placing import write_atomically
 from wfexs_like.seal.headers import new_session_key, open_header, seal_header
 from wfexs_like.seal.opening import UnsealingReader
@@ -46,7 +46,7 @@ def unwrap(path: Path, private_keys: Sequence[bytes]) -> bytes:
     """The password.
 
     Raises:
-        KeyAccessError: it is sealed for none of these keys.
+        KeyAccessError: it is sealed for none of these keys, whose fingerprints it has.
         VaultError: it is damaged, or gone.
     """
     try:
@@ -54,6 +54,13 @@ def unwrap(path: Path, private_keys: Sequence[bytes]) -> bytes:
             header = open_header(stream, private_keys, name=_NAME)
             with UnsealingReader(stream, header.session_key, name=_NAME) as reader:
                 password = reader.read()
+    except KeyAccessError as error:
+        raise KeyAccessError(
+            "the working directory is encrypted for other keys than this one",
+            hint='ask one of its recipients to add your public key ("wfexs-like recipients add")',
+            where=str(path),
+            **error.fields,
+        ) from error
     except FileNotFoundError as error:
         raise VaultError(
             "the key of the encrypted area is gone",

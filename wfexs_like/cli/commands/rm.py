@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from staging.areas import PLAIN
 from staging.errors import UsageError
-from staging.vault_wish import PLAIN
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.options import workdir_argument
