@@ -425,7 +425,9 @@ def test_open_that_is_killed_leaves_nothing_at_the_destination(scene: Scene, tmp
         f"one.open_sealed(Path({str(scene.folder)!r}), Path('opened'), [{scene.ada.secret!r}])",
     )
     assert not os.path.lexists(tmp_path / "opened")
-    assert open_it(scene.folder, tmp_path / "opened", scene.ada)[0] == 0
+    assert list(tmp_path.glob(".opened.*.part"))
+    assert open_it(scene.folder, tmp_path / "elsewhere", scene.ada)[0] == 0
+    assert [one.name for one in tmp_path.iterdir()] == ["elsewhere"]
 
 
 @pytest.mark.parametrize(("form", "level"), [("files", "full"), ("archive", None)])
@@ -447,6 +449,14 @@ def test_an_export_that_is_killed_leaves_nothing_at_the_destination_and_nothing_
     left = [one for one in tmp_path.glob(".out.*") for one in (one, *one.rglob("*")) if one.is_file()]
     assert left
     assert not any(b"was here" in one.read_bytes() for one in left)
+    export(
+        rich_workdir(tmp_path / "again"),
+        tmp_path / "new",
+        form="files",
+        level="full",
+        recipients=(scene.ada.recipient,),
+    )
+    assert not list(tmp_path.glob(".*.part"))
 
 
 @contextmanager

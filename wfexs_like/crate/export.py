@@ -33,7 +33,7 @@ from wfexs_like.crate.again import command_line
 from wfexs_like.crate.discretion import Discretion, web_address
 from wfexs_like.crate.exporters import EXPORTERS, Sealing
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
-from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter, discard
+from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter
 from wfexs_like.crate.preview import render_preview
 from wfexs_like.crate.prospective import Prospective, kind_of
 from wfexs_like.crate.readme import render_readme
@@ -54,6 +54,7 @@ from wfexs_like.crate.vocabulary import (
     WORKFLOW_RUN,
 )
 from wfexs_like.seal.naming import IN_CLEAR, LOCK_DIGEST, MANIFEST, SIGNATURE
+from wfexs_like.unfinished import hidden_beside
 
 if TYPE_CHECKING:
     from wfexs_like.seal.ssh_keys import Signer
@@ -108,20 +109,19 @@ def export_crate(
     profiles = _profiles(subject, kind)
     profile = validator_profile(profiles[-2 if kind == "retrospective" else 0])
     zipped = destination.suffix.lower() == ".zip" and (sealing is None or sealing.form == "files")
-    part = destination.with_name(f".{destination.name[:100]}.{uuid.uuid4().hex[:12]}.part{'.zip' if zipped else ''}")
     try:
         writing = _Writing(subject=subject, kind=kind, include=wanted, rehash=rehash, signer=signer, clear=clear)
-        if sealing is not None:
-            validation = _sealed(writing, part, sealing, profile if validate else None, cache)
-        else:
-            validation = _plain(writing, part, profile if validate else None, cache)
-        if validation is not None and not validation.passed:
-            raise _invalid(validation)
-        _settle(part, destination)
+        with hidden_beside(destination) as hidden:
+            part = hidden / ("crate.zip" if zipped else "crate")
+            if sealing is not None:
+                validation = _sealed(writing, part, sealing, profile if validate else None, cache)
+            else:
+                validation = _plain(writing, part, profile if validate else None, cache)
+            if validation is not None and not validation.passed:
+                raise _invalid(validation)
+            _settle(part, destination)
     except OSError as error:
         raise from_os_error(error, f"write the crate {destination}") from error
-    finally:
-        discard(part)
     return CrateReport(
         path=destination,
         kind=kind,

@@ -10,7 +10,6 @@ import errno
 import fcntl
 import hashlib
 import os
-import shutil
 import stat
 import zipfile
 from contextlib import AbstractContextManager
@@ -334,14 +333,6 @@ def _wrong(path: str, expected: str, actual: str) -> DigestError:
     )
 
 
-def discard(path: Path) -> None:
-    """Remove a half-written crate."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
 __all__ = [
     "Copied",
     "Fingerprint",
@@ -349,7 +340,6 @@ __all__ = [
     "Payload",
     "Writer",
     "ZipWriter",
-    "discard",
     "measure",
     "open_inside",
 ]

@@ -11,7 +11,6 @@ import errno
 import io
 import os
 import stat
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +26,14 @@ from staging.errors import (
     WfexsError,
     from_os_error,
 )
-from staging.removing import remove_path
+from staging.placing import sync, sync_tree
 from wfexs_like.seal.file_lists import LARGEST, ListedFile
 from wfexs_like.seal.headers import open_header
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SEALED_SIGNATURE, SUFFIX, SealedManifest
 from wfexs_like.seal.opening import UnsealingReader
 from wfexs_like.seal.readable import READABLE
 from wfexs_like.seal.signatures import SignatureError, verify_bytes
+from wfexs_like.unfinished import hidden_beside
 from wfexs_like.verifying.contents import Contents, open_crate
 
 if TYPE_CHECKING:
@@ -141,24 +141,22 @@ def open_sealed(
         DiskError: the disk is full.
     """
     _check_destination(destination)
-    part = destination.with_name(f".{destination.name[:100]}.{uuid.uuid4().hex[:12]}.part")
     try:
-        part.mkdir(mode=0o700)
-        collected = Collected(part, trusted)
-        if is_archive(sealed):
-            from wfexs_like.seal.opening_archives import open_archive
+        with hidden_beside(destination) as hidden:
+            part = hidden / "crate"
+            part.mkdir(mode=0o700)
+            collected = Collected(part, trusted)
+            if is_archive(sealed):
+                from wfexs_like.seal.opening_archives import open_archive
 
-            form, manifest = "archive", open_archive(sealed, collected, private_keys)
-        else:
-            form, manifest = "files", _open_files(sealed, collected, private_keys)
-        if not collected.problems and manifest is not None:
-            collected.complete(manifest)
-            _settle(part, destination)
+                form, manifest = "archive", open_archive(sealed, collected, private_keys)
+            else:
+                form, manifest = "files", _open_files(sealed, collected, private_keys)
+            if not collected.problems and manifest is not None:
+                collected.complete(manifest)
+                _settle(part, destination)
     except OSError as error:
         raise from_os_error(error, f"open {sealed}") from error
-    finally:
-        if os.path.lexists(part):
-            remove_path(part)
     listed = manifest.files.values() if manifest is not None else ()
     return OpenReport(
         path=destination,
@@ -218,7 +216,9 @@ def _check_destination(destination: Path) -> None:
 def _settle(part: Path, destination: Path) -> None:
     if os.path.lexists(destination):
         raise UsageError(f"{destination} exists already", hint="choose another name", where=str(destination))
+    sync_tree(part)
     part.rename(destination)
+    sync(destination.parent)
 
 
 def _open_files(sealed: Path, collected: Collected, private_keys: Sequence[bytes]) -> SealedManifest | None:
