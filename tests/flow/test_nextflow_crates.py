@@ -414,6 +414,17 @@ def test_a_run_with_tries_and_failures_is_told_whole_and_says_nothing_of_this_ma
     logs = {Path(log["@id"]).name for log in map(entities.get, entities) if log and action["@id"] in _about(log)}
     assert {"report.html", "timeline.html", "trace.txt", "dag.dot", "nextflow.log", "engine.log"} <= logs
     assert [name for name in logs if name.endswith(".stderr")]
+    tasks = {one["name"]: one for one in entities.values() if one.get("instrument") == {"@id": f"{MAIN}#process/WORK"}}
+    assert len(tasks) == 6
+    again, ignored = tasks["WORK (sample 2) in run 1, attempt 1"], tasks["WORK (sample 3) in run 1, attempt 2"]
+    assert again["error"].startswith("exit code 3; it was tried again")
+    assert ignored["error"].startswith("exit code 4; this was ignored")
+    assert tasks["WORK (sample 2) in run 1, attempt 2"]["result"] == {"@id": "runs/1/outputs/results/2.txt"}
+    assert "/bin/echo" not in ignored["description"]
+    assert "…/echo 3 >3.txt\n(exit code 4)" in ignored["description"]
+    (control,) = [one for one in entities.values() if one["@type"] == "ControlAction"]
+    assert set(ids(control["object"])) == {one["@id"] for one in tasks.values()}
+    assert control["actionStatus"].endswith("CompletedActionStatus")
     _says_nothing_of_this_machine(crate, home, tmp_path)
 
 
@@ -519,6 +530,8 @@ def test_a_failed_run_and_the_one_that_goes_on_from_it_are_told_apart(
     assert "3 tasks (1 failed)" in failed["description"]
     assert resumed["actionStatus"].endswith("CompletedActionStatus")
     assert "going on from run 1, 3 tasks (2 taken from run 1)" in resumed["description"]
+    told = [one["description"] for one in actions_of(crate) if one["name"].endswith(" in run 2")]
+    assert sum("run 1 had done this work" in one for one in told) == 2
     readme = (crate / "README.md").read_text()
     assert "    cannot open …/data" in readme
     assert "/opt/private" not in readme

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -162,6 +163,26 @@ def test_variant_calling_is_told_with_its_programs_its_collections_and_all_its_l
     assert len(links(entities)) == 17
     usage = {one["name"] for one in map(entities.get, ids(attempts(entities)["align"]["resourceUsage"])) if one}
     assert "peak resident memory" in usage
+
+
+@pytest.mark.cwltool
+@pytest.mark.variants
+@pytest.mark.oracle
+def test_runcrate_runs_the_workflow_of_a_crate_again_to_the_same_bytes(wfexs: Command, tmp_path: Path) -> None:
+    staged = wfexs.ok("stage", EXAMPLES / "variant-calling" / "variant-calling.wfex.stage")
+    wfexs.ok("run", staged["id"])
+    wfexs.ok("crate", staged["id"], tmp_path / "crate", "--retrospective", "--include", "all")
+    engine = tmp_path / "cwltool"
+    engine.write_text(f'#!/bin/sh\nexec {Path(sys.executable).with_name("cwltool")} --no-container "$@"\n')
+    engine.chmod(0o755)
+    (tmp_path / "again").mkdir()
+
+    argv = [str(ORACLE), "run", "--executable", str(engine), str(tmp_path / "crate")]
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=tmp_path / "again")
+
+    assert done.returncode == 0, done.stderr
+    again, first = tmp_path / "again" / "lambda.vcf", tmp_path / "crate" / "runs/1/outputs/lambda.vcf"
+    assert again.read_bytes() == first.read_bytes()
 
 
 TOOL = """

@@ -35,6 +35,7 @@ def discretion(monkeypatch: pytest.MonkeyPatch) -> Discretion:
         ("a / b, 1/2, </b></i>, s/x/y/", "a / b, 1/2, </b></i>, s/x/y/"),
         ("'/tmp/outdir/x.txt'", "'…/x.txt'"),
         ("file:///tmp/outdir/x.txt", "…/x.txt"),
+        ("cat /dev/null /dev/nullx 2>/dev/stderr", "cat /dev/null …/nullx 2>/dev/stderr"),
     ],
 )
 def test_paths_become_relative_or_are_cut_down(discretion: Discretion, told: str, shown: str) -> None:

@@ -102,9 +102,10 @@ class Connections:
         if source is None or target is None:
             return
         formal, holder = target
-        mark = hashlib.sha256("\n".join((source.entity.id, formal.entity.id, holder.id)).encode()).hexdigest()[:16]
+        # One for all steps that the same two parameters are connected at.
+        mark = hashlib.sha256(f"{source.entity.id}\n{formal.entity.id}".encode()).hexdigest()[:16]
         entity = self.ground.graph.add(f"#connection/{mark}", "ParameterConnection")
-        entity.set("name", f"{pair[0][1]} to {pair[1][1]}")
+        entity.set("name", f"{source.name} to {formal.name}")
         entity.set("sourceParameter", Ref(source.entity.id)).set("targetParameter", Ref(formal.entity.id))
         holder.add("connection", Ref(entity.id))
 

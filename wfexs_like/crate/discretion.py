@@ -69,6 +69,10 @@ _PATHS = re.compile(
 )
 
 
+# Places that every machine has, and every command line may name.
+_DEVICES = frozenset(f"/dev/{name}" for name in ("null", "random", "stderr", "stdin", "stdout", "urandom", "zero"))
+
+
 def public_identifier(text: str) -> str | None:
     """What of an identifier anybody may be told, ``None`` if nothing.
 
@@ -215,6 +219,8 @@ def _cut_uri(match: re.Match[str]) -> str:
 def _cut(match: re.Match[str]) -> str:
     if match["url"]:
         return match["url"]
+    if match[0] in _DEVICES:
+        return match[0]
     return f"…/{match['last']}" if match["last"] else "…/"
 
 
