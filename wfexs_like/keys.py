@@ -10,6 +10,7 @@ import contextlib
 import io
 import logging
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -129,7 +130,7 @@ def read_private(path: Path, passphrase: str | None) -> bytes:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"there is no private key {path}", hint='"wfexs-like init" makes a key pair') from error
     if mode & _LOOSE:
-        raise PolicyError(f"{path} can be read by others", hint=f"chmod 600 {path}", where=str(path))
+        raise PolicyError(f"{path} can be read by others", hint=f"chmod 600 {shlex.quote(str(path))}", where=str(path))
     try:
         # The library ends the process when the passphrase is wrong, and prints to standard error.
         with contextlib.redirect_stderr(io.StringIO()):

@@ -158,6 +158,25 @@ def test_a_loose_or_missing_key_is_refused_before_anybody_is_asked(home: Path, s
         unlock_signer(settings(), Passphrases({}, ask))
 
 
+def test_a_public_key_in_the_place_of_a_private_one_is_called_that_and_not_loose(home: Path) -> None:
+    keys("init", "--no-passphrase")
+    for path in (KeyFiles.below(home / "keys").public, SigningKeyFiles.below(home / "keys").public):
+        with pytest.raises(KeyAccessError, match="is a public key, and a private one is asked for"):
+            unlock_with(settings(), Passphrases({}, None), key=path)
+
+
+def test_what_closes_a_loose_key_can_be_pasted_whatever_its_folder_is_called(tmp_path: Path) -> None:
+    folder = tmp_path / "Adas Schlüssel"
+    folder.mkdir()
+    private = folder / "my key"
+    private.write_bytes(encode_pair(None)[0])
+    private.chmod(0o644)
+    with pytest.raises(PolicyError) as refused:
+        unlock_with(settings(), Passphrases({}, None), key=private)
+    assert subprocess.run(["sh", "-c", refused.value.hint or "false"], check=False).returncode == 0
+    assert len(unlock_with(settings(), Passphrases({}, None), key=private)) == 32
+
+
 def test_an_ssh_key_tells_whether_it_is_locked(tmp_path: Path) -> None:
     for passphrase in ("", "correct horse"):
         path = tmp_path / f"id{len(passphrase)}"

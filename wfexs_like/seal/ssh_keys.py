@@ -9,6 +9,7 @@ import base64
 import binascii
 import hashlib
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -24,6 +25,7 @@ KIND: Final = b"ssh-ed25519"
 _BYTES: Final = 32
 _LARGEST: Final = 1 << 20
 _LOOSE: Final = 0o077
+_PUBLIC: Final = (b"ssh-", b"-----BEGIN CRYPT4GH PUBLIC KEY-----")
 _MAGIC: Final = b"openssh-key-v1\0"
 _BEGIN: Final = b"-----BEGIN OPENSSH PRIVATE KEY-----"
 _END: Final = b"-----END OPENSSH PRIVATE KEY-----"
@@ -148,6 +150,7 @@ def read_private_file(path: Path) -> bytes:
     Raises:
         NotFoundError: there is no such file.
         PolicyError: others may read it, or it isn't a file.
+        KeyAccessError: it is a public key.
     """
     try:
         # O_NONBLOCK: a FIFO in its place must not keep us waiting.
@@ -155,13 +158,18 @@ def read_private_file(path: Path) -> bytes:
             raise PolicyError(f"{path} is not a file", where=str(path)) if path.exists() else FileNotFoundError
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as stream:
             mode = os.fstat(stream.fileno()).st_mode
-            if mode & _LOOSE:
-                raise PolicyError(f"{path} can be read by others", hint=f"chmod 600 {path}", where=str(path))
-            return stream.read(_LARGEST)
+            content = stream.read(_LARGEST)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"there is no private key {path}", hint='"wfexs-like keys init" makes one') from error
     except OSError as error:
         raise from_os_error(error, f"read the private key {path}") from error
+    if content.lstrip().startswith(_PUBLIC):
+        raise KeyAccessError(
+            f"{path} is a public key, and a private one is asked for", hint="name its other half", where=str(path)
+        )
+    if mode & _LOOSE:
+        raise PolicyError(f"{path} can be read by others", hint=f"chmod 600 {shlex.quote(str(path))}", where=str(path))
+    return content
 
 
 def is_locked(content: bytes, path: Path) -> bool:
