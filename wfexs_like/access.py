@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from staging.errors import UsageError, VaultError
+from staging.errors import NotFoundError, UsageError, VaultError
 from wfexs_like.seal.headers import open_header
 from wfexs_like.seal.recipients import Recipient, distinct, fingerprint, read_recipient
 
@@ -162,4 +162,9 @@ def _joining(add: Sequence[str]) -> tuple[Recipient, ...]:
 
 
 def _leaving(remove: Sequence[str]) -> tuple[str, ...]:
-    return tuple(one if one.startswith(FINGERPRINT) else read_recipient(one).fingerprint for one in remove)
+    try:
+        return tuple(one if one.startswith(FINGERPRINT) else read_recipient(one).fingerprint for one in remove)
+    except NotFoundError as error:
+        raise NotFoundError(
+            error.message, hint='"recipients list" tells the fingerprints, and they do as well: SHA256:...'
+        ) from error

@@ -23,6 +23,7 @@ from tests.support.sealed import CANARY, content_of, export, open_it, person, pr
 from tests.support.vaults import dissolve_all
 from wfexs_like.crate.exporters import EXPORTERS, Level
 from wfexs_like.crate.validation import Judge, validate_crate
+from wfexs_like.importing.opening import open_crate
 from wfexs_like.schemas import schema_of
 from wfexs_like.seal.by_hand import BY_HAND
 from wfexs_like.seal.sharing import is_sealed_crate, recipients_of, share
@@ -492,3 +493,16 @@ def test_the_plain_metadata_are_validated_inside_the_encrypted_area(
     assert len(inner) == 3
     assert all(one.parent == tmp_path / "inside" for one in inner)
     assert list((tmp_path / "inside").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", ["minimal", "minimal.zip", "archive"])
+def test_who_would_import_a_sealed_crate_is_told_to_open_it_first(scene: Scene, tmp_path: Path, kind: str) -> None:
+    mailed = tmp_path / "mailed"
+    sealed = scene.sealed(kind)
+    if sealed.is_dir():
+        shutil.copytree(sealed, mailed)
+    else:
+        shutil.copy(sealed, mailed)
+    with pytest.raises(UsageError, match="is sealed") as refused:
+        open_crate(mailed, tmp_path / "into")
+    assert "wfexs-like open" in (refused.value.hint or "")

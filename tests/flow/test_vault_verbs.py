@@ -304,6 +304,8 @@ def test_nobody_is_left_outside_by_mistake(vault: Encrypted) -> None:
     assert vault.wfexs("recipients", "remove", vault.root, "--recipient", own).code == 14
     assert vault.wfexs("recipients", "remove", vault.root, "--recipient", own, "--even-own").code == 14
     assert vault.wfexs("recipients", "remove", vault.root, "--recipient", "SHA256:nobody").code == 10
+    label = vault.wfexs("recipients", "remove", vault.root, "--recipient", "ada").object["error"]
+    assert (label["exit_code"], "recipients list" in label["hint"]) == (10, True)
     assert vault.wfexs("recipients", "add", vault.root).code == 2
     assert vault.wfexs("recipients", "add", vault.root, "--recipient", "nowhere.pub").code == 10
     assert vault.wfexs("recipients", "add", vault.root, "--recipient", vault.keys / "wfexs-like.sec").code == 12

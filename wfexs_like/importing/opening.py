@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -24,6 +25,7 @@ Entity = Mapping[str, object]
 # A crate with a hundred thousand outputs has some more entries than those.
 _LIMITS: Final = Limits(entries=1_000_000)
 _SEALED: Final = ".c4gh"
+_MAGIC: Final = b"crypt4gh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +91,19 @@ class OpenCrate:
             raise from_os_error(error, f"read {relative} in the crate") from error
 
 
+def _refuse_sealed(place: Path, root: Path) -> None:
+    sealed = root.name.endswith(_SEALED) or (root / f"sealed-manifest.txt{_SEALED}").exists()
+    if not sealed and root.is_file():
+        with contextlib.suppress(OSError), root.open("rb") as stream:  # what can't be read is told by what comes next
+            sealed = stream.read(len(_MAGIC)) == _MAGIC
+    if sealed:
+        raise UsageError(
+            f"the crate {place} is sealed",
+            where=str(place),
+            hint='"wfexs-like open" opens it; import what comes out of that',
+        )
+
+
 def open_crate(place: Path, into: Path) -> OpenCrate:
     """Open the crate at ``place``; an archive is unpacked into the new folder ``into``.
 
@@ -101,16 +116,14 @@ def open_crate(place: Path, into: Path) -> OpenCrate:
     """
     if not place.exists():
         raise NotFoundError(f"there is no crate {place}", where=str(place))
-    if place.name.endswith(_SEALED) or (place / f"sealed-manifest.txt{_SEALED}").exists():
-        raise UsageError(
-            f"the crate {place} is sealed", where=str(place), hint="open it first, and import what comes out"
-        )
+    _refuse_sealed(place, place)
     root = place
     if not (place.is_dir() or place.is_file()):
         raise CrateError(f"{place} is neither a folder nor a file", where=str(place))
     if not place.is_dir():
         unpack(place, into, links=True, limits=_LIMITS)
         root = _without_wrapper(into)
+        _refuse_sealed(place, root)
     text = OpenCrate(place=place, root=root, entities={}, metadata=b"").read(METADATA, LARGEST_METADATA)
     if text is None:
         raise CrateError(f"{place} holds no RO-Crate: there is no {METADATA} in it", where=METADATA)
