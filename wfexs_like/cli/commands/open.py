@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from staging.errors import KeyAccessError
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.render import counted, one_line, size
@@ -51,7 +52,12 @@ def command(app: App, *, sealed: Path, destination: Path, key: Path | None, sign
     trusted = None if signer is None else read_trusted(signer)
     with private_memory():
         private = unlock_with(app.settings, app.passphrases, key=key)
-        report = open_sealed(sealed, destination, [private], trusted=trusted)
+        try:
+            report = open_sealed(sealed, destination, [private], trusted=trusted)
+        except KeyAccessError as error:
+            if key is None:
+                error.hint = f"{error.hint}; --key names another key of yours, such as an SSH key"
+            raise
     app.emit("open", _form(report), lambda: _view(report, sealed))
     if report.ok:
         return 0
