@@ -412,6 +412,32 @@ def test_command_lines_say_nothing_of_this_machine(tmp_path: Path) -> None:
         assert str(tmp_path) not in text, name
 
 
+def test_files_of_a_step_from_elsewhere_are_told_by_name_and_not_by_place(tmp_path: Path, cache: Path) -> None:
+    taken = {
+        "text": {"class": "File", "path": "/home/canary/private/ref.fa"},
+        "level": {"class": "File", "path": "workflow/data/table.tsv"},
+        "note": {"class": "File", "path": "inputs/text/in.txt"},
+    }
+    sound(export(stepped(tmp_path, inputs=taken)[1], tmp_path / "crate", cache=cache))
+
+    entities = entities_of(tmp_path / "crate")
+    first, second, third = (entities[one] for one in ids(attempts(entities)["upper"]["object"]))
+    assert (first["@id"], first["name"]) == ("#elsewhere/1/0/ref.fa", "ref.fa")
+    assert second["@id"] == "#elsewhere/workflow/data/table.tsv"
+    assert third["contentUrl"] == "https://example.org/data/in.txt"
+    assert "canary" not in json.dumps(entities)
+
+
+def test_variables_of_a_step_are_told_and_secrets_among_them_by_name_alone(tmp_path: Path, cache: Path) -> None:
+    variables = {"LEVEL": "high", "API_TOKEN": "canary-token", "PATH": "/usr/bin:/home/canary/private/bin"}
+    sound(export(stepped(tmp_path, environment=variables)[1], tmp_path / "crate", cache=cache))
+
+    entities = entities_of(tmp_path / "crate")
+    found = [entities[one] for one in ids(attempts(entities)["upper"]["environment"])]
+    values = {one["name"]: one["value"] for one in found}
+    assert values == {"LEVEL": "high", "API_TOKEN": "not disclosed", "PATH": "…/bin:…/bin"}
+
+
 def test_where_something_must_not_be_disclosed_steps_tell_times_and_structure_alone(
     tmp_path: Path, cache: Path
 ) -> None:

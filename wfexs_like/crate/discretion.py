@@ -100,6 +100,11 @@ def public_identifier(text: str) -> str | None:
     return head + (question + query if query else "") + (f"#{fragment}" if fragment else "")
 
 
+def is_of_a_secret(name: str) -> bool:
+    """Whether a variable's name says that its value is a password, a key or the like."""
+    return _SECRET.search(name) is not None
+
+
 def is_told_in_part(identifier: str) -> bool:
     """Whether a published identifier lacks its query or fragment."""
     shown = public_identifier(identifier)

@@ -88,9 +88,11 @@ class StepData(DataEntities):
         path = content.path
         if path is None:
             entity_id = fragment("elsewhere", content.slot, content.basename)
-        elif path.is_absolute() or path.parts[0] != "runs":
-            mark = hashlib.sha256(str(path).encode()).hexdigest()[:16]
-            entity_id = fragment("elsewhere", mark, content.basename)
+        elif path.is_absolute():
+            # Where it is, is nobody's business: it is told by a number.
+            entity_id = fragment("elsewhere", str(self.run), str(len(self._told)), content.basename)
+        elif path.parts[0] != "runs":
+            entity_id = fragment("elsewhere", *path.parts)
         else:
             entity_id = fragment("intermediate", *path.parts[1:])
         entity = self.graph.add(entity_id, "Dataset" if content.folder else "File", name=content.basename)

@@ -18,6 +18,7 @@ from urllib.parse import quote
 from engines.execution import Execution, Status, StepRun
 from staging.plan import Json
 from wfexs_like.crate.connections import Connections, Pair, seen_pairs, stated_pairs
+from wfexs_like.crate.discretion import is_of_a_secret
 from wfexs_like.crate.graph import ROOT, Entity, Ref, fragment, path_id
 from wfexs_like.crate.moments import moment
 from wfexs_like.crate.prospective import Prospective
@@ -245,7 +246,7 @@ class Steps:
         return refs
 
     def _variable(self, name: str, text: str) -> Ref:
-        shown = self.ground.discretion.log(text)
+        shown = "not disclosed" if is_of_a_secret(name) else self.ground.discretion.log(text)
         mark = hashlib.sha256(shown.encode()).hexdigest()[:16]
         return Ref(self.graph.add(fragment("variable", name, mark), "PropertyValue", name=name, value=shown).id)
 

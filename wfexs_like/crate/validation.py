@@ -33,6 +33,9 @@ VALIDATOR_PROFILES: Final[Mapping[str, str]] = {
 TIME_LIMIT: Final = 600.0
 """Seconds that a validation may take: large crates take 7 s for 1500 entities."""
 
+_SECONDS_PER_BYTE: Final = 50e-6
+"""And as many more for its metadata: 10 000 steps are 21 MB, and take 140 s."""
+
 KNOWN: Final = "process-run-crate-0.5_5.1"
 """The one recommended check that no crate with its workflow inside can meet: a workflow's @id should be on the web."""
 
@@ -80,9 +83,10 @@ class Judge:
             WfexsError: the validator broke down.
         """
         request = json.dumps({"crate": str(crate.absolute())}).encode()
-        streams = self._child.communicate(request, TIME_LIMIT)
+        limit = TIME_LIMIT + _metadata_size(crate) * _SECONDS_PER_BYTE
+        streams = self._child.communicate(request, limit)
         if streams is None:
-            raise WfexsError(f"the validator gave no answer in {TIME_LIMIT:.0f} seconds", where=str(crate))
+            raise WfexsError(f"the validator gave no answer in {limit:.0f} seconds", where=str(crate))
         try:
             answer = json.loads(streams[0])
         except ValueError as error:
@@ -169,6 +173,17 @@ def _read_metadata(path: Path) -> Mapping[str, object]:
     if not isinstance(metadata, dict):
         raise CrateError(f"{path} has a {METADATA} that is not a JSON object", where=str(path))
     return metadata
+
+
+def _metadata_size(path: Path) -> int:
+    """How many bytes the metadata have; 0 where there are none, which the validator will say."""
+    try:
+        if path.is_dir():
+            return (path / METADATA).stat().st_size
+        with zipfile.ZipFile(path) as archive:
+            return min(archive.getinfo(METADATA).file_size, _MAX_METADATA)
+    except (OSError, KeyError, zipfile.BadZipFile):
+        return 0
 
 
 def _metadata_text(path: Path) -> bytes:
