@@ -65,6 +65,10 @@ def test_the_readme_s_way_with_a_cohort_from_keys_to_results(
     readable = b"".join(one.read_bytes() for one in results.rglob("*") if one.is_file())
     assert not any(name.encode() in readable for name in (*FOUND, "associations", "cohort.vcf", "phenotypes"))
 
+    verified = wfexs.ok("verify", results)
+    starts = {one["name"]: one["started"] for one in verified["crate"]["runs"]}
+    assert sorted(starts, key=lambda name: starts[name]) == ["run 1", "run 2"]
+
     for name in ("ada", "grace"):
         wfexs.ok("open", results, tmp_path / f"opened-{name}", **people[name])
         tables = list((tmp_path / f"opened-{name}").glob("runs/*/outputs/associations.tsv"))
@@ -72,6 +76,12 @@ def test_the_readme_s_way_with_a_cohort_from_keys_to_results(
     refused = wfexs("open", results, tmp_path / "opened-eve", **people["eve"])
     assert refused.code == 12
     assert not (tmp_path / "opened-eve").exists()
+
+    line = next(one for one in (example / "README.md").read_text().splitlines() if "canary.txt" in one).strip()
+    subprocess.run(["sh", "-c", line], cwd=example, check=True)
+    canary = (example / "canary.txt").read_bytes().strip()
+    assert len(canary) >= 8
+    assert (example / "data/cohort.vcf").read_bytes().count(canary) == 1
 
     assert {one.parent for one in clear_files(tmp_path)} == {example / "data"}
     assert not clear_files(home)
