@@ -7,6 +7,7 @@ reference does not.
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from bench import measure
 from bench.measure import Sample
 from bench.rows import Row
+from staging.removing import remove_path
 from wfexs_like.keys import encode_pair
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 _SIZE = 1 << 30
 _SHARE_GOAL = 0.8
 _RESHARE_SECONDS = 0.2
+_MANY = 2000
+_SMALL = 1000
+_FILE_SECONDS = 0.002
 _MEMORY = 100_000_000
 _REFERENCE = Path(sys.executable).parent / "crypt4gh"
 _SEAL = """
@@ -56,6 +61,35 @@ from wfexs_like.seal.rewrapping import rewrap
 path, secret, other = Path(sys.argv[1]), read_private(Path(sys.argv[2]), None), read_recipient(sys.argv[3])
 rewrap(path, [secret], **{sys.argv[4]: [other]})
 """
+_SEAL_MANY = """
+import sys
+from pathlib import Path
+from wfexs_like.crate.payload import FolderWriter
+from wfexs_like.seal.recipients import read_recipient
+from wfexs_like.seal.sealing_crates import SealedFiles
+crate = SealedFiles(FolderWriter(Path(sys.argv[2])), [read_recipient(one) for one in sys.argv[3:]], opaque=False)
+for path in sorted(Path(sys.argv[1]).iterdir()):
+    with path.open("rb", buffering=0) as source:
+        crate.file(f"data/{path.name}", source)
+crate.content("ro-crate-metadata.json", b'{"@graph": []}')
+crate.finish(None)
+crate.close()
+"""
+_OPEN_MANY = """
+import sys
+from pathlib import Path
+from wfexs_like.keys import read_private
+from wfexs_like.seal.opening_crates import open_sealed
+assert open_sealed(Path(sys.argv[1]), Path(sys.argv[2]), [read_private(Path(sys.argv[3]), None)]).ok
+"""
+_SHARE_MANY = """
+import sys
+from pathlib import Path
+from wfexs_like.keys import read_private
+from wfexs_like.seal.recipients import read_recipient
+from wfexs_like.seal.sharing import share
+share(Path(sys.argv[1]), [read_private(Path(sys.argv[2]), None)], **{sys.argv[4]: [read_recipient(sys.argv[3])]})
+"""
 
 
 def measure_seal(bench: Bench) -> None:
@@ -85,6 +119,38 @@ def measure_seal(bench: Bench) -> None:
     _share_again(bench, [sys.executable, "-c", _SHARE, ours, privates[0], publics[1]])
     for path in (plain, ours, theirs, opened):
         path.unlink(missing_ok=True)
+    _many_files(bench, folder, privates[0], publics)
+
+
+def _many_files(bench: Bench, folder: Path, private: Path, publics: Sequence[Path]) -> None:
+    """A crate of small files, whose time is that of the files, not of their bytes."""
+    plain, sealed, opened = (folder / name for name in ("many", "many-sealed", "many-opened"))
+    plain.mkdir()
+    for number in range(_MANY):
+        (plain / str(number)).write_bytes(os.urandom(_SMALL))
+    works: dict[str, list[Sample]] = {name: [] for name in ("seal", "open", "share again")}
+    for _ in range(bench.times):
+        for path in (sealed, opened):
+            remove_path(path)
+        works["seal"].append(_once(bench, [sys.executable, "-c", _SEAL_MANY, plain, sealed, publics[0]]))
+        works["open"].append(_once(bench, [sys.executable, "-c", _OPEN_MANY, sealed, opened, private]))
+        share = [sys.executable, "-c", _SHARE_MANY, sealed, private, publics[1]]
+        works["share again"] += [_once(bench, [*share, verb]) for verb in ("add", "remove")]
+    for name, samples in works.items():
+        bench.add(
+            Row(
+                work=f"{name}: {_MANY} files of 1 kB",
+                ours=statistics.median(one.seconds for one in samples),
+                least=min(one.seconds for one in samples),
+                processor=statistics.median(one.processor for one in samples),
+                goal=_MANY * _FILE_SECONDS,
+                rule="2 ms a file",
+                memory=max(one.memory for one in samples),
+                memory_goal=_MEMORY,
+            )
+        )
+    for path in (plain, sealed, opened):
+        remove_path(path)
 
 
 def _share_again(bench: Bench, argv: Sequence[str | Path]) -> None:
