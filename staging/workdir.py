@@ -495,15 +495,8 @@ class Workdirs:
         try:
             text = file.read_bytes()
         except (FileNotFoundError, NotADirectoryError) as error:
-            remnant = root / "work"
             raise NotFoundError(
-                f"{root} is no working directory: it has no workdir.json",
-                where=str(root),
-                # Where an encrypted area was open nobody may write, or remove it.
-                hint=f'"chattr -i {shlex.quote(str(remnant))}" lets go of what "rm -r" left of an encrypted one; '
-                '"wfexs-like rm" removes it whole'
-                if remnant.is_dir() and ID.fullmatch(root.name)
-                else "wfexs-like list",
+                f"{root} is no working directory: it has no workdir.json", where=str(root), hint=_rest_of(root)
             ) from error
         except OSError as error:
             raise from_os_error(error, f"read {file}") from error
@@ -543,6 +536,28 @@ class Workdirs:
 
 def _names(workdirs: Iterable[StagedWorkdir]) -> str:
     return ", ".join(f"{one.id} ({one.nickname})" for one in sorted(workdirs, key=lambda one: one.created))
+
+
+def _rest_of(root: Path) -> str:
+    """What to do about a folder that is no working directory, or is one no more.
+
+    Where an encrypted area was open nobody may write or remove it, and one that is open outlives its files.
+    """
+    point = root / "work"
+    try:
+        left = ID.fullmatch(root.name) is not None and point in root.iterdir()
+    except OSError:
+        left = False
+    if not left:
+        return "wfexs-like list"
+    try:
+        list(point.iterdir())
+        still_open = os.path.ismount(point)
+    except OSError:
+        still_open = True
+    place = shlex.quote(str(point))
+    steps = f"fusermount3 -u {place}; chattr -i {place}" if still_open else f"chattr -i {place}"
+    return f'"{steps}" lets go of what "rm -r" left of an encrypted one; "wfexs-like rm" removes it whole'
 
 
 def _rename_away(folder: Path) -> Path:

@@ -359,6 +359,16 @@ def test_what_a_removal_by_hand_leaves_is_told_with_its_remedy(vault: Encrypted)
     shutil.rmtree(vault.root)
 
 
+def test_an_open_one_that_was_removed_by_hand_is_closed_as_the_hint_says(vault: Encrypted) -> None:
+    vault.wfexs.ok("mount", vault.root)
+    shutil.rmtree(vault.root, ignore_errors=True)
+    hint = vault.wfexs("rm", "--yes", vault.root.name).object["error"]["hint"]
+    assert f"fusermount3 -u {vault.work}" in hint
+    subprocess.run(["sh", "-c", f"{hint.split(chr(34))[1]}; chmod u+w {vault.work}"], check=False)
+    wait_for(vault.is_left_alone, AT_ONCE)
+    shutil.rmtree(vault.root)
+
+
 # --- start-up ---------------------------------------------------------------------------------------------------------
 
 
