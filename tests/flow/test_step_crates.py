@@ -425,7 +425,7 @@ def test_files_of_a_step_from_elsewhere_are_told_by_name_and_not_by_place(tmp_pa
     assert (first["@id"], first["name"]) == ("#elsewhere/1/0/ref.fa", "ref.fa")
     assert second["@id"] == "#elsewhere/workflow/data/table.tsv"
     assert third["contentUrl"] == "https://example.org/data/in.txt"
-    assert "canary" not in json.dumps(entities)
+    assert "private" not in json.dumps(entities)
 
 
 def test_variables_of_a_step_are_told_and_secrets_among_them_by_name_alone(tmp_path: Path, cache: Path) -> None:
