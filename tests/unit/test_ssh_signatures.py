@@ -160,6 +160,17 @@ def test_who_is_trusted_is_a_fingerprint_a_key_or_a_list(tmp_path: Path, signer:
     assert read_trusted(str(tmp_path / "keys")).knows(signer.public)
 
 
+def test_what_keys_export_prints_names_a_signer_although_it_has_both_keys(tmp_path: Path) -> None:
+    sealing = "-----BEGIN CRYPT4GH PUBLIC KEY-----\ngiIM+MQRqR0CNA1SdrNml7IzcFOQMJNoBzyi0A5n3jA=\n"
+    _, public = encode_signing_pair(None, comment="ada")
+    (tmp_path / "ada.pub").write_text(f"{sealing}-----END CRYPT4GH PUBLIC KEY-----\n{public.decode()}")
+    trusted = read_trusted(str(tmp_path / "ada.pub"))
+    assert trusted.knows(parse_public_line(public.decode().strip()))
+    (tmp_path / "sealing.pub").write_text(f"{sealing}-----END CRYPT4GH PUBLIC KEY-----\n")
+    with pytest.raises(KeyAccessError):
+        read_trusted(str(tmp_path / "sealing.pub"))
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -17,6 +17,7 @@ from wfexs_like.seal.ssh_keys import PublicKey, parse_public_line
 
 _FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _LARGEST: Final = 1 << 20
+_SEALING: Final = ("-----BEGIN CRYPT4GH PUBLIC KEY-----", "-----END CRYPT4GH PUBLIC KEY-----")
 _KINDS: Final = ("ssh-", "ecdsa-", "sk-")
 _OPTION: Final = re.compile(r'([A-Za-z-]+)(?:="((?:[^"\\]|\\.)*)")?(,|$)')
 _TIMES: Final = ("%Y%m%d", "%Y%m%d%H%M", "%Y%m%d%H%M%S")
@@ -70,9 +71,14 @@ def read_trusted(stated: str, *, now: datetime | None = None) -> Trusted:
 def _trusted(lines: list[str], name: str, now: datetime | None) -> Trusted:
     names: dict[str, str] = {}
     reason = "it has none"
+    sealing = False
     for number, line in enumerate(lines, 1):
         text = line.strip()
-        if not text or text.startswith("#"):
+        if text in _SEALING:
+            # What "keys export" prints has the sealing key first, which signs nothing.
+            sealing = text == _SEALING[0]
+            continue
+        if sealing or not text or text.startswith("#"):
             continue
         try:
             if text.startswith(_KINDS):
