@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.validation import KNOWN, SHARED
 
 EXAMPLES = ROOT / "workflow_examples"
+GOLDEN = ROOT / "tests" / "golden" / "crate-steps.json"
 PROVENANCE = "https://w3id.org/ro/wfrun/provenance/0.5"
 UNENDED = "process-run-crate-0.5_8.4"
 Entities = dict[str, dict[str, Any]]
@@ -400,6 +402,17 @@ def test_what_came_and_went_within_a_run_is_told_by_digest_and_never_promised(tm
     assert between["@id"] not in ids(entities["./"]["hasPart"])
     assert set(ids(between["exampleOfWork"])) == {"workflow/tr.cwl#out", "workflow/wf.cwl#sort/in"}
     assert "No run" in entities[entities["workflow/tr.cwl#unused"]["workExample"]["@id"]]["description"]
+
+
+def test_the_metadata_of_steps_are_those_of_the_golden_file(tmp_path: Path) -> None:
+    """A wanted change: write the new text with ``GOLDEN=write``, and read the difference before it is kept."""
+    export(stepped(tmp_path)[1], tmp_path / "crate")
+    text = (tmp_path / "crate" / "ro-crate-metadata.json").read_text()
+    text = re.sub(r'"datePublished": "[0-9-]{10}"', '"datePublished": "DATE"', text)
+    text = re.sub(r'(?s)("@id": "README.md".{,200}?"contentSize": ")\d+(".*?"sha256": ")[0-9a-f]{64}', r"\1N\2X", text)
+    if os.environ.get("GOLDEN") == "write":
+        GOLDEN.write_text(text)
+    assert text == GOLDEN.read_text()
 
 
 def test_command_lines_say_nothing_of_this_machine(tmp_path: Path) -> None:
