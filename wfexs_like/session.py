@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,6 @@ from staging.errors import (
 from staging.placing import write_atomically, write_json
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress, Silent
-from staging.scratch import kept_in
 from staging.store import ContentStore
 from staging.workdir import (
     ABOUT,
@@ -37,15 +36,13 @@ from staging.workdir import (
     JOB_FILE,
     LOCK,
     OWN_STORE,
-    SCRATCH,
     STAGE_FILE,
     NewWorkdir,
     StagedWorkdir,
     Workdirs,
 )
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
-from wfexs_like.encryption import Encryption, dissolve, is_open
-from wfexs_like.private_memory import private_memory
+from wfexs_like.encryption import Encryption, is_open
 from wfexs_like.results import (
     EngineReport,
     ItemReport,
@@ -56,6 +53,7 @@ from wfexs_like.results import (
     report_plan_item,
 )
 from wfexs_like.settings import Settings
+from wfexs_like.workplaces import Workplaces
 
 if TYPE_CHECKING:
     from staging.stager import Stager
@@ -97,97 +95,27 @@ class Session:
         self.progress = progress or Silent()
         self._encryption = Encryption(settings, passphrases)
 
-    @cached_property
+    @property
     def store(self) -> ContentStore:
         """The content store of these settings."""
-        return ContentStore(self.settings.cache)
+        return self._places.store
 
     @cached_property
-    def _workdirs(self) -> Workdirs:
-        return Workdirs(self.settings.workdirs, self.store, dissolve=dissolve)
+    def _places(self) -> Workplaces:
+        return Workplaces(self.settings, self._encryption, self.progress)
 
-    @contextmanager
-    def opened(self, workdir: str) -> Iterator[StagedWorkdir]:
+    @property
+    def _workdirs(self) -> Workdirs:
+        return self._places.workdirs
+
+    def opened(self, workdir: str) -> AbstractContextManager[StagedWorkdir]:
         """The working directory that is meant; while it lasts, its content can be read.
 
         Raises:
             VaultError: it is encrypted, and can't be opened.
             KeyAccessError: not with the key of this installation.
         """
-        found = self._workdirs.find(workdir)
-        with self._encryption.opened(found):
-            yield found
-
-    @contextmanager
-    def _stored(self, workdir: str) -> Iterator[tuple[StagedWorkdir, ContentStore]]:
-        """The same, with the store of its contents: for an encrypted one, a store of its own in there."""
-        with self.opened(workdir) as found:
-            if found.vault == PLAIN:
-                yield found, self.store
-            else:
-                with ContentStore(found.content / OWN_STORE) as store:
-                    yield found, store
-
-    def _refuse_lost_key(self) -> None:
-        """Who has encrypted working directories had a key; without it nothing becomes plain in silence.
-
-        Raises:
-            KeyAccessError: there is an encrypted one.
-        """
-        for one in self._workdirs.list():
-            if one.vault != PLAIN:
-                raise KeyAccessError(
-                    f"this installation has no key any more, and {one.nickname} is encrypted: this would be in clear",
-                    hint='bring the key back, or name its folder with WFEXS_LIKE_KEYS; "vault: plain" in the stage '
-                    "file (import: --vault plain) asks for no encryption",
-                )
-
-    @contextmanager
-    def _new(
-        self, vault: str | None, nickname: str | None, recipients: Sequence[str] = (), *, like: str | None = None
-    ) -> Iterator[tuple[NewWorkdir, ContentStore]]:
-        """A working directory in the making, encrypted as ``vault`` says, and the store of its contents.
-
-        What the working directory ``like`` has is taken from there.
-        """
-        kind = self._encryption.kind(vault)
-        if vault is None and kind == PLAIN:
-            self._refuse_lost_key()
-            self.progress.say(
-                'not encrypted: nobody asks for it, and this installation has no key ("wfexs-like init" makes one)'
-            )
-        area = self._encryption.new_area(kind, recipients)
-        with (
-            private_memory(wanted=kind != PLAIN),
-            self._lender(like, kind) as lender,
-            self._workdirs.create(nickname, area=area) as new,
-        ):
-            if kind == PLAIN:
-                yield new, self.store
-                return
-            new.hold(kept_in(new.content / SCRATCH))
-            store = new.hold(ContentStore(new.content / OWN_STORE, lender=lender))
-            if lender is not None:
-                store.index.adopt(lender.index)
-            yield new, store
-
-    @contextmanager
-    def _lender(self, like: str | None, kind: str) -> Iterator[ContentStore | None]:
-        """The own store of the working directory ``like``; ``None`` where that shares its contents with all others.
-
-        Raises:
-            PolicyError: what is encrypted there would be in clear in one of that ``kind``.
-        """
-        if like is None:
-            yield None
-            return
-        with self._stored(like) as (found, store):
-            if found.vault != PLAIN and kind == PLAIN:
-                raise PolicyError(
-                    f"{found.nickname} is encrypted, and the new working directory would have its contents in clear",
-                    hint="stage without --from, or say vault: gocryptfs in the stage file",
-                )
-            yield None if found.vault == PLAIN else store
+        return self._places.opened(workdir)
 
     def check(self, stage_file: Path) -> tuple[Fault, ...]:
         """All faults of a stage file; nothing is fetched."""
@@ -206,7 +134,7 @@ class Session:
 
         definition = load_stage_file(stage_file)
         lock = read_lock(locked) if locked else None
-        with self._new(definition.vault, None) as (new, store):
+        with self._places.new(definition.vault, None) as (new, store):
             work = self._work(definition, new, store, lock)
             return StageReport(
                 id=None,
@@ -250,7 +178,7 @@ class Session:
         definition = load_stage_file(stage_file)
         seal_for = read_staged(definition.seal_for, definition.base)
         lock = read_lock(locked) if locked else None
-        with self._new(definition.vault, nickname or definition.nickname, recipients, like=like) as (new, store):
+        with self._places.new(definition.vault, nickname or definition.nickname, recipients, like=like) as (new, store):
             work = self._work(definition, new, store, None if update else lock)
             prepared = prepare(work)
             plan, items = realise(work, prepared)
@@ -303,7 +231,7 @@ class Session:
         """
         from wfexs_like.flow.run import run
 
-        with self._stored(workdir) as (found, store):
+        with self._places.stored(workdir) as (found, store):
             self._sweep(found, found.runs())
             return run(
                 found,
@@ -329,7 +257,7 @@ class Session:
         """
         from wfexs_like.flow.prove import prove
 
-        with self._stored(workdir) as (found, store):
+        with self._places.stored(workdir) as (found, store):
             return prove(
                 found,
                 store,
@@ -368,7 +296,7 @@ class Session:
         from wfexs_like.sealing import check_clear, sealing_of
 
         clear = check_clear(self.locate(workdir), sealed=seal is not None, allowed=allow_clear)
-        with self._stored(workdir) as (found, store), found.use():
+        with self._places.stored(workdir) as (found, store), found.use():
             sealing = None if seal is None else sealing_of(found, seal, self.settings)
             plan = found.plan()
             found.verify(plan, store)
@@ -412,7 +340,7 @@ class Session:
         from wfexs_like.importing.report import report_import
 
         wish = Import(crate=crate, run=run, level=level, strict=strict, locked=locked)
-        with self._new(vault, nickname) as (new, store):
+        with self._places.new(vault, nickname) as (new, store):
             imported = import_crate(
                 wish, new, stager=self._stager(store), cache=self.settings.cache, progress=self.progress
             )

@@ -29,6 +29,7 @@ from staging.errors import (
 from staging.placing import sync, sync_tree
 from wfexs_like.seal.file_lists import LARGEST, ListedFile
 from wfexs_like.seal.headers import open_header
+from wfexs_like.seal.judged import Signature
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SEALED_SIGNATURE, SUFFIX, SealedManifest
 from wfexs_like.seal.opening import UnsealingReader
 from wfexs_like.seal.readable import READABLE
@@ -41,16 +42,6 @@ if TYPE_CHECKING:
 
 LARGEST_SIGNATURE: Final = 1 << 20
 NO_KEY: Final = "is not sealed for this key"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """Of the sealed manifest: ``good``, ``bad`` or ``none``; by which key; whether it was compared, and is trusted."""
-
-    state: str = "none"
-    signer: str | None = None
-    compared: bool = False
-    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+from wfexs_like.seal.judged import Signature
 from wfexs_like.verifying.statements import Run
 
 
@@ -15,21 +15,6 @@ class Problem:
 
     path: str
     problem: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """The signature of a crate.
-
-    ``state`` is ``good`` (it signs the list that is there), ``bad``, or ``none``. ``signer`` is the fingerprint of the
-    key that made a good one. ``compared`` is whether that was held against keys that the caller trusts, and ``trusted``
-    whether it is one of them.
-    """
-
-    state: Literal["good", "bad", "none"]
-    signer: str | None = None
-    compared: bool = False
-    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

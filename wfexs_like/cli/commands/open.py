@@ -89,18 +89,5 @@ def _view(report: OpenReport, sealed: Path) -> str:
         lines.append(f"{shown_path(report.path)}: {counted(report.files, 'file')}, {size(report.size)}, as sealed")
     else:
         lines.append(f"{shown_path(sealed)} is not as it was sealed: nothing was written")
-    lines.append(_signed(report))
+    lines.append(report.signature.words)
     return "\n".join(lines)
-
-
-def _signed(report: OpenReport) -> str:
-    signature = report.signature
-    if signature.state == "none":
-        return "there is no signature"
-    if signature.state == "bad":
-        return "the signature does not hold"
-    if signature.trusted:
-        return f"signed by {signature.signer}, as asked"
-    if signature.compared:
-        return f"signed by {signature.signer}, who is not among those asked for"
-    return f"signed by {signature.signer}; whose key that is was not compared with anybody's (--signer)"

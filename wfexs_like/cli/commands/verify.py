@@ -94,7 +94,7 @@ def _view(report: VerifyReport) -> str:
         lines.append(f"no digest is stated of {counted(report.undescribed, 'file')}")
     if report.sealed:
         lines.append(f"sealed: {counted(report.sealed, 'file')}, whose content only their readers can verify")
-    lines += [_signature(report), *_age(report)]
+    lines += [report.signature.words, *_age(report)]
     if not report.ok:
         verdict = f": {counted(len(report.problems), 'problem')}"
     elif report.signature.state == "good":
@@ -103,19 +103,6 @@ def _view(report: VerifyReport) -> str:
         verdict = " is what its metadata say, which anybody can write anew: it is not signed"
     lines.append(shown_path(report.path) + verdict)
     return "\n".join(one_line(line) for line in lines)
-
-
-def _signature(report: VerifyReport) -> str:
-    signature = report.signature
-    if signature.state == "none":
-        return "there is no signature"
-    if signature.state == "bad":
-        return "the signature does not hold"
-    if signature.trusted:
-        return f"signed by {signature.signer}, as asked"
-    if signature.compared:
-        return f"signed by {signature.signer}, who is not among those asked for"
-    return f"signed by {signature.signer}; whose key that is was not compared with anybody's (--signer)"
 
 
 def _age(report: VerifyReport) -> list[str]:
