@@ -115,7 +115,7 @@ def test_a_loose_key_a_missing_one_and_what_is_none_are_refused(tmp_path: Path) 
     for text in (b"", b"nonsense", (tmp_path / "id.pub").read_bytes(), key.read_bytes()[:120] + b"\n"):
         (tmp_path / "odd").write_bytes(text)
         (tmp_path / "odd").chmod(0o600)
-        with pytest.raises(KeyAccessError, match="not an OpenSSH private key|is a public key"):
+        with pytest.raises(KeyAccessError, match=r"not an OpenSSH private key|is a public key"):
             load_signer(tmp_path / "odd", None)
 
 
