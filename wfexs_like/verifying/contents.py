@@ -5,6 +5,7 @@ Nothing is followed, unpacked or opened that isn't a regular file of the crate. 
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping
@@ -55,7 +56,7 @@ class Contents:
         return self.openers[path]()
 
     def read(self, path: str, most: int) -> bytes:
-        """All bytes of a file.
+        """All bytes of a file. They are kept: whoever opens it later gets these, and not what it may have become.
 
         Raises:
             CrateError: it is larger than ``most`` bytes, or damaged.
@@ -67,6 +68,7 @@ class Contents:
             raise CrateError(f"{path} can't be read: {error}", where=path) from error
         if len(content) > most:
             raise CrateError(f"{path} is larger than {most >> 20} MiB", where=path)
+        self.openers[path] = partial(io.BytesIO, content)
         return content
 
     def resolve(self, path: str) -> str | None:

@@ -45,7 +45,7 @@ def read_signed_list(contents: Contents, said: Statements, trusted: Trusted | No
         elif absent == [MANIFEST]:
             problems[MANIFEST] = "is missing: there is a signature of it"
         state = Signature(state="none" if SIGNATURE in absent else "bad", compared=compared)
-        files = None if MANIFEST in absent else _parsed(contents, problems)
+        files = None if MANIFEST in absent else _read(contents, problems)
         # A list that lost its signature is no better than anybody's word, but may still find an accident.
         return SignedList(signature=state, problems=problems, files=files)
     try:
@@ -62,7 +62,7 @@ def read_signed_list(contents: Contents, said: Statements, trusted: Trusted | No
     known = trusted is not None and trusted.knows(key)
     _tell_of_signer(key, said, trusted, problems)
     signature = Signature(state="good", signer=key.fingerprint, compared=compared, trusted=known)
-    return SignedList(signature=signature, problems=problems, files=_parsed(contents, problems))
+    return SignedList(signature=signature, problems=problems, files=_parsed(content, problems))
 
 
 def _tell_of_signer(key: PublicKey, said: Statements, trusted: Trusted | None, problems: dict[str, str]) -> None:
@@ -73,9 +73,17 @@ def _tell_of_signer(key: PublicKey, said: Statements, trusted: Trusted | None, p
         problems[SIGNATURE] = f"was made by the key {key.fingerprint}; the crate says by {said.signed_by[:100]}"
 
 
-def _parsed(contents: Contents, problems: dict[str, str]) -> FileList | None:
+def _read(contents: Contents, problems: dict[str, str]) -> FileList | None:
     try:
-        return parse_list(contents.read(MANIFEST, LARGEST), "sha512", name=MANIFEST)
+        return _parsed(contents.read(MANIFEST, LARGEST), problems)
+    except CrateError as error:
+        problems.setdefault(MANIFEST, error.message)
+        return None
+
+
+def _parsed(content: bytes, problems: dict[str, str]) -> FileList | None:
+    try:
+        return parse_list(content, "sha512", name=MANIFEST)
     except (CrateError, PolicyError) as error:
         problems.setdefault(MANIFEST, error.message)
         return None

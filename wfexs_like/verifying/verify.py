@@ -10,6 +10,7 @@ import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -87,6 +88,9 @@ class _Verification:
         if signed.files is not None:
             self._add(compare_names(self._contents, signed.files, signed=signed.good))
             self._want_listed(signed.files, signed=signed.good)
+        if LOCK in self._contents.openers:
+            with suppress(CrateError):  # which is told where the lock is compared
+                self._contents.read(LOCK, _LARGEST_LOCK)
         # The metadata go first: what they say of others counts only as long as they are as they were signed.
         self._compute([METADATA])
         believed = METADATA not in self._problems
