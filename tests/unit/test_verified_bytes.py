@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+from staging.errors import NotFoundError
 from wfexs_like.seal.file_lists import parse_list
 from wfexs_like.seal.naming import MANIFEST, SIGNATURE
 from wfexs_like.seal.signatures import sign_bytes
@@ -52,3 +55,10 @@ def test_metadata_are_hashed_as_they_were_understood(tmp_path: Path) -> None:
         path.write_bytes(b"forged")
         with contents.open(path.name) as stream:
             assert stream.read() == b"honest"
+
+
+def test_what_goes_wrong_while_a_crate_is_open_is_not_told_as_its_absence(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="another"), open_crate(tmp_path):
+        raise FileNotFoundError("another file")
+    with pytest.raises(NotFoundError), open_crate(tmp_path / "none"):
+        pass

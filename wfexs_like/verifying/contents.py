@@ -116,17 +116,21 @@ def open_crate(path: Path) -> Iterator[Contents]:
     """
     try:
         mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            yield _folder(path)
-            return
-        if not stat.S_ISREG(mode):
+        folder = _folder(path) if stat.S_ISDIR(mode) else None
+        if folder is None and not stat.S_ISREG(mode):
             raise CrateError(f"{path} is neither a folder nor a file", where=str(path))
-        with path.open("rb") as stream:
-            start = stream.read(8)
+        start = b""
+        if folder is None:
+            with path.open("rb") as stream:
+                start = stream.read(8)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"there is no {path}", where=str(path)) from error
     except OSError as error:
         raise from_os_error(error, f"read the crate {path}") from error
+    # After the try: what the caller meets is not of the crate's being there.
+    if folder is not None:
+        yield folder
+        return
     if start == b"crypt4gh":
         raise CrateError(
             f"{path} is sealed as a whole", hint='"wfexs-like open" verifies it on the way', where=str(path)
