@@ -95,14 +95,19 @@ def share_workdir(
 
     before = of_workdir(root, key_file, private_keys)
     joining, leaving = _joining(add), _leaving(remove)
-    rewrap(key_file, private_keys, add=joining, remove=leaving, even_own=even_own)
+    now = rewrap(key_file, private_keys, add=joining, remove=leaving, even_own=even_own)
+    there = {one.fingerprint for one in now}
     known = {one.public_key for one in before.recipients}
     return replace(
         before,
-        recipients=tuple(one for one in distinct((*before.recipients, *joining)) if one.fingerprint not in leaving),
-        broken=tuple(one for one in before.broken if one.fingerprint not in leaving),
-        added=tuple(one for one in joining if one.public_key not in known),
-        removed=tuple(one for one in before.recipients if one.fingerprint in leaving),
+        recipients=now,
+        broken=tuple(one for one in before.broken if one.fingerprint not in {*there, *leaving}),
+        added=tuple(one for one in now if one.public_key not in known),
+        removed=tuple(
+            one
+            for one in distinct((*before.recipients, *before.broken))
+            if one.fingerprint in leaving and one.fingerprint not in there
+        ),
     )
 
 
