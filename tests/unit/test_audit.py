@@ -6,6 +6,7 @@ import base64
 import gzip
 import io
 import os
+import random
 import subprocess
 import sys
 import time
@@ -75,6 +76,16 @@ def test_a_canary_is_found_in_a_member_of_a_zip_file() -> None:
         made.writestr("first.txt", "nothing " * 50)
         made.writestr("folder/second.txt", f"said: {TEXT} " * 50)
     assert _forms(whole.getvalue()) == {"zip+clear"}
+
+
+@pytest.mark.parametrize("deep", [1, 2])
+def test_a_canary_is_found_behind_a_large_stream_that_is_nested_in_another_one(deep: int) -> None:
+    data = random.Random(27).randbytes(20 << 20)
+    for _ in range(deep):
+        data = gzip.compress(data, 1) + TEXT.encode()
+    found = {"gzip+clear"} if deep == 1 else {"gzip+clear", "gzip+gzip+clear"}
+    # Random bytes are stored as they are, and a little of what stands behind them.
+    assert _forms(gzip.compress(data, 1)) - {"clear"} == found
 
 
 @given(st.binary(max_size=400))

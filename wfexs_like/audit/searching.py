@@ -10,6 +10,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Final
 
@@ -116,6 +117,9 @@ class Search:
         if left[0] <= 0:
             return None
         left[0] -= 1
+        if isinstance(read, _Inflated):
+            # Whoever reads the outer stream has not come as far as this one will.
+            read = read.fork(at)
         return _Inflated(read, at, _WINDOWS[form], self._limits.inflated)
 
 
@@ -142,6 +146,21 @@ class _Inflated:
             del self._kept[:surplus]
             self._begin += surplus
         return found
+
+    def fork(self, at: int) -> _Inflated:
+        """The same stream, read by itself from ``at`` on, which must still be there."""
+        other = copy(self)
+        other.part(at)
+        return other
+
+    def part(self, at: int) -> None:
+        """Share nothing any more with what this is a copy of, and keep what lies at ``at`` and behind it."""
+        passed = min(max(0, at - self._begin), len(self._kept))
+        self._machine = self._machine.copy()
+        self._kept = self._kept[passed:]
+        self._begin += passed
+        if isinstance(self._read, _Inflated):
+            self._read = self._read.fork(self._at)
 
     def _more(self) -> bool:
         if self._over or self._left <= 0:
