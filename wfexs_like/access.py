@@ -139,13 +139,14 @@ def share_sealed(
     """Change who may open a sealed crate or file; named, and raises, as the others."""
     from wfexs_like.seal.sharing import share
 
-    before = of_sealed(path, private_keys)
     done = share(path, private_keys, add=_joining(add), remove=_leaving(remove), even_own=even_own, signer=signer)
-    return replace(
-        before,
+    return Access(
+        path=path,
+        kind=done.form,
         recipients=done.recipients,
-        broken=(),
-        uneven=(),
+        own=done.own,
+        broken=done.broken,
+        unknown=done.unknown,
         added=done.added,
         removed=done.removed,
         signature=done.signature,

@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 
 from tests.unit.test_seal_headers import ALICE, BOB, BODY, CAROL, KEY, A, B
-from wfexs_like.access import of_workdir, share_workdir
+from wfexs_like.access import of_sealed, of_workdir, share_sealed, share_workdir
 from wfexs_like.seal.headers import SLOTS, seal_header
 from wfexs_like.seal.packets import PACKET_BYTES, taken_slots
 from wfexs_like.seal.recipients import Recipient
@@ -47,3 +47,13 @@ def test_who_was_broken_and_leaves_is_told_as_removed(tmp_path: Path) -> None:
     told = share_workdir(tmp_path, path, [A], remove=[BOB.fingerprint])
     assert (told.broken, [one.label for one in told.removed]) == ((), ["bob"])
     assert of_workdir(tmp_path, path, [A]).broken == ()
+
+
+def test_of_a_sealed_file_who_stays_broken_is_told_and_who_was_mended_is_not(tmp_path: Path) -> None:
+    path = with_broken(tmp_path, BOB, CAROL)
+    told = share_sealed(path, [A], add=[key_file(tmp_path, BOB)])
+    assert [one.label for one in told.broken] == ["carol"]
+    found = of_sealed(path, [A])
+    assert (told.kind, told.recipients, told.own, told.broken, told.unknown, told.uneven) == (
+        (found.kind, found.recipients, found.own, found.broken, found.unknown, found.uneven)
+    )

@@ -33,13 +33,12 @@ def rewrap(
     add: Sequence[Recipient] = (),
     remove: Sequence[Recipient | str] = (),
     even_own: bool = False,
-    even_unknown: bool = False,
 ) -> tuple[Recipient, ...]:
     """Change who may open the sealed file at ``path``, and say who may now.
 
     ``remove`` names keys, or their fingerprints. Who is there already is not added again. ``even_own`` allows to remove
-    a key that is in ``private_keys``; ``even_unknown`` removes every packet of which nothing is known. Who was removed
-    may have kept what they opened, or its session key.
+    a key that is in ``private_keys``. Packets of which nothing is known stay. Who was removed may have kept what they
+    opened, or its session key.
 
     Raises:
         NotFoundError: there is no such file, or nobody of that key among its recipients.
@@ -58,9 +57,8 @@ def rewrap(
             raise PolicyError(f"nobody could open {path} any more", hint="add another recipient first", where=str(path))
         changed = leaving | {one.public_key for one in joining}
         try:
-            if not _in_place(descriptor, opened, joining, changed, even_unknown=even_unknown):
-                keep = () if even_unknown else opened.others
-                _anew(path, descriptor, opened, (*staying, *joining), keep)
+            if not _in_place(descriptor, opened, joining, changed):
+                _anew(path, descriptor, opened, (*staying, *joining))
         except OSError as error:
             raise from_os_error(error, f"change the recipients of {path}") from error
         added = (Recipient(public_key=one.public_key, label=short_label(one.label)) for one in joining)
@@ -85,9 +83,7 @@ def _leaving(opened: OpenedHeader, remove: Sequence[Recipient | str], *, even_ow
     return leaving
 
 
-def _in_place(
-    descriptor: int, opened: OpenedHeader, joining: Sequence[Recipient], changed: set[bytes], *, even_unknown: bool
-) -> bool:
+def _in_place(descriptor: int, opened: OpenedHeader, joining: Sequence[Recipient], changed: set[bytes]) -> bool:
     """Do it slot by slot; ``False``, and nothing is done, when there are too few free slots."""
     key = opened.session_key
     pairs = list(_neighbours(opened.gaps))
@@ -95,8 +91,6 @@ def _in_place(
         return False
     slots = [(packet, note, *taken_slots(key, one)) for (packet, note), one in zip(pairs, joining, strict=False)]
     gone = [one.places for one in opened.entries if one.recipient.public_key in changed]
-    if even_unknown:
-        gone += [(one,) for one in opened.others]
     free = [(place, free_slot(key)) for places in gone for place in places if len(place.packet) == PACKET_BYTES]
     if sum(map(len, gone)) != len(free):
         return False
@@ -129,12 +123,10 @@ def _write(descriptor: int, slots: Iterable[tuple[Place, bytes]]) -> None:
         os.fdatasync(descriptor)
 
 
-def _anew(
-    path: Path, descriptor: int, opened: OpenedHeader, recipients: Sequence[Recipient], keep: Sequence[Place]
-) -> None:
+def _anew(path: Path, descriptor: int, opened: OpenedHeader, recipients: Sequence[Recipient]) -> None:
     """The file with a new header, in the place of the old one: not of a link to it, or the old one would stay."""
     path = path.resolve()
-    header = seal_header(recipients, opened.session_key, keep=[one.packet for one in keep])
+    header = seal_header(recipients, opened.session_key, keep=[one.packet for one in opened.others])
     status = os.fstat(descriptor)
     target, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     fresh = Path(name)

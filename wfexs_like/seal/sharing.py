@@ -63,11 +63,17 @@ class SharedWith:
 class Shared:
     """What was changed. ``added`` and ``removed`` are those of the manifest; ``files`` is how many were changed.
 
-    ``signature`` is ``removed`` when the crate had been signed as it was shipped and isn't any more.
+    ``own`` are the fingerprints of those whose private key was used to change it; ``broken`` and ``unknown`` are as
+    ``wfexs_like.seal.headers.OpenedHeader`` has them, after the change. ``signature`` is ``removed`` when the crate had
+    been signed as it was shipped and isn't any more.
     """
 
     path: Path
+    form: Form
     recipients: tuple[Recipient, ...]
+    own: tuple[str, ...]
+    broken: tuple[Recipient, ...]
+    unknown: int
     added: tuple[Recipient, ...]
     removed: tuple[Recipient, ...]
     files: int
@@ -167,8 +173,7 @@ class _Sharing:
         meant = distinct((*staying, *(one for one in add if one.fingerprint not in leaving)))
         if not meant:
             raise PolicyError(f"nobody could open {self._path} any more", hint="add another recipient first")
-        own = {one.fingerprint for one in before.recipients if one.public_key in before.own}
-        if leaving & own and not self._even_own:
+        if leaving.intersection(_own(before)) and not self._even_own:
             raise PolicyError(f"your own key would be removed from {self._path}", hint="say so, if that is wanted")
         pending = {name: one for name, one in self._headers.items() if not _is_for(one, meant)}
         if self._signed and (pending or signer is not None):
@@ -186,7 +191,11 @@ class _Sharing:
         known = {one.public_key for one in before.recipients}
         return Shared(
             path=self._path,
+            form="folder",
             recipients=meant,
+            own=_own(before),
+            broken=(),
+            unknown=before.unknown,
             added=tuple(one for one in meant if one.public_key not in known),
             removed=tuple(one for one in before.recipients if one.fingerprint in leaving),
             files=len(pending),
@@ -247,9 +256,14 @@ def _share_archive(
         before = open_header(stream, private_keys, name=str(path))
     recipients = rewrap(path, private_keys, add=add, remove=remove, even_own=even_own)
     known, now = {one.public_key for one in before.recipients}, {one.public_key for one in recipients}
+    leaving = {one if isinstance(one, str) else one.fingerprint for one in remove}
     return Shared(
         path=path,
+        form="archive",
         recipients=recipients,
+        own=_own(before),
+        broken=tuple(one for one in before.broken if one.public_key not in now and one.fingerprint not in leaving),
+        unknown=before.unknown,
         added=tuple(one for one in recipients if one.public_key not in known),
         removed=tuple(one for one in before.recipients if one.public_key not in now),
         files=1,
@@ -264,7 +278,7 @@ def _told(
         path=path,
         form=form,
         recipients=header.recipients,
-        own=tuple(one.fingerprint for one in header.recipients if one.public_key in header.own),
+        own=_own(header),
         broken=header.broken,
         unknown=header.unknown,
         files=files,
@@ -291,6 +305,10 @@ def _header(contents: Contents, name: str, private_keys: Sequence[bytes]) -> Ope
             return open_header(stream, private_keys, name=name)  # type: ignore[arg-type]  # it is read, no more
     except contents.errors as error:
         raise DigestError(f"{name} can't be read: {error}", where=name) from error
+
+
+def _own(header: OpenedHeader) -> tuple[str, ...]:
+    return tuple(one.fingerprint for one in header.recipients if one.public_key in header.own)
 
 
 def _keys(header: OpenedHeader) -> set[bytes]:
