@@ -271,10 +271,11 @@ class NewWorkdir:
         }
         self._signatures.settle(self.content)
         self._signatures.write(self.content / SIGNATURES)
-        try:
-            sync_tree(self.content)
-        except OSError as error:
-            raise from_os_error(error, "finish the working directory") from error
+        if self._area is not None:
+            try:
+                sync_tree(self.content)
+            except OSError as error:
+                raise from_os_error(error, "finish the working directory") from error
         # What serves an open area knows it by its path.
         self._opened.close()
         write_atomically(self.root / "workdir.json", _text(record))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import resource
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 # mman(7): what is mapped now and later, each page once it is touched.
 _CURRENT_AND_FUTURE_ON_FAULT: Final = 1 | 2 | 4
+_CAP_IPC_LOCK: Final = 14
 _users = [0]
 
 
@@ -39,7 +40,14 @@ def private_memory(*, wanted: bool = True) -> Iterator[None]:
 
 
 def _may_lock() -> bool:
-    return os.geteuid() == 0 or resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY
+    """Whether no limit on locked memory can be reached: there is none, or the capability lifts it."""
+    if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
+        return True
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    effective = next(line.split()[1] for line in status.splitlines() if line.startswith("CapEff:"))
+    # In a user namespace the bit says nothing of the world outside, which counts.
+    everybody = Path("/proc/self/uid_map").read_text(encoding="ascii").split() == ["0", "0", "4294967295"]
+    return everybody and bool(int(effective, 16) >> _CAP_IPC_LOCK & 1)
 
 
 def _call(name: str, *arguments: int) -> None:

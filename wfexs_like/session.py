@@ -474,8 +474,9 @@ class Session:
             else:
                 self.cancel(workdir)
         elif force and is_open(found):
-            # Nothing runs in one that is closed, and nobody need be able to open it.
-            self.cancel(workdir)
+            # Nothing runs in one that is closed, or can't be opened; nobody need be able to open it.
+            with suppress(KeyAccessError, VaultError):
+                self.cancel(workdir)
             with suppress(LockedError):
                 self._encryption.close(found, force=True)
         # Whoever ran what was just stopped still has to let go of the working directory.

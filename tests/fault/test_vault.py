@@ -274,6 +274,34 @@ def test_a_copied_and_a_renamed_folder_open_and_an_exchanged_one_does_not(vault:
 # --- several at once --------------------------------------------------------------------------------------------------
 
 
+def test_while_somebody_still_uses_what_a_dead_server_served_the_next_command_says_so(vault: Encrypted) -> None:
+    shell = vault.start("shell", vault.root, "--", "sh", "-c", "cd /; sleep 30")
+    wait_for(vault.is_open)
+    wait_for(lambda: len(children_of(shell.pid)))
+    os.kill(vault.server(), signal.SIGKILL)
+    answer = vault.wfexs("show", vault.root)
+    assert answer.code == 11
+    assert "others still use what it served" in answer.object["error"]["message"]
+    shell.ended(signal.SIGKILL)
+    assert vault.wfexs.ok("show", vault.root)["runs"] == []
+    wait_for(vault.is_left_alone, AT_ONCE)
+
+
+def test_a_way_to_it_that_leads_through_a_link_is_as_good_as_any(
+    vault: Encrypted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = vault.home / "by-way"
+    link.symlink_to(vault.root.parent)
+    monkeypatch.setenv("WFEXS_LIKE_WORKDIRS", str(link))
+    run = vault.start_run(2)
+    assert vault.wfexs.ok("show", "last")["runs"][0]["status"] == "running"
+    assert vault.wfexs.ok("list")["workdirs"][0]["open"] is True
+    assert run.ended() == 0
+    wait_for(vault.is_left_alone, AT_ONCE)
+    vault.wfexs.ok("rm", "last")
+    assert not vault.root.exists()
+
+
 def test_eight_commands_at_once_share_one_mount_and_leave_none(vault: Encrypted) -> None:
     shows = [vault.start("show", vault.root) for _ in range(8)]
     assert [one.ended() for one in shows] == [0] * 8

@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -46,6 +47,7 @@ USERS: Final = ".users"
 _GUARD: Final = ".guard"
 _TURN: Final = ".turn"
 _PATIENCE: Final = 30.0
+_SHORT: Final = 3.0
 _PAUSE: Final = 0.003
 _WORDS: Final = 4096
 # How what is mounted is called, before the working directory's id.
@@ -114,7 +116,7 @@ class EncryptedArea:
         try:
             with turn(self._root):
                 fcntl.flock(users, fcntl.LOCK_SH)
-                server = self._serving()
+                server = self._serving(users)
             try:
                 with served(self._point, server.descriptor):
                     yield
@@ -131,17 +133,21 @@ class EncryptedArea:
             os.close(users)
             wait_closed(self._root)
 
-    def _serving(self) -> Server:
+    def _serving(self, users: int) -> Server:
         """The server of the open area, which is opened for that if need be. In turn, with the users' lock shared."""
         mounted = mount_at(self._point)
         if mounted is not None and (mounted.kind, mounted.source) != (self._vault.kind, self._source):
             raise stranger(self._point)
-        if mounted is not None and _answers(self._point):
-            if not is_guarded(self._root):
-                self._guard(())
-            return Server(server_number(self._root))
         if mounted is not None:
+            server = Server(server_number(self._root))
+            # For a moment the kernel still answers for a server that is dead.
+            if not server.is_dead() and _answers(self._point):
+                if not is_guarded(self._root):
+                    self._guard(())
+                return server
+            server.close()
             unmount(self._point)
+            self._let_go(users)
         secret = self._password()
         self._vault.check()
         with mountable(self._point):
@@ -151,6 +157,24 @@ class EncryptedArea:
         for left in tuple(self._point.glob(f"{SCRATCH}/*")):
             remove_path(left)
         return Server(server_number(self._root))
+
+    def _let_go(self, users: int) -> None:
+        """Let the guard of a mount whose server is dead come to its end, which we are in the way of.
+
+        Raises:
+            LockedError: others use what it served.
+        """
+        fcntl.flock(users, fcntl.LOCK_UN)
+        until = time.monotonic() + _SHORT
+        while is_guarded(self._root):
+            if time.monotonic() > until:
+                raise LockedError(
+                    "the process that served the encrypted area was ended, and others still use what it served",
+                    hint="wait for them to end, or stop them",
+                    where=str(self._root),
+                )
+            time.sleep(_PAUSE)
+        fcntl.flock(users, fcntl.LOCK_SH)
 
     def _guard(self, command: Sequence[str], password: bytes = b"") -> None:
         """Start the guard: of what ``command`` serves, or of what is served already."""
@@ -192,10 +216,11 @@ class EncryptedArea:
                     )
             finally:
                 os.close(answer)
-            with child, contextlib.suppress(BrokenPipeError):
+            with child:
                 assert child.stdin is not None
-                child.stdin.write(password + b"\n")
-                child.stdin.close()
+                with contextlib.suppress(BrokenPipeError):
+                    child.stdin.write(password + b"\n")
+                    child.stdin.close()
                 said = _answer(reading)
                 child.wait(_PATIENCE)
             if said != _MOUNTED:
@@ -327,8 +352,8 @@ def lock_file(root: Path, name: str) -> int:
 
 
 def _answer(reading: int) -> str:
-    pieces = b""
-    while piece := os.read(reading, 256):
+    pieces, until = b"", time.monotonic() + _PATIENCE
+    while select.select([reading], [], [], max(0.0, until - time.monotonic()))[0] and (piece := os.read(reading, 256)):
         pieces += piece
     return pieces.decode().strip()
 

@@ -36,7 +36,8 @@ class Mount:
 
 def mount_at(point: Path) -> Mount | None:
     """What is mounted there, the uppermost one; a mount whose server is dead is told as well (proc(5), mountinfo)."""
-    path, found = os.fsencode(point), None
+    # The kernel knows the way without links. The last step is none, and its server may be dead: it is not looked at.
+    path, found = os.path.join(os.fsencode(os.path.realpath(point.parent)), os.fsencode(point.name)), None  # noqa: PTH118
     for line in _TABLE.read_bytes().splitlines():
         fields = line.split(b" ")
         if _unescaped(fields[4]) == path:
@@ -123,6 +124,8 @@ def _set_immutable(descriptor: int, point: Path, *, immutable: bool) -> None:
         raise VaultError(
             f"{point} can't be made immutable ({error.strerror}): what comes when the encrypted area is closed "
             "could be written there in clear",
-            hint="keep the working directories on ext4, XFS or Btrfs, or work as a user other than root",
+            hint="work as a user other than root, or give the container --cap-add LINUX_IMMUTABLE"
+            if error.errno == errno.EPERM
+            else "keep the working directories on ext4, XFS or Btrfs, or work as a user other than root",
             where=str(point),
         ) from error
