@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import subprocess
@@ -353,6 +354,25 @@ def test_an_interrupted_change_is_seen_and_finished_by_the_next(
     share(folder, [scene.ada.secret], add=[scene.eve.recipient], remove=[scene.ben.fingerprint])
     assert recipients_of(folder, [scene.ada.secret]).uneven == ()
     assert told_in(folder) == {scene.ada.fingerprint, scene.eve.fingerprint}
+    assert open_it(folder, tmp_path / "opened", scene.eve)[0] == 0
+
+
+def test_what_a_killed_change_of_recipients_left_goes_with_the_next(scene: Scene, folder: Path, tmp_path: Path) -> None:
+    inside = next(path.parent for path in sorted(folder.rglob("*.c4gh")) if path.parent != folder)
+    left = (
+        folder / ".recipients.abc_1234.part",
+        inside / ".recipients.abcd1234.part",
+        folder / ".ro-crate-metadata.json.4711.0123abcd",
+    )
+    for one in left:
+        one.write_bytes(b"half")
+    assert open_it(folder, tmp_path / "refused", scene.ada)[0] == 5
+    with left[0].open("rb") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)  # as whoever writes it does
+        share(folder, [scene.ada.secret], add=[scene.eve.recipient])
+        assert [one.exists() for one in left] == [True, False, False]
+    share(folder, [scene.ada.secret], add=[scene.eve.recipient])
+    assert not left[0].exists()
     assert open_it(folder, tmp_path / "opened", scene.eve)[0] == 0
 
 

@@ -334,6 +334,13 @@ def test_a_full_header_grows_and_the_body_stays_what_it_was(tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_file_of_the_longest_name_grows_as_well(tmp_path: Path) -> None:
+    path = sealed_file(tmp_path, ALICE, slots=2).rename(tmp_path / ("a" * 250 + ".c4gh"))
+    rewrap(path, [A], add=[BOB])
+    assert body(path, B) == BODY
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_copy_without_help_of_the_file_system_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> int:
         raise OSError(95, "Operation not supported")

@@ -22,6 +22,8 @@ from wfexs_like.seal.headers import OpenedHeader, Place, open_header, seal_heade
 from wfexs_like.seal.packets import PACKET_BYTES, free_slot, short_label, taken_slots
 from wfexs_like.seal.recipients import Recipient, distinct
 
+_BEGUN: Final = ".recipients."
+_PART: Final = ".part"
 _COPIED: Final = 1 << 24
 _NO_COPY: Final = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.ETXTBSY})
 
@@ -128,9 +130,11 @@ def _anew(path: Path, descriptor: int, opened: OpenedHeader, recipients: Sequenc
     path = path.resolve()
     header = seal_header(recipients, opened.session_key, keep=[one.packet for one in opened.others])
     status = os.fstat(descriptor)
-    target, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    # Not named after the file, whose name may be as long as names can be.
+    target, name = tempfile.mkstemp(prefix=_BEGUN, suffix=_PART, dir=path.parent)
     fresh = Path(name)
     try:
+        fcntl.flock(target, fcntl.LOCK_EX)  # somebody is at it: see ``remove_unfinished``
         with os.fdopen(target, "wb", buffering=0) as stream:
             stream.write(header)
             _copy(descriptor, opened.length, stream.fileno())
@@ -147,6 +151,30 @@ def _anew(path: Path, descriptor: int, opened: OpenedHeader, recipients: Sequenc
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file is called as those are that are made anew, until they take the place of the old one."""
+    return name.startswith(_BEGUN) and name.endswith(_PART)
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what somebody who was killed left of a file made anew; one that somebody is at stays.
+
+    Raises:
+        OSError: it can't be removed.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink(missing_ok=True)
+    except BlockingIOError:
+        pass
+    finally:
+        os.close(descriptor)
 
 
 def _copy(source: int, offset: int, target: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,13 +26,15 @@ from wfexs_like.seal.naming import MANIFEST, SIGNATURE
 from wfexs_like.seal.opening_crates import is_archive
 from wfexs_like.seal.readable import shared_anew
 from wfexs_like.seal.recipients import Recipient, distinct
-from wfexs_like.seal.rewrapping import rewrap
+from wfexs_like.seal.rewrapping import is_unfinished, remove_unfinished, rewrap
 from wfexs_like.seal.signing import sign_folder
 from wfexs_like.seal.ssh_keys import Signer
 from wfexs_like.verifying.contents import Contents, open_crate
 
 Form: TypeAlias = Literal["folder", "zip", "archive"]
 _SEALED_MANIFEST: Final = SEALED_MANIFEST + SUFFIX
+_BEGUN: Final = re.compile(rf"\.(?:{'|'.join(map(re.escape, (METADATA, MANIFEST, SIGNATURE)))})\.[0-9]+\.[0-9a-f]{{8}}")
+"""What ``staging.placing.write_atomically`` calls the readable files until they are whole."""
 _AT_ONCE: Final = 8
 _LARGEST_METADATA: Final = 256 << 20
 
@@ -164,6 +167,7 @@ class _Sharing:
         # All are opened before one is changed: a key that fits only some of them changes none.
         self._headers = {name: _header(contents, name, private_keys) for name in _sealed_names(contents)}
         self._signed = any(name in contents.openers or name in contents.links for name in (MANIFEST, SIGNATURE))
+        self._unfinished = sorted(name for name in contents.openers if _is_left_over(name))
         self._metadata = contents.read(METADATA, _LARGEST_METADATA) if METADATA in contents.openers else None
 
     def change(self, add: Sequence[Recipient], remove: Sequence[Recipient | str], signer: Signer | None) -> Shared:
@@ -175,6 +179,9 @@ class _Sharing:
             raise PolicyError(f"nobody could open {self._path} any more", hint="add another recipient first")
         if leaving.intersection(_own(before)) and not self._even_own:
             raise PolicyError(f"your own key would be removed from {self._path}", hint="say so, if that is wanted")
+        # They would stay in the crate for ever, as files that somebody added, and be signed as such.
+        for name in self._unfinished:
+            remove_unfinished(self._path / name)
         pending = {name: one for name, one in self._headers.items() if not _is_for(one, meant)}
         if self._signed and (pending or signer is not None):
             for name in (SIGNATURE, MANIFEST):
@@ -297,6 +304,11 @@ def _check(path: Path, contents: Contents) -> None:
 
 def _sealed_names(contents: Contents) -> list[str]:
     return sorted(name for name in contents.openers if name.endswith(SUFFIX))
+
+
+def _is_left_over(name: str) -> bool:
+    """Whether a file was begun by a change of recipients, or the metadata's or signature's, that was killed."""
+    return is_unfinished(name.rpartition("/")[2]) or _BEGUN.fullmatch(name) is not None
 
 
 def _header(contents: Contents, name: str, private_keys: Sequence[bytes]) -> OpenedHeader:
