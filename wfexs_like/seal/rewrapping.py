@@ -21,6 +21,7 @@ from staging.errors import NotFoundError, PolicyError, from_os_error
 from wfexs_like.seal.headers import OpenedHeader, Place, open_header, seal_header
 from wfexs_like.seal.packets import PACKET_BYTES, free_slot, short_label, taken_slots
 from wfexs_like.seal.recipients import Recipient, distinct
+from wfexs_like.seal.segments import writer_to
 
 _BEGUN: Final = ".recipients."
 _PART: Final = ".part"
@@ -136,7 +137,7 @@ def _anew(path: Path, descriptor: int, opened: OpenedHeader, recipients: Sequenc
     try:
         fcntl.flock(target, fcntl.LOCK_EX)  # somebody is at it: see ``remove_unfinished``
         with os.fdopen(target, "wb", buffering=0) as stream:
-            stream.write(header)
+            writer_to(stream.fileno())(memoryview(header))
             _copy(descriptor, opened.length, stream.fileno())
             with contextlib.suppress(PermissionError):
                 os.fchown(stream.fileno(), status.st_uid, status.st_gid)

@@ -25,7 +25,7 @@ from wfexs_like.seal.file_lists import ListedFile
 from wfexs_like.seal.headers import SLOTS, new_session_key, seal_header
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SEALED_SIGNATURE, SUFFIX, SealedManifest
 from wfexs_like.seal.recipients import Recipient
-from wfexs_like.seal.segments import SEGMENT, SealingWriter
+from wfexs_like.seal.segments import SEGMENT, SealingWriter, writer_to
 from wfexs_like.seal.signatures import sign_bytes
 from wfexs_like.seal.ssh_keys import Signer
 
@@ -159,7 +159,7 @@ class SealedFiles(_Recording):
         small = size is not None and size <= SEGMENT
         header = seal_header(self.recipients, key, slots=_FEW_SLOTS if small else SLOTS)
         with self._inner.opened(place) as out:
-            out.write(header)
+            writer_to(out)(memoryview(header))
             with SealingWriter(out, key, name=place) as sink:
                 yield sink
         done = sink.sealed
@@ -178,9 +178,14 @@ class SealedArchive(_Recording):
     def __init__(self, target: Path, recipients: Sequence[Recipient]) -> None:
         super().__init__(recipients)
         key = new_session_key()
+        header = seal_header(self.recipients, key)
         self._out = target.open("xb", buffering=0)
-        self._out.write(seal_header(self.recipients, key))
-        self._sink = SealingWriter(self._out.fileno(), key, name=target.name, body_digest=False)
+        try:
+            writer_to(self._out.fileno())(memoryview(header))
+            self._sink = SealingWriter(self._out.fileno(), key, name=target.name, body_digest=False)
+        except BaseException:
+            self._out.close()
+            raise
         self._finished = False
 
     def file(self, path: str, source: BinaryIO, *, executable: bool = False) -> Copied:
