@@ -67,14 +67,22 @@ def read_public(path: Path) -> bytes:
         NotFoundError: there is no such file.
         KeyAccessError: it is not a public key.
     """
+    return parse_public(read_public_text(path), str(path))
+
+
+def read_public_text(path: Path) -> bytes:
+    """The text of a public key file, as far as a key's can go.
+
+    Raises:
+        NotFoundError: there is no such file.
+    """
     try:
         with path.open("rb") as stream:
-            text = stream.read(_TEXT_LIMIT)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            return stream.read(_TEXT_LIMIT)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError) as error:  # NUL is in no path
         raise NotFoundError(f"there is no public key {path}", hint=f"its owner prints it: {_EXPORT}") from error
     except OSError as error:
         raise from_os_error(error, f"read the public key {path}") from error
-    return parse_public(text, str(path))
 
 
 def parse_public(text: bytes, name: str) -> bytes:

@@ -95,6 +95,32 @@ def test_a_key_file_of_the_name_that_all_have_is_called_by_its_folder(tmp_path: 
     assert read_recipient(tmp_path / "ada" / "wfexs-like.pub").label == "ada"
 
 
+def test_a_key_file_whose_name_is_not_utf_8_is_called_by_what_is_readable_of_it(tmp_path: Path) -> None:
+    _, public = encode_pair(None)
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/jos\xe9\n1.pub"))
+    path.write_bytes(public)
+    recipient = read_recipient(path)
+    assert recipient.label == "jos1"
+    sealed = sealed_file(tmp_path, ALICE, recipient)
+    assert names(sealed, A) == {"alice", "jos1"}
+
+
+def test_a_key_and_its_comment_come_out_of_one_reading(tmp_path: Path) -> None:
+    _, signing = encode_signing_pair(None, comment="ada@example")
+    reading, writing = os.pipe()  # as a shell's <(...) gives it: there is nothing to be read twice
+    os.write(writing, signing)
+    os.close(writing)
+    try:
+        assert read_recipient(f"/dev/fd/{reading}").label == "ada@example"
+    finally:
+        os.close(reading)
+
+
+def test_no_key_file_has_a_name_with_a_nul(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError, match="no public key"):
+        read_recipient(f"{tmp_path}/a\0b.pub")
+
+
 def test_who_has_no_public_key_of_somebody_is_told_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="no public key") as caught:
         read_recipient(tmp_path / "ada.pub")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wfexs_like.keys import PUBLIC_NAME, parse_public, read_public
+from wfexs_like.keys import PUBLIC_NAME, parse_public, read_public_text
 
 _MARKS = ("ssh-", "-----BEGIN ")
 _KEYS_FOLDER = "keys"
@@ -57,10 +57,11 @@ def read_recipient(path_or_text: str | Path) -> Recipient:
         text = path_or_text.strip().encode()
         return Recipient(public_key=parse_public(text, "the public key that was given"), label=_comment(text))
     path = Path(path_or_text)
-    key, text = read_public(path), path.read_bytes()
+    text = read_public_text(path)
+    key = parse_public(text, str(path))
     folder = path.absolute().parent.name
     name = folder if path.name == PUBLIC_NAME and folder not in ("", _KEYS_FOLDER) else path.stem
-    return Recipient(public_key=key, label=_comment(text) or name)
+    return Recipient(public_key=key, label=_comment(text) or _printable(name))
 
 
 def _comment(text: bytes) -> str:
@@ -69,4 +70,9 @@ def _comment(text: bytes) -> str:
     words = line.split(None, 2)
     if not line.startswith(b"ssh-") or len(words) < 3:  # noqa: PLR2004 - kind, key, comment
         return ""
-    return "".join(one for one in words[2].decode("utf-8", "replace") if one.isprintable())
+    return _printable(words[2].decode("utf-8", "replace"))
+
+
+def _printable(text: str) -> str:
+    """What of it can be shown: of a file's name also without bytes that are no characters."""
+    return "".join(one for one in text if one.isprintable())
