@@ -276,8 +276,8 @@ def test_a_copied_and_a_renamed_folder_open_and_an_exchanged_one_does_not(vault:
 
 def test_while_somebody_still_uses_what_a_dead_server_served_the_next_command_says_so(vault: Encrypted) -> None:
     shell = vault.start("shell", vault.root, "--", "sh", "-c", "cd /; sleep 30")
-    wait_for(vault.is_open)
     wait_for(lambda: len(children_of(shell.pid)))
+    wait_for(lambda: vault.is_open() and Path(f"/proc/{vault.server()}").exists())
     os.kill(vault.server(), signal.SIGKILL)
     answer = vault.wfexs("show", vault.root)
     assert answer.code == 11
