@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import shutil
 import subprocess
@@ -22,11 +23,14 @@ from tests.conftest import Command
 from tests.support.crates import Workdir, entities_of, ids, many
 from tests.support.sealed import CANARY, content_of, export, open_it, person, problems, rich_workdir, signer
 from tests.support.vaults import dissolve_all
+from wfexs_like.cli.context import App
+from wfexs_like.cli.main import main
 from wfexs_like.crate.exporters import EXPORTERS, Level
 from wfexs_like.crate.validation import Judge, validate_crate
 from wfexs_like.importing.opening import open_crate
 from wfexs_like.schemas import schema_of
 from wfexs_like.seal.by_hand import BY_HAND
+from wfexs_like.seal.rewrapping import rewrap
 from wfexs_like.seal.sharing import is_sealed_crate, recipients_of, share
 from wfexs_like.verifying.verify import verify_crate
 
@@ -355,6 +359,19 @@ def test_an_interrupted_change_is_seen_and_finished_by_the_next(
     assert recipients_of(folder, [scene.ada.secret]).uneven == ()
     assert told_in(folder) == {scene.ada.fingerprint, scene.eve.fingerprint}
     assert open_it(folder, tmp_path / "opened", scene.eve)[0] == 0
+
+
+def test_where_no_key_fits_some_files_nobody_says_that_they_were_changed(
+    scene: Scene, folder: Path, tmp_path: Path
+) -> None:
+    one = next(path for path in sorted(folder.rglob("*.c4gh")) if path.parent != folder)
+    rewrap(one, [scene.ada.secret], remove=[scene.ben.recipient])
+    assert open_it(folder, tmp_path / "opened", scene.ben)[0] == 12
+    out = io.StringIO()
+    words = ["open", str(folder), str(tmp_path / "opened"), "--key", str(scene.ben.private)]
+    assert main(words, App(stdout=out, stderr=io.StringIO())) == 12
+    assert "was not opened: nothing was written" in out.getvalue()
+    assert "not as it was sealed" not in out.getvalue()
 
 
 def test_what_a_killed_change_of_recipients_left_goes_with_the_next(scene: Scene, folder: Path, tmp_path: Path) -> None:

@@ -88,6 +88,7 @@ def _view(report: OpenReport, sealed: Path) -> str:
     if report.ok:
         lines.append(f"{shown_path(report.path)}: {counted(report.files, 'file')}, {size(report.size)}, as sealed")
     else:
-        lines.append(f"{shown_path(sealed)} is not as it was sealed: nothing was written")
+        what = "was not opened" if report.locked else "is not as it was sealed"
+        lines.append(f"{shown_path(sealed)} {what}: nothing was written")
     lines.append(report.signature.words)
     return "\n".join(lines)
