@@ -16,7 +16,8 @@ python3 - <<'END'
 import os, urllib.parse
 for line in open("sealed-manifest.txt", encoding="utf-8"):
     words = [urllib.parse.unquote(one) for one in line.rstrip("\\n").split(" ")[1:]]
-    if line.startswith("# place ") and not words[2].startswith("/") and ".." not in words[2].split("/"):
+    inside = not any(one.startswith("/") or ".." in one.split("/") for one in words[1:3])
+    if line.startswith("# place ") and inside:
         os.makedirs(os.path.dirname(words[2]) or ".", exist_ok=True)
         os.rename(words[1].removesuffix(".c4gh"), words[2])
 END
