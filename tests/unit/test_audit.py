@@ -88,6 +88,45 @@ def test_a_canary_is_found_behind_a_large_stream_that_is_nested_in_another_one(d
     assert _forms(gzip.compress(data, 1)) - {"clear"} == found
 
 
+def test_members_of_gzip_that_follow_each_other_are_one_stream() -> None:
+    # Each canary lies in a member of its own, but for one that two members share.
+    half = len(TEXT.encode()) // 2
+    parts = [b"first", b"", TEXT.encode()[:half], TEXT.encode()[half:], b"last"]
+    whole = b"".join(gzip.compress(one) for one in (*[b"other"] * 9000, *parts))
+    reached: set[str] = set()
+    search = Search(needles_of([CANARY]), Limits(streams=1))
+    (hit,) = search.in_file(lambda size, offset: whole[offset : offset + size], reached)
+    assert (hit.form, hit.offset, reached) == ("gzip+clear", 0, set())
+
+
+def test_what_follows_members_of_gzip_and_what_is_broken_among_them_is_looked_at() -> None:
+    broken = bytearray(gzip.compress(b"x" * 300))
+    broken[-8] ^= 1
+    sound = [gzip.compress(b"first"), gzip.compress(TEXT.encode())]
+    assert _forms(sound[0] + bytes(broken) + sound[1]) == {"gzip+clear"}
+    assert _forms(sound[0] + b"." + sound[1]) == {"gzip+clear"}
+    head = b"PK\x03\x04" + bytes(4) + b"\x08" + bytes(17) + (1000).to_bytes(2, "little") + bytes(2)
+    assert _forms(b"." * (PIECE - len(head)) + head + sound[1]) == {"gzip+clear"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "limits", "data"),
+    [
+        ("too_many", Limits(streams=1), b".".join([gzip.compress(b"first")] * 2)),
+        ("too_long", Limits(inflated=1 << 20), gzip.compress(b"0" * (3 << 20))),
+        ("too_deep", Limits(depth=1), gzip.compress(gzip.compress(b"first"))),
+        ("too_deep", Limits(depth=1), gzip.compress(gzip.compress(b"0" * 9999))),
+        (None, Limits(streams=1), gzip.compress(b"first") * 2),
+        (None, Limits(inflated=1 << 20), gzip.compress(b"0" * (1 << 20)) * 2),
+        (None, Limits(depth=1), gzip.compress(b"\x1f\x8b\x08 and no stream" * 9)),
+    ],
+)
+def test_it_is_told_when_a_limit_kept_us_from_looking_at_all(limit: str | None, limits: Limits, data: bytes) -> None:
+    reached: set[str] = set()
+    list(Search(needles_of([CANARY]), limits).in_file(lambda size, offset: data[offset : offset + size], reached))
+    assert reached == ({getattr(limits, limit)} if limit else set())
+
+
 @given(st.binary(max_size=400))
 def test_nothing_is_found_where_there_is_none(data: bytes) -> None:
     assert _forms(data + b"\x1f\x8b\x08" + data + b"PK\x03\x04" + data) == set()

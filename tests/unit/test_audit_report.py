@@ -17,7 +17,7 @@ from wfexs_like.audit.canaries import Canary, needles_of
 from wfexs_like.audit.host import Root, _stated_roots, facts
 from wfexs_like.audit.places import Place
 from wfexs_like.audit.scanning import Findings, Tally, Unread, Window, Written, masked
-from wfexs_like.audit.searching import Search
+from wfexs_like.audit.searching import LIMITS, Search
 from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
 from wfexs_like.flow.audit import AuditWish
@@ -90,6 +90,7 @@ def test_the_document_is_as_its_schema_says_and_tells_no_canary(attestation: Att
     assert (code, document["ok"]) == ((0, True) if attestation is ATTESTATION else (15, False))
     assert TEXT not in out + err
     assert ("what should be secret is in 1 place" in err) is (code == 15)
+    assert any(f"{LIMITS.streams} streams of a file" in one for one in document["never_looked_at"])
     assert document["written"][0]["paths"] == [{"path": "/home/ada/[canary 1]", "kind": "file"}]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import threading
 import time
@@ -15,7 +16,7 @@ from wfexs_like.audit import host, scanning
 from wfexs_like.audit.canaries import Canary, needles_of
 from wfexs_like.audit.host import Root, foreign_mounts, usual_roots
 from wfexs_like.audit.scanning import Findings, Scan, Scope, Window, masked
-from wfexs_like.audit.searching import Search
+from wfexs_like.audit.searching import Limits, Search
 
 TEXT = "heron-27-by-the-bridge"
 SEARCH = Search(needles_of([Canary(name="1", text=TEXT)]))
@@ -73,6 +74,16 @@ def test_a_home_on_a_network_file_system_is_looked_at_and_what_is_mounted_in_it_
     findings = scan(tmp_path, besides={str(tmp_path): host.NETWORK, str(tmp_path / "far"): host.NETWORK})
     assert [one.path.name for one in findings.places] == ["x"]
     assert [one.paths for one in findings.unread] == [[tmp_path / "far"]]
+
+
+def test_a_file_that_reaches_a_limit_is_told_of(tmp_path: Path) -> None:
+    (tmp_path / "many").write_bytes(b".".join([gzip.compress(b"first")] * 3))
+    (tmp_path / "few").write_bytes(gzip.compress(b"first"))
+    limits = Limits(streams=2)
+    search = Search(needles_of([Canary(name="1", text=TEXT)]), limits)
+    findings = Scan(search, Scope(roots=[Root(name="here", path=tmp_path)]), Silent()).run()
+    assert [(one.reason, one.paths) for one in findings.unread] == [(limits.too_many, [tmp_path / "many"])]
+    assert findings.tallies[0].files == 2
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 from wfexs_like.audit.places import Place
 from wfexs_like.audit.scanning import Findings, Window
+from wfexs_like.audit.searching import LIMITS
 
 SCHEMA: Final = "wfexs-like/audit/1"
 FORMS: Final = ("clear", "url", "json", "hex", "base64", "utf-16", "gzip", "zip", "zlib")
@@ -19,6 +20,8 @@ NEVER: Final = (
     "the memory of processes and of the kernel, swap included",
     "what was deleted and is held open by nobody, and free blocks of disks",
     "what is compressed otherwise than by gzip, zip or zlib, or encrypted",
+    f"what is compressed but behind {LIMITS.streams} streams of a file, or behind {LIMITS.inflated >> 20} MiB of one",
+    f"what is compressed more than {LIMITS.depth} times",
     "network file systems but those that a place named here is on, other machines, and other mount namespaces",
     "extended attributes of files",
 )

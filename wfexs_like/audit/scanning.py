@@ -259,9 +259,10 @@ class Scan:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 return
+            reached: set[str] = set()
             # What is appended meanwhile came after the moment that this attests.
             for begin, end in _extents(descriptor, status):
-                for hit in self._search.in_file(self._reading(tally, descriptor, begin, end)):
+                for hit in self._search.in_file(self._reading(tally, descriptor, begin, end), reached):
                     self._found(
                         Place(
                             path=path,
@@ -271,6 +272,8 @@ class Scan:
                             canary=hit.needle.canary,
                         )
                     )
+            for reason in sorted(reached):
+                self._pass_over(tally.root, path, reason)
             with self._lock:
                 tally.files += 1
         finally:

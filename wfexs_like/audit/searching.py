@@ -2,6 +2,8 @@
 
 Gzip members (RFC 1952), the members of zip files that are deflated (APPNOTE 4.3.7), and a file that is one zlib stream
 (RFC 1950; so does git keep its objects) are looked into where they are found, in each other too, within ``LIMITS``.
+Members of gzip that follow each other are one stream, as they are for gzip itself: BAM and other files of bgzip (SAM
+specification, section 4.1) have one for every 64 KiB.
 """
 
 from __future__ import annotations
@@ -31,6 +33,21 @@ class Limits:
     inflated: int = 1 << 30
     depth: int = 2
 
+    @property
+    def too_many(self) -> str:
+        """What is said of a file that has more than ``streams``; so the others."""
+        return f"not wholly: of a file no more than {self.streams} compressed streams are looked into"
+
+    @property
+    def too_long(self) -> str:
+        """See ``too_many``."""
+        return f"not wholly: of what is compressed in one piece only {self.inflated >> 20} MiB are looked into"
+
+    @property
+    def too_deep(self) -> str:
+        """See ``too_many``."""
+        return f"not wholly: what is compressed is looked into when it is so {self.depth} times at most"
+
 
 LIMITS: Final = Limits()
 
@@ -45,6 +62,7 @@ _WINDOWS: Final = {"gzip": 31, "zip": -15, "zlib": 15}
 
 _AT_ONCE: Final = 1 << 16
 _FEW: Final = 12
+_PROOF: Final = 1 << 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +77,15 @@ class Hit:
     def form(self) -> str:
         """How it is written there, outermost first: ``gzip+clear``."""
         return "+".join((*self.within, self.needle.form))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Bounds:
+    """What one file may still cost, and what was met in it that was not looked into, in words."""
+
+    limits: Limits
+    streams: int
+    reached: set[str]
 
 
 class Search:
@@ -78,27 +105,34 @@ class Search:
         for found in self._any.finditer(data):
             yield Hit(needle=self._needles[found[0]], offset=found.start())
 
-    def in_file(self, read: Read) -> Iterator[Hit]:
-        """The hits in a file, one for each needle in each stream: the first."""
-        left = [self._limits.streams]
-        yield from self._search(read, 0, (), left)
+    def in_file(self, read: Read, reached: set[str] | None = None) -> Iterator[Hit]:
+        """The hits in a file, one for each needle in each stream: the first.
 
-    def _search(self, read: Read, base: int, within: tuple[str, ...], left: list[int]) -> Iterator[Hit]:
+        ``reached`` is told which limits kept us from looking at all of it.
+        """
+        reached = set() if reached is None else reached
+        bounds = _Bounds(limits=self._limits, streams=self._limits.streams, reached=reached)
+        yield from self._search(read, 0, (), bounds)
+
+    def _search(self, read: Read, base: int, within: tuple[str, ...], bounds: _Bounds) -> Iterator[Hit]:
         """Search what ``read`` gives; hits in something inflated are told of at ``base``, where that begins."""
         seen: set[bytes] = set()
         overlap = max(self._longest, len(_ZIP)) - 1
-        offset, tail = 0, b""
+        offset, tail, last = 0, b"", -1
         while piece := read(PIECE, offset):
             data = tail + piece
             start = offset - len(tail)
             for needle, place in self._first(data, seen):
                 seen.add(needle)
                 yield Hit(needle=self._needles[needle], offset=base if within else start + place, within=within)
-            begins = _begins(data, start, len(tail)) if len(within) < self._limits.depth else ()
-            for form, at in begins:
-                inflated = self._inflated(read, form, at, left)
+            for form, at in _begins(data, start, len(tail)):
+                if form == "gzip" and at <= last:
+                    continue
+                inflated = _inflated(read, form, at, bounds, deep=len(within))
                 if inflated is not None:
-                    yield from self._search(inflated, base if within else at, (*within, form), left)
+                    yield from self._search(inflated, base if within else at, (*within, form), bounds)
+                    if form == "gzip":
+                        last = max(last, inflated.last)
             tail = data[-overlap:]
             offset += len(piece)
 
@@ -108,39 +142,63 @@ class Search:
             if needle not in seen and (place := data.find(needle)) >= 0:
                 yield needle, place
 
-    def _inflated(self, read: Read, form: str, at: int, left: list[int]) -> _Inflated | None:
-        if form == "zip":
-            head = read(_ZIP_HEADER, at)
-            if len(head) < _ZIP_HEADER or head[8:10] != _DEFLATED:
-                return None
-            at += _ZIP_HEADER + sum(_ZIP_LENGTHS.unpack(head[26:30]))
-        if left[0] <= 0:
+
+def _inflated(read: Read, form: str, at: int, bounds: _Bounds, *, deep: int) -> _Inflated | None:
+    """What the stream that seems to begin at ``at`` holds, unless that is beyond the limits."""
+    begin, too_deep = at, deep >= bounds.limits.depth
+    if too_deep and bounds.limits.too_deep in bounds.reached:
+        return None
+    if form == "zip":
+        head = read(_ZIP_HEADER, at)
+        if len(head) < _ZIP_HEADER or head[8:10] != _DEFLATED:
             return None
-        left[0] -= 1
-        if isinstance(read, _Inflated):
-            # Whoever reads the outer stream has not come as far as this one will.
-            read = read.fork(at)
-        return _Inflated(read, at, _WINDOWS[form], self._limits.inflated)
+        at += _ZIP_HEADER + sum(_ZIP_LENGTHS.unpack(head[26:30]))
+    if bounds.streams <= 0:
+        bounds.reached.add(bounds.limits.too_many)
+        return None
+    if isinstance(read, _Inflated):
+        # Whoever reads the outer stream has not come as far as this one will.
+        read = read.fork(begin)
+    found = _Inflated(read, at, form, bounds)
+    if too_deep:
+        if found.is_sound():
+            bounds.reached.add(bounds.limits.too_deep)
+        return None
+    bounds.streams -= 1
+    return found
 
 
 class _Inflated:
-    """What a compressed stream gives, as far as it is sound; read from its start to its end."""
+    """What a compressed stream gives, as far as it is sound; read from its start to its end.
 
-    def __init__(self, read: Read, at: int, bits: int, most: int) -> None:
+    ``last`` is where the last member of it begins that was looked into.
+    """
+
+    def __init__(self, read: Read, at: int, form: str, bounds: _Bounds) -> None:
         self._read = read
         self._at = at
-        self._machine = zlib.decompressobj(bits)
+        self._form = form
+        self._bounds = bounds
+        self._machine = zlib.decompressobj(_WINDOWS[form])
+        self._rest = b""
         self._kept = bytearray()
         self._begin = 0
-        self._left = most
+        self._left = bounds.limits.inflated
         self._over = False
+        self.last = at
+
+    def is_sound(self) -> bool:
+        """Whether this is a stream indeed, which a few bytes that look like its start are not."""
+        return bool(self(1, 0)) and (self._machine.eof or len(self(_PROOF, 0)) == _PROOF)
 
     def __call__(self, size: int, offset: int) -> bytes:
-        """See ``Read``. What lies more than a few pieces back is no longer there."""
+        """See ``Read``. What lies more than a few pieces back is no longer there: IndexError."""
         while self._begin + len(self._kept) < offset + size and self._more():
             pass
         here = offset - self._begin
-        found = bytes(self._kept[here : here + size]) if here >= 0 else b""
+        if here < 0:
+            raise IndexError(offset)
+        found = bytes(self._kept[here : here + size])
         if len(self._kept) > _FEW * PIECE:
             surplus = max(0, min(here, len(self._kept)) - PIECE)
             del self._kept[:surplus]
@@ -163,20 +221,44 @@ class _Inflated:
             self._read = self._read.fork(self._at)
 
     def _more(self) -> bool:
-        if self._over or self._left <= 0:
+        if self._over:
             return False
-        rest = self._machine.unconsumed_tail
-        if not rest:
-            rest = self._read(_AT_ONCE, self._at)
-            self._at += len(rest)
+        if self._left <= 0:
+            self._bounds.reached.add(self._bounds.limits.too_long)
+            self._over = True
+            return False
+        rest = self._rest or self._fetch()
         try:
             given = self._machine.decompress(rest, min(PIECE, self._left))
         except zlib.error:
-            given, self._over = b"", True
+            self._over = True
+            return False
+        self._rest = self._machine.unconsumed_tail
         self._kept += given
         self._left -= len(given)
-        self._over = self._over or self._machine.eof or (not rest and not given)
+        if self._machine.eof:
+            self._over = not self._goes_on()
+        elif not rest and not given:
+            self._over = True
         return not self._over
+
+    def _goes_on(self) -> bool:
+        """Whether another member of gzip follows at once; go to it."""
+        rest = self._machine.unused_data
+        while len(rest) < len(_GZIP) and (more := self._fetch()):
+            rest += more
+        if self._form != "gzip" or not rest.startswith(_GZIP):
+            return False
+        self.last = self._at - len(rest)
+        self._machine = zlib.decompressobj(_WINDOWS[self._form])
+        self._rest = rest
+        self._left = self._bounds.limits.inflated
+        return True
+
+    def _fetch(self) -> bytes:
+        data = self._read(_AT_ONCE, self._at)
+        self._at += len(data)
+        return data
 
 
 def _begins(data: bytes, start: int, old: int) -> Iterator[tuple[str, int]]:
