@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,10 @@ from staging.progress import Silent
 from wfexs_like.audit import host, scanning
 from wfexs_like.audit.canaries import Canary, needles_of
 from wfexs_like.audit.host import Root, foreign_mounts, usual_roots
+from wfexs_like.audit.places import Place
 from wfexs_like.audit.scanning import Findings, Scan, Scope, Window, masked
 from wfexs_like.audit.searching import Limits, Search
+from wfexs_like.flow.audit import AuditWish, _Judge
 
 TEXT = "heron-27-by-the-bridge"
 SEARCH = Search(needles_of([Canary(name="1", text=TEXT)]))
@@ -198,6 +201,16 @@ def test_the_usual_places_are_real_each_once_with_those_of_the_environment(tmp_p
     assert len(paths) == len(set(paths))
     assert roots[0] == Root(name="more", path=tmp_path / "home")
     assert {tmp_path / "home" / "tmp", Path("/tmp").resolve(), Path("/var/tmp").resolve()} <= set(paths)
+
+
+def test_links_that_lead_in_a_circle_are_no_places(tmp_path: Path) -> None:
+    for one, other in (("a", "b"), ("b", "a")):
+        (tmp_path / one).symlink_to(other)
+    roots = usual_roots({"TMPDIR": str(tmp_path / "a")}, [Root(name="circle", path=tmp_path / "b" / "deeper")])
+    assert not [one for one in roots if tmp_path in one.path.parents]
+    leak = Place(path=tmp_path / "x", kind="content", offset=0, form="clear", canary="1")
+    judge = _Judge(AuditWish(canaries=(TEXT,), excepted=(tmp_path / "a",)), ())
+    assert [judge.of(replace(leak, path=tmp_path / one)) for one in ("a", "x")] == ["excepted", "leak"]
 
 
 def test_mounts_of_the_kernel_of_networks_and_of_open_vaults_are_foreign(

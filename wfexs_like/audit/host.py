@@ -46,7 +46,8 @@ def usual_roots(environment: Mapping[str, str], more: Iterable[Root] = ()) -> tu
     found: dict[Path, Root] = {}
     for root in (*more, *_roots(environment)):
         try:
-            real = root.path.resolve(strict=True)
+            # Unlike this, ``resolve`` raises no OSError for links that lead in a circle.
+            real = Path(os.path.realpath(root.path, strict=True))
             if real.is_dir():
                 found.setdefault(real, Root(name=root.name, path=real))
         except PermissionError:

@@ -262,7 +262,7 @@ def _ancestors() -> Iterator[int]:
 
 
 def _real(paths: Iterable[Path]) -> frozenset[Path]:
-    return frozenset(one for path in paths for one in (path.absolute(), path.resolve()))
+    return frozenset(one for path in paths for one in (path.absolute(), Path(os.path.realpath(path))))
 
 
 def _digits(text: str) -> str:
