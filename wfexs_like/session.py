@@ -26,6 +26,7 @@ from staging.errors import (
     VaultError,
     WfexsError,
 )
+from staging.lock_files import read_lock
 from staging.placing import write_atomically, write_json
 from staging.plan import Json, Plan, Role
 from staging.progress import Progress, Silent
@@ -78,7 +79,6 @@ __all__ = [
     "Validation",
     "ValidationIssue",
     "WorkdirReport",
-    "read_lock",
 ]
 
 
@@ -674,19 +674,6 @@ def _last_unfinished(workdir: StagedWorkdir) -> int:
             f"{workdir.nickname} has no run that failed or was killed", hint="run again without --resume"
         )
     return broken[-1]
-
-
-def read_lock(path: Path) -> Plan:
-    """Read a lock file that the user named.
-
-    Raises:
-        NotFoundError: there is none.
-        DefinitionError: it is damaged.
-    """
-    try:
-        return Plan.parse(path.read_bytes(), file=str(path))
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        raise NotFoundError(f"there is no lock file {path}", hint="a working directory has stage.lock.json") from error
 
 
 def _about(definition: StageDefinition) -> dict[str, object]:

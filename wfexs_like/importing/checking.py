@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from staging.crowded import is_crowded
-from staging.errors import CrateError, DigestError, NotFoundError, PolicyError
+from staging.errors import CrateError, DigestError, PolicyError
 from staging.fingerprints import Fingerprint
+from staging.lock_files import LARGEST_LOCK, read_lock
 from staging.paths import safe_relative
 from staging.plan import Json, Kind, Plan, PlanItem, Role
 from staging.resolving import with_paths
@@ -16,8 +17,6 @@ from staging.workdir import LOCK
 from wfexs_like.crate.told_lock import TOLD_LOCK
 from wfexs_like.importing.opening import OpenCrate, path_of, types
 
-_LARGEST_LOCK: Final = 256 << 20
-"""Bytes; a lock with a hundred thousand items has about 50 MB."""
 _DEEPEST: Final = 100
 """Maps and lists of a value within each other: far more than anybody writes, far fewer than Python's stack has."""
 _PLACES: Final[Mapping[Role, tuple[str, ...]]] = {
@@ -38,16 +37,14 @@ def read_plan(crate: OpenCrate, locked: Path | None, *, strict: bool) -> Plan:
     """The plan that the crate was made of: the lock in it, or what is told of that, or ``locked``, given apart.
 
     Raises:
+        NotFoundError: there is no file ``locked``.
         CrateError: the crate has no lock.
         DefinitionError: it is none.
         DigestError: it is not the one that the crate's metadata tells of.
-        PolicyError: it would put something where it doesn't belong.
+        PolicyError: it would put something where it doesn't belong, or is larger than any lock.
     """
     if locked is not None:
-        try:
-            plan = Plan.parse(locked.read_bytes(), file=str(locked))
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-            raise NotFoundError(f"there is no lock file {locked}", where=str(locked)) from error
+        plan = read_lock(locked)
         _check_digest(crate, plan, str(locked))
     else:
         name, text = _lock_of(crate)
@@ -61,7 +58,7 @@ def read_plan(crate: OpenCrate, locked: Path | None, *, strict: bool) -> Plan:
 
 def _lock_of(crate: OpenCrate) -> tuple[str, bytes]:
     for name in (LOCK, TOLD_LOCK):
-        text = crate.read(name, _LARGEST_LOCK)
+        text = crate.read(name, LARGEST_LOCK)
         if text is not None and is_crowded(text):
             raise PolicyError(f"{name} in the crate has too many values", where=name)
         if text is not None:

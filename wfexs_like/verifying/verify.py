@@ -19,6 +19,7 @@ from staging.crate_source import METADATA
 from staging.crowded import is_crowded
 from staging.errors import CrateError, DigestError, PolicyError, WfexsError
 from staging.fingerprints import CHUNK, Tree, TreeEntry
+from staging.lock_files import LARGEST_LOCK
 from staging.plan import Plan
 from staging.workdir import LOCK
 from wfexs_like.seal.file_lists import FileList
@@ -33,7 +34,6 @@ from wfexs_like.verifying.statements import LARGEST_METADATA, Statement, Stateme
 PREVIEW: Final = "ro-crate-preview.html"
 _PREVIEW_FILES: Final = "ro-crate-preview_files/"
 _AT_ONCE: Final = 2
-_LARGEST_LOCK: Final = 64 << 20
 
 
 def verify_crate(path: Path, *, trusted: Trusted | None = None, lock: Plan | None = None) -> VerifyReport:
@@ -90,7 +90,7 @@ class _Verification:
             self._want_listed(signed.files, signed=signed.good)
         if LOCK in self._contents.openers:
             with suppress(CrateError):  # which is told where the lock is compared
-                self._contents.read(LOCK, _LARGEST_LOCK)
+                self._contents.read(LOCK, LARGEST_LOCK)
         # The metadata go first: what they say of others counts only as long as they are as they were signed.
         self._compute([METADATA])
         believed = METADATA not in self._problems
@@ -290,7 +290,7 @@ class _Verification:
         digest, place = said.lock_digest, METADATA
         if LOCK in self._contents.openers:
             try:
-                text = self._contents.read(LOCK, _LARGEST_LOCK)
+                text = self._contents.read(LOCK, LARGEST_LOCK)
                 found = None if is_crowded(text) else str(Plan.parse(text, file=LOCK).digest)
             except WfexsError:
                 found = None

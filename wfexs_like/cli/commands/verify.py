@@ -42,8 +42,8 @@ def command(app: App, *, crate: Path, signer: str | None, lock: Path | None) -> 
 
     Exit code 5 when something was changed, is missing, was added, or isn't signed as asked.
     """
+    from staging.lock_files import read_lock
     from wfexs_like.seal.trusted import read_trusted
-    from wfexs_like.session import read_lock
     from wfexs_like.verifying.verify import verify_crate
 
     trusted = None if signer is None else read_trusted(signer)
