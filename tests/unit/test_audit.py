@@ -109,6 +109,15 @@ def test_what_follows_members_of_gzip_and_what_is_broken_among_them_is_looked_at
     assert _forms(b"." * (PIECE - len(head)) + head + sound[1]) == {"gzip+clear"}
 
 
+@pytest.mark.parametrize("form", [gzip.compress, zlib.compress])
+def test_a_canary_is_found_in_a_damaged_stream_before_the_damage(form: Callable[[bytes], bytes]) -> None:
+    data = form(f"said: {TEXT}".encode() + random.Random(27).randbytes(9999).hex().encode())
+    for place in (len(data) - 1, len(data) - 6, 5000):
+        damaged = bytearray(data)
+        damaged[place : place + 1] = bytes([damaged[place] ^ 0xFF])
+        assert {one.split("+")[-1] for one in _forms(bytes(damaged))} == {"clear"}
+
+
 @pytest.mark.parametrize(
     ("limit", "limits", "data"),
     [

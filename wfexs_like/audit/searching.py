@@ -8,6 +8,7 @@ specification, section 4.1) have one for every 64 KiB.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import struct
 import zlib
@@ -228,9 +229,11 @@ class _Inflated:
             self._over = True
             return False
         rest = self._rest or self._fetch()
+        before = self._machine.copy()
         try:
             given = self._machine.decompress(rest, min(PIECE, self._left))
         except zlib.error:
+            self._kept += _as_far_as_sound(before, rest)
             self._over = True
             return False
         self._rest = self._machine.unconsumed_tail
@@ -259,6 +262,17 @@ class _Inflated:
         data = self._read(_AT_ONCE, self._at)
         self._at += len(data)
         return data
+
+
+def _as_far_as_sound(machine: zlib._Decompress, data: bytes) -> bytes:
+    """What a stream gives before the byte that is wrong: zlib keeps that to itself. At most ``PIECE``."""
+    found = bytearray()
+    with contextlib.suppress(zlib.error):
+        for place in range(len(data)):
+            found += machine.decompress(data[place : place + 1], PIECE - len(found))
+            if len(found) >= PIECE:
+                break
+    return bytes(found)
 
 
 def _begins(data: bytes, start: int, old: int) -> Iterator[tuple[str, int]]:
