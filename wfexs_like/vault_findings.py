@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from staging.errors import WfexsError
+from wfexs_like.audit.host import swaps
 from wfexs_like.findings import Finding, in_words, tool, with_apt
 from wfexs_like.host_findings import nearest
 from wfexs_like.settings import Settings
 
-_SWAPS: Final = Path("/proc/swaps")
 _DEVICES: Final = Path("/sys/class/block")
 _IN_MEMORY: Final = "zram"
 _ENCRYPTED: Final = "CRYPT-"
@@ -110,11 +110,7 @@ def _try_once(folder: Path) -> None:
 def swap() -> Finding:
     """Where memory may be written to disk in clear, and with it keys and what is worked on."""
     purpose = "keeping what is in memory off the disk"
-    try:
-        lines = _SWAPS.read_text(encoding="utf-8").splitlines()[1:]
-    except OSError:
-        lines = []
-    names = [line.split()[0] for line in lines if line.strip()]
+    names = list(swaps())
     clear = [name for name in names if not _is_harmless(name)]
     return Finding(
         name="swap",

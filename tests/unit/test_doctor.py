@@ -13,6 +13,7 @@ import pytest
 from engines.containers import docker_like
 from tests.support.engines import set_up
 from wfexs_like import doctor, findings
+from wfexs_like.audit.host import facts
 from wfexs_like.cli.commands.doctor import doctor_view
 from wfexs_like.doctor import container_runtime, examine, is_fit, javascript
 from wfexs_like.findings import Finding, tool, version_in
@@ -267,9 +268,10 @@ def test_swap_that_is_not_encrypted_is_told_of(
     if uuid is not None:
         (tmp_path / "dm-0" / "dm").mkdir(parents=True)
         (tmp_path / "dm-0" / "dm" / "uuid").write_text(uuid)
-    monkeypatch.setattr("wfexs_like.vault_findings._SWAPS", swaps)
+    monkeypatch.setattr("wfexs_like.audit.host._SWAPS", swaps)
     monkeypatch.setattr("wfexs_like.vault_findings._DEVICES", tmp_path)
     finding = swap()
+    assert facts()["swap"] == {"devices": 1, "size": 1024}
     assert (finding.works, finding.fix is None) == (works, works)
 
 

@@ -136,11 +136,19 @@ def foreign_mounts() -> dict[str, str | None]:
     return found
 
 
+def swaps() -> dict[str, int]:
+    """The devices and files that memory may be written to, and their sizes in bytes (proc(5), swaps)."""
+    try:
+        lines = _SWAPS.read_text(encoding="utf-8", errors="surrogateescape").splitlines()[1:]
+    except OSError:
+        return {}
+    fields = [line.split() for line in lines if line.strip()]
+    return {one[0]: int(one[2]) * 1024 for one in fields}
+
+
 def facts() -> dict[str, object]:
     """What can be said of this host without naming it: system, kernel, who we are, and where memory may go."""
-    swaps = []
-    with contextlib.suppress(OSError):
-        swaps = [line.split() for line in _SWAPS.read_text(encoding="utf-8").splitlines()[1:]]
+    swapped = swaps()
     pattern = None
     with contextlib.suppress(OSError):
         pattern = _CORE_PATTERN.read_text(encoding="utf-8", errors="replace").strip()
@@ -149,6 +157,6 @@ def facts() -> dict[str, object]:
         "kernel": platform.release(),
         "machine": platform.machine(),
         "root": os.geteuid() == 0,
-        "swap": {"devices": len(swaps), "size": sum(int(one[2]) * 1024 for one in swaps)},
+        "swap": {"devices": len(swapped), "size": sum(swapped.values())},
         "core_pattern": pattern,
     }
