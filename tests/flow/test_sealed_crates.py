@@ -404,8 +404,9 @@ def test_an_archive_is_shared_in_place_and_a_zip_is_not(scene: Scene, tmp_path: 
 
 def test_nobody_locks_out_themselves_or_everybody_by_accident(scene: Scene, folder: Path) -> None:
     before = content_of(folder)
-    with pytest.raises(PolicyError, match="own key"):
+    with pytest.raises(PolicyError, match="own key") as caught:
         share(folder, [scene.ada.secret], remove=[scene.ada.fingerprint])
+    assert "--even-own" in (caught.value.hint or "")
     with pytest.raises(PolicyError, match="nobody could open"):
         share(folder, [scene.ada.secret], remove=[scene.ada.fingerprint, scene.ben.fingerprint], even_own=True)
     with pytest.raises(NotFoundError, match="no recipient"):

@@ -1,8 +1,9 @@
 """Who may open a sealed crate, told and changed: the headers of its files alone, whatever their size.
 
 Files come first, the readable metadata then, and the manifest last: until that is done the old recipients are those
-that count, and doing the same again finishes what was interrupted. A signature of the crate as it was shipped doesn't
-hold any more, and goes before anything is changed; that of the sealed manifest, inside, stays.
+that count. Doing it again finishes what was interrupted; who is gone already can't be removed again. A signature of the
+crate as it was shipped doesn't hold any more, and goes before anything is changed; that of the sealed manifest, inside,
+stays.
 """
 
 from __future__ import annotations
@@ -131,8 +132,8 @@ def share(
 ) -> Shared:
     """Change who may open the sealed crate at ``path``; ``signer`` signs it anew.
 
-    ``remove`` names keys, or their fingerprints. Who was removed may have kept what they opened. Doing the same again
-    changes nothing, and finishes what was interrupted.
+    ``remove`` names keys, or their fingerprints. Who was removed may have kept what they opened. Doing it again
+    finishes what was interrupted; who is gone already can't be removed again.
 
     Raises:
         UsageError: it is a ZIP file, whose headers can't be changed in place; or an archive is to be signed.
@@ -178,7 +179,11 @@ class _Sharing:
         if not meant:
             raise PolicyError(f"nobody could open {self._path} any more", hint="add another recipient first")
         if leaving.intersection(_own(before)) and not self._even_own:
-            raise PolicyError(f"your own key would be removed from {self._path}", hint="say so, if that is wanted")
+            raise PolicyError(
+                f"your own key would be removed from {self._path}",
+                hint='"--even-own" says that this is wanted',
+                where=str(self._path),
+            )
         # They would stay in the crate for ever, as files that somebody added, and be signed as such.
         for name in self._unfinished:
             remove_unfinished(self._path / name)
