@@ -21,11 +21,12 @@ from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, fragment, path_id
 from wfexs_like.crate.payload import Payload, measure, verify_outside
 from wfexs_like.crate.story import Thing
 from wfexs_like.crate.vocabulary import UNKNOWN_MEDIA_TYPE, media_type
+from wfexs_like.seal.naming import TREE_RULE
 
 LISTED_FILES = 1000
 """A folder's files are listed one by one up to this many; its tree digest stands for all of them in any case."""
 UNDISCLOSED = "not disclosed"
-TREE_RULE = "sha256 of the folder's tree text (see README.md)"
+TOLD_TREE_RULE = f"{TREE_RULE} (see README.md)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +189,7 @@ class DataEntities:
     def tree_digest(self, entity: Entity, digest: str, entries: int | None) -> None:
         """Say a folder's digest, and how many entries it has where that is known."""
         identifier = self.graph.add(
-            f"#tree-sha256-{digest}-digest", "PropertyValue", name="sha256", value=digest, propertyID=TREE_RULE
+            f"#tree-sha256-{digest}-digest", "PropertyValue", name="sha256", value=digest, propertyID=TOLD_TREE_RULE
         )
         if entries is not None:
             identifier.set("description", f"a {folder_of(entries)}: files, links and empty folders count")

@@ -19,13 +19,13 @@ from staging.errors import CrateError, NotFoundError, PolicyError, UsageError, f
 from staging.paths import safe_relative
 from staging.placing import open_regular
 from staging.plan import no_key_twice
+from wfexs_like.seal.manifests import SEALED_MANIFEST, SUFFIX
+from wfexs_like.seal.naming import MAGIC
 
 Entity = Mapping[str, object]
 
 # A crate with a hundred thousand outputs has some more entries than those.
 _LIMITS: Final = Limits(entries=1_000_000)
-_SEALED: Final = ".c4gh"
-_MAGIC: Final = b"crypt4gh"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +92,10 @@ class OpenCrate:
 
 
 def _refuse_sealed(place: Path, root: Path) -> None:
-    sealed = root.name.endswith(_SEALED) or (root / f"sealed-manifest.txt{_SEALED}").exists()
+    sealed = root.name.endswith(SUFFIX) or (root / (SEALED_MANIFEST + SUFFIX)).exists()
     if not sealed and root.is_file():
         with contextlib.suppress(OSError), root.open("rb") as stream:  # what can't be read is told by what comes next
-            sealed = stream.read(len(_MAGIC)) == _MAGIC
+            sealed = stream.read(len(MAGIC)) == MAGIC
     if sealed:
         raise UsageError(
             f"the crate {place} is sealed",

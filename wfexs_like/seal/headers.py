@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import BinaryIO, Final
 
 from staging.errors import DigestError, KeyAccessError, PolicyError, UsageError
+from wfexs_like.seal.naming import MAGIC
 from wfexs_like.seal.packets import (
     KEY_BYTES,
     belong_together,
@@ -34,7 +35,7 @@ SLOTS: Final = 64
 """The slots of a header when nobody wishes otherwise: room for 32 recipients, 6928 bytes."""
 MOST_PACKETS: Final = 4096
 LONGEST_HEADER: Final = 1 << 20
-_START: Final = b"crypt4gh" + (1).to_bytes(4, "little")
+_START: Final = MAGIC + (1).to_bytes(4, "little")
 _FIXED: Final = len(_START) + 4
 _LEAST_PACKET: Final = 8
 _READ: Final = 8192

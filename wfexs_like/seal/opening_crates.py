@@ -31,6 +31,7 @@ from wfexs_like.seal.file_lists import LARGEST, ListedFile
 from wfexs_like.seal.headers import open_header
 from wfexs_like.seal.judged import Signature
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SEALED_SIGNATURE, SUFFIX, SealedManifest
+from wfexs_like.seal.naming import MAGIC
 from wfexs_like.seal.opening import UnsealingReader
 from wfexs_like.seal.readable import READABLE
 from wfexs_like.seal.signatures import SignatureError, verify_bytes
@@ -170,7 +171,7 @@ def is_archive(path: Path) -> bool:
         if not stat.S_ISREG(path.stat().st_mode):
             return False
         with path.open("rb") as stream:
-            return stream.read(8) == b"crypt4gh"
+            return stream.read(len(MAGIC)) == MAGIC
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"there is no {path}", where=str(path)) from error
     except OSError as error:

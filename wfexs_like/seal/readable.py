@@ -23,7 +23,7 @@ from wfexs_like.crate.exporters import Level
 from wfexs_like.crate.graph import METADATA, ROOT, path_id
 from wfexs_like.crate.vocabulary import RO_CRATE, RO_CRATE_CONTEXT
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SUFFIX
-from wfexs_like.seal.naming import MANIFEST, SIGNATURE
+from wfexs_like.seal.naming import BODY_DIGEST, MANIFEST, SIGNATURE, TREE_RULE
 from wfexs_like.seal.sealing_crates import SealedFile
 
 SPECIFICATION: Final = "https://samtools.github.io/hts-specs/crypt4gh.pdf"
@@ -34,7 +34,6 @@ READABLE: Final = frozenset({METADATA, README, PREVIEW, MANIFEST, SIGNATURE})
 PERMISSION: Final = "hasDigitalDocumentPermission"
 MEDIA_TYPE: Final = "application/octet-stream"
 _MAY_OPEN: Final = "#may-open/"
-_TREE: Final = "sha256 of the folder's tree text"
 _PERSON: Final = ("name", "affiliation", "url")
 _SOFTWARE: Final = ("name", "softwareVersion", "version", "url", "identifier")
 _WORKFLOW: Final = ("name", "version", "identifier", "codeRepository", "programmingLanguage")
@@ -59,7 +58,7 @@ def readable_metadata(
         entities = _little(entities, told=level == "minimal")
         for one in sealed.values():
             entity = _described(one, name=f"sealed file {one.place.rpartition('/')[2].removesuffix(SUFFIX)}")
-            _add_properties(entities, entity, {"sha256 of the sealed data blocks": one.body_sha256})
+            _add_properties(entities, entity, {BODY_DIGEST: one.body_sha256})
             entities[entity["@id"]] = entity
     root = entities[ROOT]
     parts = [one["@id"] for one in _values(root.get("hasPart"))]
@@ -124,7 +123,7 @@ def _full(entities: dict[str, Entity], sealed: Mapping[str, SealedFile]) -> dict
         if entity["@id"].endswith("/") and entity["@id"] != ROOT:  # the digest is of the folder's plain form
             entity.pop("sha256", None)
             entity.pop("contentSize", None)
-        if str(entity.get("propertyID", "")).startswith(_TREE):
+        if str(entity.get("propertyID", "")).startswith(TREE_RULE):
             entity["propertyID"] = f"of the plain folder: {entity['propertyID']}"
     return renamed
 
@@ -138,7 +137,7 @@ def _as_sealed(entities: dict[str, Entity], entity: Entity, one: SealedFile) -> 
     stated = {
         "size of the plaintext in bytes": str(one.size),
         "sha256 of the plaintext": one.sha256,
-        "sha256 of the sealed data blocks": one.body_sha256,
+        BODY_DIGEST: one.body_sha256,
     }
     if plain_type:
         stated["media type of the plaintext"] = plain_type[0]

@@ -20,6 +20,7 @@ from staging.crate_source import METADATA
 from staging.errors import CrateError, NotFoundError, PolicyError, from_os_error
 from staging.fingerprints import check_link
 from staging.paths import safe_relative
+from wfexs_like.seal.naming import MAGIC
 
 MOST_ENTRIES: Final = 1_000_000
 _MOST_HOPS: Final = 40
@@ -122,7 +123,7 @@ def open_crate(path: Path) -> Iterator[Contents]:
         start = b""
         if folder is None:
             with path.open("rb") as stream:
-                start = stream.read(8)
+                start = stream.read(len(MAGIC))
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(f"there is no {path}", where=str(path)) from error
     except OSError as error:
@@ -131,7 +132,7 @@ def open_crate(path: Path) -> Iterator[Contents]:
     if folder is not None:
         yield folder
         return
-    if start == b"crypt4gh":
+    if start == MAGIC:
         raise CrateError(
             f"{path} is sealed as a whole", hint='"wfexs-like open" verifies it on the way', where=str(path)
         )

@@ -16,13 +16,13 @@ from urllib.parse import unquote
 from staging.crowded import is_crowded
 from staging.errors import CrateError, PolicyError
 from staging.paths import safe_relative
-from wfexs_like.seal.naming import BODY_DIGEST, LOCK_DIGEST, SIGNATURE
+from wfexs_like.seal.manifests import SUFFIX
+from wfexs_like.seal.naming import BODY_DIGEST, LOCK_DIGEST, SIGNATURE, TREE_RULE
 
 LARGEST_METADATA: Final = 256 << 20
 """Bytes; a crate with a hundred thousand files has about 30 MB of metadata."""
 DIGESTS: Final[dict[str, int]] = {"sha256": 64, "sha512": 128, "sha1": 40, "md5": 32}
 """The terms for digests, with their number of hexadecimal digits."""
-TREE_RULE: Final = "sha256 of the folder's tree text"
 _DATA_TYPES: Final = frozenset({"File", "MediaObject", "Dataset"})
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|_:")
 _NUMBER_AND_UNIT: Final = re.compile(r"[\d.,]+\s*(?:[kKMGTPE]i?)?[bB](?:ytes?)?")
@@ -196,7 +196,7 @@ def _statement(
 
 def _is_sealed(identifier: str, entity: Mapping[str, Any]) -> bool:
     stated = [one.get("@id") if isinstance(one, dict) else one for one in _values(entity.get("encodingFormat"))]
-    return identifier.endswith(".c4gh") or any(isinstance(one, str) and "crypt4gh" in one.lower() for one in stated)
+    return identifier.endswith(SUFFIX) or any(isinstance(one, str) and "crypt4gh" in one.lower() for one in stated)
 
 
 def _trees(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> Iterator[object]:

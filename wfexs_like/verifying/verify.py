@@ -24,6 +24,7 @@ from staging.plan import Plan
 from staging.workdir import LOCK
 from wfexs_like.seal.file_lists import FileList
 from wfexs_like.seal.headers import header_length
+from wfexs_like.seal.manifests import SUFFIX
 from wfexs_like.seal.naming import BODY_DIGEST, MANIFEST, SIGNATURE
 from wfexs_like.seal.trusted import Trusted
 from wfexs_like.verifying.contents import Contents, open_crate
@@ -208,7 +209,7 @@ class _Verification:
                 for algorithm, claims in self._work[path].wanted.items():
                     for value, by, name in claims:
                         if value != found[algorithm]:
-                            may_be = name.endswith(".c4gh") and algorithm != BODY_DIGEST
+                            may_be = name.endswith(SUFFIX) and algorithm != BODY_DIGEST
                             shared = " (so it is after a change of recipients)" if may_be else ""
                             actual = found[algorithm]
                             self._add({name: f"was changed: its {algorithm} is {actual}, {by} says {value}{shared}"})
