@@ -10,12 +10,12 @@ import contextlib
 import io
 import logging
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from staging.errors import KeyAccessError, NotFoundError, PolicyError, from_os_error
+from staging.errors import KeyAccessError, NotFoundError, from_os_error
+from wfexs_like.seal.ssh_keys import read_private_file
 
 # The library writes secret and session keys into its log at DEBUG, whatever logging a program sets up.
 logging.getLogger("crypt4gh").setLevel(logging.WARNING)
@@ -24,7 +24,6 @@ PRIVATE_NAME: Final = "wfexs-like.sec"
 PUBLIC_NAME: Final = "wfexs-like.pub"
 _KEY_BYTES: Final = 32
 _TEXT_LIMIT: Final = 1 << 16
-_LOOSE: Final = 0o077
 _NOT_PUBLIC: Final = "{} is not a crypt4gh public key"
 _EXPORT: Final = '"wfexs-like keys export"'
 
@@ -128,17 +127,13 @@ def read_private(path: Path, passphrase: str | None) -> bytes:
 
     Raises:
         NotFoundError: there is no such file.
-        PolicyError: others may read it.
+        PolicyError: others may read it, or it isn't a file.
         KeyAccessError: the passphrase is wrong or missing, or the file is no private key.
     """
     from crypt4gh.keys import get_private_key
 
-    try:
-        mode = path.stat().st_mode
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFoundError(f"there is no private key {path}", hint='"wfexs-like init" makes a key pair') from error
-    if mode & _LOOSE:
-        raise PolicyError(f"{path} can be read by others", hint=f"chmod 600 {shlex.quote(str(path))}", where=str(path))
+    # What it refuses the library would read, wait for, or end the process over.
+    read_private_file(path)
     try:
         # The library ends the process when the passphrase is wrong, and prints to standard error.
         with contextlib.redirect_stderr(io.StringIO()):

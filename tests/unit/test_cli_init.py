@@ -119,6 +119,15 @@ def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
         read_private(path, None)
 
 
+def test_a_pipe_and_the_other_half_are_no_private_keys(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", mode=0o600)
+    with pytest.raises(PolicyError, match="not a file"):
+        read_private(tmp_path / "pipe", None)
+    (tmp_path / "k.pub").write_bytes(encode_pair(None)[1])
+    with pytest.raises(KeyAccessError, match="is a public key"):
+        read_private(tmp_path / "k.pub", None)
+
+
 @pytest.mark.parametrize("text", [b"", b"nonsense", b"-----BEGIN CRYPT4GH PUBLIC KEY-----\nYQ==\n-----END-----\n"])
 def test_what_is_no_key_is_told_to_be_none(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "key"
