@@ -411,14 +411,19 @@ class Workdirs:
         """Folders that should be working directories, and what is wrong with them."""
         return tuple(self._read_all()[1])
 
-    def find(self, reference: str) -> StagedWorkdir:
+    def find(self, reference: str | StagedWorkdir) -> StagedWorkdir:
         """The one that is meant: ``last``, an id, a nickname, a unique beginning of an id, or a path in it.
+
+        One that was found before is given back as it is: its id may be that of another one as well, of which it is
+        a copy.
 
         Raises:
             UsageError: nothing was named.
             NotFoundError: there is none, or more than one (then it names them).
             DefinitionError: its ``workdir.json`` is damaged.
         """
+        if isinstance(reference, StagedWorkdir):
+            return reference
         if not reference.strip():
             raise UsageError(
                 "the name of the working directory is empty", hint="give its id, its nickname, or last for the newest"
@@ -452,7 +457,9 @@ class Workdirs:
         path = Path(reference)
         if path.is_dir():
             full = path.resolve()
-            return self.read(next((one for one in (full, *full.parents) if (one / "workdir.json").is_file()), full))
+            root = next((one for one in (full, *full.parents) if (one / "workdir.json").is_file()), full)
+            # The store knows those that are kept here by the path that they have here, whatever links lead to it.
+            return next((one for one in known if one.root.resolve() == root), None) or self.read(root)
         begun = [one for one in known if one.id.startswith(reference)]
         if begun:
             raise NotFoundError(

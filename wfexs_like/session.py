@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
@@ -108,7 +109,7 @@ class Session:
     def _workdirs(self) -> Workdirs:
         return self._places.workdirs
 
-    def opened(self, workdir: str) -> AbstractContextManager[StagedWorkdir]:
+    def opened(self, workdir: str | StagedWorkdir) -> AbstractContextManager[StagedWorkdir]:
         """The working directory that is meant; while it lasts, its content can be read.
 
         Raises:
@@ -207,7 +208,7 @@ class Session:
 
     def run(
         self,
-        workdir: str,
+        workdir: str | StagedWorkdir,
         *,
         params: Mapping[str, Json] | None = None,
         resume: int | Literal["last"] | None = None,
@@ -246,7 +247,9 @@ class Session:
                 progress=self.progress,
             )
 
-    def prove(self, workdir: str, *, beside: Path | None = None, listener: Listener | None = None) -> Proof:
+    def prove(
+        self, workdir: str | StagedWorkdir, *, beside: Path | None = None, listener: Listener | None = None
+    ) -> Proof:
         """Run once with nothing but the staged files to be found, and no network; nothing of that run stays.
 
         ``beside`` is another folder that nothing may come from, such as the stage file's.
@@ -270,7 +273,7 @@ class Session:
 
     def crate(
         self,
-        workdir: str,
+        workdir: str | StagedWorkdir,
         destination: Path,
         *,
         kind: Literal["prospective", "retrospective"],
@@ -314,7 +317,7 @@ class Session:
                 clear=clear,
             )
 
-    def refuse_clear(self, workdir: str, *, sealed: bool, allowed: bool) -> None:
+    def refuse_clear(self, workdir: str | StagedWorkdir, *, sealed: bool, allowed: bool) -> None:
         """Refuse now what ``crate`` would refuse later.
 
         Raises:
@@ -367,13 +370,13 @@ class Session:
             self.progress.say(damage.message)
         return tuple(reports)
 
-    def show(self, workdir: str) -> WorkdirReport:
+    def show(self, workdir: str | StagedWorkdir) -> WorkdirReport:
         """One working directory, with the state of every run."""
         was_open = is_open(self._workdirs.find(workdir))
         with self.opened(workdir) as found:
             return replace(self._tell(found), open=was_open)
 
-    def mount(self, workdir: str) -> bool:
+    def mount(self, workdir: str | StagedWorkdir) -> bool:
         """Open an encrypted working directory until ``unmount``; ``False`` when it was left open before.
 
         Raises:
@@ -382,7 +385,7 @@ class Session:
         """
         return self._encryption.keep_open(self._workdirs.find(workdir))
 
-    def unmount(self, workdir: str, *, force: bool = False) -> bool:
+    def unmount(self, workdir: str | StagedWorkdir, *, force: bool = False) -> bool:
         """Close an encrypted working directory that was left open; ``False`` when it was not open.
 
         With ``force`` it is closed under those who have files of it open.
@@ -419,7 +422,7 @@ class Session:
             return path if is_sealed_crate(path) else self._workdirs.find(target)
         return path if path.is_file() else self._workdirs.find(target)
 
-    def audit(self, workdir: str, wish: AuditWish) -> Attestation:
+    def audit(self, workdir: str | StagedWorkdir, wish: AuditWish) -> Attestation:
         """Look for what should be secret outside of a working directory's vault; see ``wfexs_like.flow.audit``.
 
         Where it can't be opened, its sources and runs are not known, and that is told.
@@ -447,36 +450,42 @@ class Session:
             self.progress.say(f"its sources and runs are not known: {error.message}")
         return audit(found, learned, wish, settings=self.settings, progress=self.progress)
 
-    def locate(self, workdir: str) -> StagedWorkdir:
+    def locate(self, workdir: str | StagedWorkdir) -> StagedWorkdir:
         """Which working directory is meant: cheap, nothing of it is read but its name."""
         return self._workdirs.find(workdir)
 
-    def logs(self, workdir: str, run: int | None = None) -> tuple[Path, ...]:
+    def name_of(self, found: StagedWorkdir) -> str:
+        """A word for a command line that means this one: its id, or its path where it is a copy that lies elsewhere."""
+        here = found.root.resolve().parent == self.settings.workdirs.resolve()
+        return found.id if here else shlex.quote(str(found.root))
+
+    def logs(self, workdir: str | StagedWorkdir, run: int | None = None) -> tuple[Path, ...]:
         """The log files of a run (the last one by default); of an encrypted one they are there while it is opened."""
         with self.opened(workdir) as found:
             return self._logs(found, run)
 
-    @staticmethod
-    def _logs(found: StagedWorkdir, run: int | None) -> tuple[Path, ...]:
+    def _logs(self, found: StagedWorkdir, run: int | None) -> tuple[Path, ...]:
         numbers = found.runs()
         chosen = run if run is not None else max(numbers, default=None)
         if chosen is None or chosen not in numbers:
             which = "no runs yet" if run is None else f"no run {run}"
-            raise NotFoundError(f"{found.nickname} has {which}", hint=f'"wfexs-like run {found.id}" makes one')
+            raise NotFoundError(
+                f"{found.nickname} has {which}", hint=f'"wfexs-like run {self.name_of(found)}" makes one'
+            )
         return tuple(sorted(path for path in (found.run_folder(chosen) / "logs").rglob("*") if path.is_file()))
 
-    def remove(self, workdir: str, *, force: bool = False) -> Path:
+    def remove(self, workdir: str | StagedWorkdir, *, force: bool = False) -> Path:
         """Remove a working directory with all its runs; with ``force`` its running runs are stopped first."""
         found = self._workdirs.find(workdir)
         if found.vault == PLAIN:
             if not force:
                 self._sweep(found, found.runs())
             else:
-                self.cancel(workdir)
+                self.cancel(found)
         elif force and is_open(found):
             # Nothing runs in one that is closed, or can't be opened; nobody need be able to open it.
             with suppress(KeyAccessError, VaultError):
-                self.cancel(workdir)
+                self.cancel(found)
             with suppress(LockedError):
                 self._encryption.close(found, force=True)
         # Whoever ran what was just stopped still has to let go of the working directory.
@@ -491,14 +500,14 @@ class Session:
             else:
                 return found.root
 
-    def cancel(self, workdir: str, run: int | None = None) -> tuple[int, ...]:
+    def cancel(self, workdir: str | StagedWorkdir, run: int | None = None) -> tuple[int, ...]:
         """Stop a run (all running ones by default); returns the numbers of those stopped."""
         from engines.stopping import stop
 
         with self.opened(workdir) as found:
             if run is not None and run not in found.runs():
                 raise NotFoundError(
-                    f"{found.nickname} has no run {run}", hint=f'"wfexs-like show {found.id}" lists them'
+                    f"{found.nickname} has no run {run}", hint=f'"wfexs-like show {self.name_of(found)}" lists them'
                 )
             chosen = found.runs() if run is None else (run,)
             stopped = tuple(number for number in chosen if stop(found.run_folder(number)))

@@ -36,7 +36,7 @@ class Workplaces:
         return Workdirs(self._settings.workdirs, self.store, dissolve=dissolve)
 
     @contextmanager
-    def opened(self, workdir: str) -> Iterator[StagedWorkdir]:
+    def opened(self, workdir: str | StagedWorkdir) -> Iterator[StagedWorkdir]:
         """The working directory that is meant; while it lasts, its content can be read.
 
         Raises:
@@ -48,7 +48,7 @@ class Workplaces:
             yield found
 
     @contextmanager
-    def stored(self, workdir: str) -> Iterator[tuple[StagedWorkdir, ContentStore]]:
+    def stored(self, workdir: str | StagedWorkdir) -> Iterator[tuple[StagedWorkdir, ContentStore]]:
         """The same, with the store of its contents: for an encrypted one, a store of its own in there."""
         with self.opened(workdir) as found:
             if found.vault == PLAIN:

@@ -15,6 +15,7 @@ from wfexs_like.cli.render import elapsed, one_line, plain
 if TYPE_CHECKING:
     from engines.execution import Execution, StepRun
     from staging.plan import Json
+    from staging.workdir import StagedWorkdir
     from wfexs_like.session import Proof
 
 TAIL_LINES: Final = 20
@@ -34,7 +35,7 @@ NOT_OFFLINE: Final = 14
 
 def perform(
     app: App,
-    workdir: str,
+    workdir: str | StagedWorkdir,
     overrides: Mapping[str, Json],
     resume: int | Literal["last"] | None = None,
     *,
@@ -138,15 +139,15 @@ def tell_network(app: App, execution: Execution) -> None:
         app.say(plain(f"wfexs-like: warning: {one}"))
 
 
-def tell_failure(app: App, workdir: str, execution: Execution) -> None:
+def tell_failure(app: App, workdir: str | StagedWorkdir, execution: Execution) -> None:
     """Say why a run failed: a sentence, then the last lines of the step that did."""
     if str(execution.status) != "completed":
-        with app.session.opened(workdir):
-            app.complain(plain("\n".join(_failure_lines(app, workdir, execution))))
+        with app.session.opened(workdir) as found:
+            app.complain(plain("\n".join(_failure_lines(app, found, execution))))
 
 
-def _failure_lines(app: App, workdir: str, execution: Execution) -> list[str]:
-    status = str(execution.status)
+def _failure_lines(app: App, workdir: StagedWorkdir, execution: Execution) -> list[str]:
+    status, name = str(execution.status), app.session.name_of(workdir)
     step = failing_step(execution)
     reason = execution.error or (step.error if step else None)
     what = f"run {execution.run} was killed" if status == "killed" else f"the workflow failed in run {execution.run}"
@@ -167,10 +168,8 @@ def _failure_lines(app: App, workdir: str, execution: Execution) -> list[str]:
             "wfexs-like: hint: this run has no network: stage what it needs, as a parameter or in the workflow"
         )
     if can_be_continued(execution):
-        lines.append(
-            f'wfexs-like: hint: "wfexs-like run {workdir} --resume {execution.run}" continues where it stopped'
-        )
-    lines.append(f'wfexs-like: hint: "wfexs-like logs {workdir} {execution.run}" prints everything it wrote')
+        lines.append(f'wfexs-like: hint: "wfexs-like run {name} --resume {execution.run}" continues where it stopped')
+    lines.append(f'wfexs-like: hint: "wfexs-like logs {name} {execution.run}" prints everything it wrote')
     return lines
 
 

@@ -113,11 +113,11 @@ def stage_words(report: StageReport) -> list[str]:
     return words
 
 
-def encrypted_words(found: StagedWorkdir) -> list[str]:
+def encrypted_words(found: StagedWorkdir, name: str | None = None) -> list[str]:
     """Of an encrypted working directory: why the paths that are told are not there, and how they are reached."""
     if found.vault == "plain":
         return []
-    return [f'encrypted: "wfexs-like shell {found.id}" opens it, and the paths are there as long as that lasts']
+    return [f'encrypted: "wfexs-like shell {name or found.id}" opens it, and the paths are there as long as that lasts']
 
 
 def run_view(execution: Execution, content: Path, *, colour: bool = False) -> str:

@@ -22,11 +22,11 @@ def command(app: App, workdir: str, run: int | None, tail: int | None) -> None:
     """
     from wfexs_like.cli.running import is_log, last_lines
 
-    with app.session.opened(workdir):
-        paths = app.session.logs(workdir, run)
+    with app.session.opened(workdir) as found:
+        paths = app.session.logs(found, run)
         if app.options.json:
             files = [{"path": shown_path(path), "size": path.stat().st_size} for path in paths]
-            number = run if run is not None else max(app.session.locate(workdir).runs(), default=None)
+            number = run if run is not None else max(found.runs(), default=None)
             app.emit("logs", {"run": number, "files": files}, str)
             return
         for path in sorted(paths, key=is_log):

@@ -20,8 +20,9 @@ def command(app: App, workdir: str) -> None:
     Exit code 2 when WORKDIR is not encrypted.
     """
     found = app.session.locate(workdir)
-    opened = app.session.mount(found.id)
-    app.say(f'{found.nickname} is open{"" if opened else " already"}; "wfexs-like unmount {found.id}" closes it')
+    opened = app.session.mount(found)
+    already, name = "" if opened else " already", app.session.name_of(found)
+    app.say(f'{found.nickname} is open{already}; "wfexs-like unmount {name}" closes it')
     app.emit(
         "mount",
         {"id": found.id, "nickname": found.nickname, "content": shown_path(found.content), "already": not opened},

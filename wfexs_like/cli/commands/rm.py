@@ -29,11 +29,14 @@ def command(app: App, workdir: str, *, yes: bool, force: bool) -> int:
     path = Path(workdir)
     if workdir != found.nickname and path.is_dir() and found.root.resolve() in path.resolve().parents:
         # Who names a part of it hardly means to remove it all.
-        raise UsageError(f"{workdir} is a part of {found.nickname}", hint=f'"wfexs-like rm {found.id}" removes it all')
+        raise UsageError(
+            f"{workdir} is a part of {found.nickname}",
+            hint=f'"wfexs-like rm {app.session.name_of(found)}" removes it all',
+        )
     if app.may_ask and not (yes or force) and not _agreed(app, found):
         app.say("nothing was removed")
         return 1
-    removed = app.session.remove(found.id, force=force)
+    removed = app.session.remove(found, force=force)
     app.emit(
         "rm",
         {"id": found.id, "nickname": found.nickname, "path": shown_path(removed)},
@@ -44,7 +47,7 @@ def command(app: App, workdir: str, *, yes: bool, force: bool) -> int:
 
 def _agreed(app: App, found: StagedWorkdir) -> bool:
     if found.vault == PLAIN:
-        what = f"with {counted(len(app.session.show(found.id).runs), 'run')}"
+        what = f"with {counted(len(app.session.show(found).runs), 'run')}"
     else:
         # To remove it nobody need be able to open it, nor be asked for a passphrase.
         what = "with all its runs; it is encrypted, and nobody can open it again"

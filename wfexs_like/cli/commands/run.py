@@ -49,14 +49,14 @@ def command(
     """
     overrides = split_params(params)
     found = app.session.locate(workdir)
-    execution = perform(app, found.id, overrides, resume, require_offline=require_offline, allowed=allowed)
+    execution = perform(app, found, overrides, resume, require_offline=require_offline, allowed=allowed)
     tell_network(app, execution)
-    tell_failure(app, found.id, execution)
+    tell_failure(app, found, execution)
     app.emit(
         "run",
         run_form(execution, workdir_id=found.id, content=found.content),
         lambda: run_view(execution, found.content, colour=app.colour),
     )
-    for line in encrypted_words(found) if execution.outputs else ():
+    for line in encrypted_words(found, app.session.name_of(found)) if execution.outputs else ():
         app.say(line)
     return exit_code(execution)

@@ -19,7 +19,7 @@ def command(app: App, workdir: str, *, force: bool) -> None:
     Exit code 2 when WORKDIR is not encrypted.
     """
     found = app.session.locate(workdir)
-    closed = app.session.unmount(found.id, force=force)
+    closed = app.session.unmount(found, force=force)
     app.emit(
         "unmount",
         {"id": found.id, "nickname": found.nickname, "closed": closed},
