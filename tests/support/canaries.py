@@ -13,9 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from staging.progress import Silent
 from tests.conftest import Command
 from wfexs_like.audit.canaries import Canary, needles_of
-from wfexs_like.audit.places import Place, Walk, mounted, search_files, search_processes, unique
+from wfexs_like.audit.host import Root, foreign_mounts
+from wfexs_like.audit.places import Place, search_processes, unique
+from wfexs_like.audit.scanning import Scan, Scope
 from wfexs_like.audit.searching import Search
 
 EngineName = Literal["cwltool", "nextflow"]
@@ -123,12 +126,12 @@ class Planted:
     def found(self, *, processes: bool = False) -> list[str]:
         """Where a canary is found in clear, in words that show the place."""
         # A container runtime shows the vault, and its containers' own memory, where it keeps containers.
-        memory = [path for path in mounted("tmpfs") if path.match("userdata/shm") or path.match("mounts/shm")]
-        opened = [*mounted("fuse.gocryptfs"), *memory]
-        besides = (self.sources, *(path / "vault" for path in self.workdirs), *opened)
-        top = [path for path in Path("/tmp").iterdir() if self._is_new(path)]
-        walk = Walk(roots=(self.home, *top, *map(Path, SHARED)), besides=besides)
-        places: list[Place] = list(search_files(self.search, walk, since=self.since))
+        memory = [path for path in _in_memory() if path.match("userdata/shm") or path.match("mounts/shm")]
+        others = [path for path in Path("/tmp").iterdir() if not self._is_new(path)]
+        besides = (self.sources, *(path / "vault" for path in self.workdirs), *memory, *others)
+        roots = [Root(name=path.name, path=path) for path in (self.home, Path("/tmp"), *map(Path, SHARED))]
+        scope = Scope(roots=roots, since=self.since, besides={**foreign_mounts(), **dict.fromkeys(map(str, besides))})
+        places: list[Place] = Scan(self.search, scope, Silent()).run().places
         if processes:
             running = search_processes(self.search, folders=[one / "work" for one in self.workdirs])
             places += [one for one in running if not _is_of_tool(one)]
@@ -191,6 +194,12 @@ def _is_of_tool(place: Place) -> bool:
         # Nobody but its owner reads that.
         return (process / "environ").stat().st_mode & 0o077 == 0
     return apart and not str(place.process).startswith(("python", "java"))
+
+
+def _in_memory() -> list[Path]:
+    """Where file systems in memory are mounted (proc(5), mounts)."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text(errors="surrogateescape").splitlines()]
+    return [Path(point.replace("\\040", " ")) for _, point, kind, *_ in mounts if kind == "tmpfs"]
 
 
 def _runs(words: str) -> bool:

@@ -9,7 +9,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 import tracemalloc
 import zipfile
 import zlib
@@ -22,8 +21,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from staging.errors import UsageError
+from staging.progress import Silent
 from wfexs_like.audit.canaries import Canary, needles_of
-from wfexs_like.audit.places import Walk, search_files, search_processes
+from wfexs_like.audit.host import Root
+from wfexs_like.audit.places import search_processes
+from wfexs_like.audit.scanning import Scan, Scope
 from wfexs_like.audit.searching import PIECE, Limits, Search
 
 TEXT = "heron/27 & Ünder+the=bridge"
@@ -155,25 +157,25 @@ def test_a_canary_that_would_be_found_by_chance_is_refused() -> None:
         Canary(name="input", text="heron27")
 
 
-def test_files_are_searched_by_content_name_and_link_and_old_ones_by_name(tmp_path: Path) -> None:
+def test_files_are_searched_by_content_name_and_link(tmp_path: Path) -> None:
     there = tmp_path / "there"
     (there / "deep").mkdir(parents=True)
     (there / "deep" / "content").write_text(TEXT)
     (there / "plain-heron-27.txt").touch()
     (there / "link").symlink_to("../plain-heron-27.txt")
-    (there / "old").write_text(TEXT)
-    os.utime(there / "old", (1, 1))
+    (there / "dated").write_text(TEXT)
+    os.utime(there / "dated", (1, 1))
     (there / "besides").mkdir()
     (there / "besides" / "content").write_text(TEXT)
     search = Search(needles_of([CANARY, Canary(name="name", text="plain-heron-27")]))
 
-    def found(since: float) -> set[tuple[str, str, str]]:
-        walk = Walk(roots=(there,), besides=(there / "besides",))
-        return {(one.path.name, one.kind, one.canary) for one in search_files(search, walk, since=since)}
-
-    names = {("plain-heron-27.txt", "name", "name"), ("link", "link", "name")}
-    assert found(0) == names | {("content", "content", "input"), ("old", "content", "input")}
-    assert found(time.time() + 3600) == names
+    scope = Scope(roots=[Root(name="there", path=there)], besides={str(there / "besides"): None})
+    assert {(one.path.name, one.kind, one.canary) for one in Scan(search, scope, Silent()).run().places} == {
+        ("content", "content", "input"),
+        ("dated", "content", "input"),
+        ("plain-heron-27.txt", "name", "name"),
+        ("link", "link", "name"),
+    }
 
 
 def test_processes_are_searched_by_arguments_environment_and_files_without_a_name(tmp_path: Path) -> None:
