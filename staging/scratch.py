@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from staging.errors import PolicyError
+
 _inside: list[Path] = []
 
 
@@ -19,9 +21,15 @@ def environment() -> dict[str, str]:
 
 @contextmanager
 def kept_in(folder: Path) -> Iterator[None]:
-    """While it lasts, temporary files are made in ``folder``, which is made where it is missing."""
+    """While it lasts, temporary files are made in ``folder``, which is made where it is missing.
+
+    Raises:
+        PolicyError: it is a link, so they would be elsewhere.
+    """
     import tempfile
 
+    if folder.is_symlink():
+        raise PolicyError(f"{folder} is a link: temporary files would be left elsewhere", where=str(folder))
     folder.mkdir(mode=0o700, exist_ok=True)
     _inside.append(folder)
     tempfile.tempdir = str(folder)

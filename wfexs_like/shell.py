@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from staging.errors import PolicyError
 from staging.process import in_foreground
 
 HOME: Final = ".home"
@@ -28,6 +29,7 @@ def run_in(
 
     Raises:
         MissingToolError: there is no such program.
+        PolicyError: something in that home leads out of it.
     """
     variables = dict(environment)
     if scratch is not None:
@@ -39,6 +41,7 @@ def run_in(
 
 def _inside(content: Path, scratch: Path) -> dict[str, str]:
     home = content / HOME
+    _refuse_link(home)
     home.mkdir(mode=0o700, exist_ok=True)
     folders = {
         "XDG_CONFIG_HOME": home / ".config",
@@ -55,4 +58,17 @@ def _inside(content: Path, scratch: Path) -> dict[str, str]:
         "PYTHON_HISTORY": home / ".python_history",
         "NXF_HOME": home / ".nextflow",
     }
+    for path in folders.values():
+        for one in (path, path.parent):
+            if one.is_relative_to(home):
+                _refuse_link(one)
     return {name: str(folder) for name, folder in folders.items()} | {"PWD": str(content)}
+
+
+def _refuse_link(path: Path) -> None:
+    if path.is_symlink():
+        raise PolicyError(
+            f"{path.name} in the encrypted area is a link to {path.readlink()}: programs would write there, in clear",
+            hint="see who put it there, and remove it",
+            where=str(path),
+        )

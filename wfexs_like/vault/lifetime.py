@@ -28,11 +28,10 @@ from typing import Final
 from staging.areas import served
 from staging.errors import LockedError, VaultError, WfexsError, from_os_error
 from staging.process import DEVNULL, PIPE, base_environment, find_tool, run, start
-from staging.removing import remove_path
-from staging.workdir import SCRATCH
 from wfexs_like.seal.recipients import Recipient
 from wfexs_like.vault import guard
 from wfexs_like.vault.base import Vault
+from wfexs_like.vault.contents import SENTINEL, check_folders, check_sentinel, clear_scratch
 from wfexs_like.vault.mounts import mount_at, mountable, protect
 from wfexs_like.vault.server import Server
 from wfexs_like.vault.wrapping import wrap
@@ -41,8 +40,6 @@ FOLDER: Final = "vault"
 DATA: Final = "data"
 KEY: Final = "key.c4gh"
 POINT: Final = "work"
-# In the area itself: whose it is.
-SENTINEL: Final = ".vault"
 USERS: Final = ".users"
 _GUARD: Final = ".guard"
 _TURN: Final = ".turn"
@@ -101,13 +98,14 @@ class EncryptedArea:
 
         Raises:
             VaultError: it can't be opened, or went away while it was used.
-            PolicyError: something lies in clear where it is to be mounted.
+            PolicyError: something lies in clear where it is to be mounted, or leads out of the area.
         """
         with self._used():
             if self._new:
                 (self._point / SENTINEL).write_text(f"{self._source}\n", encoding="utf-8")
                 self._new = False
-            self._check_sentinel()
+            check_sentinel(self._point, self._source)
+            check_folders(self._point)
             yield
 
     @contextlib.contextmanager
@@ -153,9 +151,10 @@ class EncryptedArea:
         with mountable(self._point):
             command = self._vault.command(self._root / FOLDER / DATA, self._point, source=self._source)
             self._guard(command, secret)
-        # Nobody else is there: it is of users that were killed.
-        for left in tuple(self._point.glob(f"{SCRATCH}/*")):
-            remove_path(left)
+        if not self._new:
+            # Not in what is another one's. Nobody else is there: it is of users that were killed.
+            check_sentinel(self._point, self._source)
+            clear_scratch(self._point)
         return Server(server_number(self._root))
 
     def _let_go(self, users: int) -> None:
@@ -237,21 +236,6 @@ class EncryptedArea:
         code = said.removeprefix("failed ")
         meaning, hint = self._vault.explain(int(code) if code.isdecimal() else 1, lines[-1] if lines else "")
         return VaultError(f"the encrypted area can't be opened: {meaning}", hint=hint, where=str(self._root))
-
-    def _check_sentinel(self) -> None:
-        try:
-            said = (self._point / SENTINEL).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise VaultError(
-                "what was opened is not the encrypted area of a working directory: it does not say whose it is",
-                where=str(self._root),
-            ) from error
-        if said != self._source:
-            raise VaultError(
-                "what was opened is the encrypted area of another working directory",
-                hint="folders were exchanged: bring back the vault folder that belongs here",
-                where=str(self._root),
-            )
 
     def _gone(self) -> VaultError:
         return VaultError(
