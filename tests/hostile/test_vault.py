@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,3 +99,56 @@ def test_a_shell_refuses_a_home_of_which_something_leads_out(vault: Encrypted, m
     error = vault.wfexs("shell", vault.root, "--", "true").object["error"]
     assert (error["exit_code"], name in error["message"]) == (14, True), error
     assert untouched(mine)
+
+
+# --- mounts of others -------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def mounted_by_hand(vault: Encrypted, owner: int) -> Iterator[None]:
+    """While it lasts, an area that a user mounted is in the place of ours, called as ours is."""
+    with forged(vault):
+        pass
+    for folder in (vault.home.parent.parent, vault.home.parent, vault.home, vault.root.parent, vault.root):
+        folder.chmod(0o755)
+    subprocess.run(["chattr", "-i", vault.work], check=True)
+    for path in (vault.work, vault.root / "vault", *(vault.root / "vault").rglob("*")):
+        path.chmod(0o700)
+        os.chown(path, owner, owner)
+    argv = ["setpriv", f"--reuid={owner}", "--clear-groups", "gocryptfs", "-q"]
+    argv += ["-fsname", f"wfexs-like:{vault.root.name}", "--", f"{vault.root}/vault/data", str(vault.work)]
+    subprocess.run(argv, input=PASSWORD, check=True, capture_output=True, text=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["fusermount3", "-u", vault.work], check=True)
+
+
+@pytest.mark.root
+def test_what_another_user_has_open_is_said_to_be_and_stays_open(vault: Encrypted) -> None:
+    with mounted_by_hand(vault, 65534):
+        for words in (["show", vault.root], ["unmount", vault.root], ["rm", vault.root, "--yes", "--force"]):
+            error = vault.wfexs(*words).object["error"]
+            assert (error["exit_code"], "another user has" in error["message"]) == (11, True), error
+            assert vault.is_open()
+            assert (vault.root / "vault/key.c4gh").stat().st_size > 100
+
+
+@pytest.mark.root
+def test_what_was_mounted_by_hand_stays_mounted(vault: Encrypted) -> None:
+    with mounted_by_hand(vault, 0):
+        assert vault.wfexs("show", vault.root).object["error"]["exit_code"] == 11
+        assert (vault.work / ".vault").exists()
+
+
+def test_who_has_no_key_takes_no_dead_mount_away(vault: Encrypted) -> None:
+    vault.wfexs.ok("mount", vault.root)
+    server, guard = vault.server(), vault.guard()
+    for number in (guard, server):
+        os.kill(number, signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{server}").exists())
+    (vault.keys / "wfexs-like.sec").rename(vault.keys / "away")
+    assert vault.wfexs("show", vault.root).code == 12
+    (vault.keys / "away").rename(vault.keys / "wfexs-like.sec")
+    assert vault.wfexs.ok("show", vault.root)["runs"] == []
+    wait_for(vault.is_left_alone)

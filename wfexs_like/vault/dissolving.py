@@ -22,6 +22,7 @@ from wfexs_like.vault.lifetime import (
     unmount,
 )
 from wfexs_like.vault.mounts import mount_at, unprotect
+from wfexs_like.vault.server import check_ours
 
 _PATIENCE: Final = 3.0
 _PAUSE: Final = 0.003
@@ -39,6 +40,8 @@ def dissolve(root: Path) -> None:
     """
     if mount_at(root / POINT) is not None and not is_open(root):
         raise stranger(root / POINT)
+    if is_open(root):
+        check_ours(root / POINT)
     if (root / FOLDER).is_dir():
         users = lock_file(root, USERS)
         try:

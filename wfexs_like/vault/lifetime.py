@@ -33,7 +33,7 @@ from wfexs_like.vault import guard
 from wfexs_like.vault.base import Vault
 from wfexs_like.vault.contents import SENTINEL, check_folders, check_sentinel, clear_scratch
 from wfexs_like.vault.mounts import mount_at, mountable, protect
-from wfexs_like.vault.server import Server
+from wfexs_like.vault.server import Server, check_ours, is_served
 from wfexs_like.vault.wrapping import wrap
 
 FOLDER: Final = "vault"
@@ -98,6 +98,7 @@ class EncryptedArea:
 
         Raises:
             VaultError: it can't be opened, or went away while it was used.
+            LockedError: another user has it open.
             PolicyError: something lies in clear where it is to be mounted, or leads out of the area.
         """
         with self._used():
@@ -111,10 +112,12 @@ class EncryptedArea:
     @contextlib.contextmanager
     def _used(self) -> Iterator[None]:
         users = lock_file(self._root, USERS)
+        joined = False
         try:
             with turn(self._root):
                 fcntl.flock(users, fcntl.LOCK_SH)
                 server = self._serving(users)
+            joined = True
             try:
                 with served(self._point, server.descriptor):
                     yield
@@ -129,7 +132,9 @@ class EncryptedArea:
                 raise self._gone()
         finally:
             os.close(users)
-            wait_closed(self._root)
+            # What could not be had may be somebody else's; what was opened in vain its guard closes.
+            if joined:
+                wait_closed(self._root)
 
     def _serving(self, users: int) -> Server:
         """The server of the open area, which is opened for that if need be. In turn, with the users' lock shared."""
@@ -138,16 +143,17 @@ class EncryptedArea:
             raise stranger(self._point)
         if mounted is not None:
             server = Server(server_number(self._root))
-            # For a moment the kernel still answers for a server that is dead.
-            if not server.is_dead() and _answers(self._point):
+            if is_served(self._point, server):
                 if not is_guarded(self._root):
                     self._guard(())
                 return server
             server.close()
-            unmount(self._point)
-            self._let_go(users)
+        # Whoever can't open it afterwards takes nothing away.
         secret = self._password()
         self._vault.check()
+        if mounted is not None:
+            unmount(self._point)
+            self._let_go(users)
         with mountable(self._point):
             command = self._vault.command(self._root / FOLDER / DATA, self._point, source=self._source)
             self._guard(command, secret)
@@ -297,7 +303,7 @@ def wait_closed(root: Path) -> None:
     """Wait until the guard has closed the area, unless there is another user; close it where there is no guard.
 
     Raises:
-        VaultError: it can't be closed.
+        VaultError: it can't be closed. LockedError: another user opened it.
     """
     until = time.monotonic() + _PATIENCE
     while is_open(root):
@@ -306,6 +312,7 @@ def wait_closed(root: Path) -> None:
         try:
             if attempt(users, fcntl.LOCK_EX):
                 if late or not is_guarded(root):
+                    check_ours(root / POINT)
                     unmount(root / POINT)
             elif attempt(users, fcntl.LOCK_SH):
                 return
@@ -340,14 +347,6 @@ def _answer(reading: int) -> str:
     while select.select([reading], [], [], max(0.0, until - time.monotonic()))[0] and (piece := os.read(reading, 256)):
         pieces += piece
     return pieces.decode().strip()
-
-
-def _answers(point: Path) -> bool:
-    try:
-        point.stat()
-    except OSError:
-        return False
-    return True
 
 
 def attempt(descriptor: int, kind: int) -> bool:
