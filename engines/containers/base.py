@@ -72,7 +72,8 @@ class Order:
     memory; ``shared_memory`` bytes of ``/dev/shm``; ``gpus`` what of them is passed through (``all``, or a count).
     ``labels`` mark it as ours. ``variables`` is where the command reads ``Handed.lines``; ``None`` where no container
     is started, but told of. ``hooks`` is a folder of an OCI hook that looks at the mounts before the container begins,
-    for a runtime that knows hooks; ``cidfile`` is a file that does not exist yet, for the container's id.
+    for a runtime that knows hooks; ``cidfile`` is a file that does not exist yet, for the container's id. ``volumes``
+    are folders of ours for what the image wants to be volumes, for a runtime that would keep them elsewhere.
     """
 
     image: StagedImage
@@ -81,6 +82,7 @@ class Order:
     entrypoint: str | None = None
     workdir: str | None = None
     mounts: tuple[Mount, ...] = ()
+    volumes: tuple[Mount, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     user: tuple[int, int] | None = None
     cores: float | None = None

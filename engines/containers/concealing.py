@@ -9,15 +9,15 @@ are no containers. The image needs ``/bin/sh`` for it.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from engines.containers.base import Mount, Order, StagedImage
+from engines.containers.base import Mount, Order
+from engines.containers.image_config import config_of
 from engines.containers.policy import OWN, STAGED
 from engines.secrecy import CONTAINER_RECORDS, refusal
 from staging.errors import ContainerError
@@ -144,18 +144,8 @@ def _command(order: Order) -> tuple[str, ...]:
     """What would be started: the image's entry point, if no other is asked for, with the command or the image's."""
     if order.entrypoint is not None:
         return (*((order.entrypoint,) if order.entrypoint else ()), *order.command)
-    told = _told(order.image)
+    told = config_of(order.image)
     return (*_words(told.get("Entrypoint")), *(order.command or _words(told.get("Cmd"))))
-
-
-def _told(image: StagedImage) -> Mapping[str, object]:
-    """What an image's config says of containers (OCI Image Specification, ``config``)."""
-    try:
-        told = json.loads(image.blob(image.config).read_bytes())
-    except (OSError, ValueError) as error:
-        raise ContainerError(f"the config of the image {image.name} can't be read", where=image.name) from error
-    config = told.get("config") if isinstance(told, dict) else None
-    return config if isinstance(config, dict) else {}
 
 
 def _words(value: object) -> tuple[str, ...]:

@@ -118,6 +118,8 @@ def docker_argv(order: Order, info: Mapping[str, Any], image: str, *, held: bool
     user = (0, 0) if rootless and order.user is not None else order.user
     return (
         *("docker", "run", "--rm", "--interactive", "--pull=never", "--log-driver=none", "--ipc=private"),
+        # What a probe says is kept with the container, on the disk.
+        "--no-healthcheck",
         *name_options(order),
         *variable_options(order, quotes=True),
         _network(order.network),
@@ -128,6 +130,7 @@ def docker_argv(order: Order, info: Mapping[str, Any], image: str, *, held: bool
         *limit_options(order, _limits(info)),
         *place_options(order),
         *(f"--mount={_held_option(one, order.labels)}" for one in by_descriptor),
+        *(f"--mount={_volume_option(one, order.labels)}" for one in order.volumes),
         *(() if order.gpus is None else (f"--gpus={order.gpus}",)),
         *(() if order.entrypoint is None else (f"--entrypoint={order.entrypoint}",)),
         f"sha256:{image}",
@@ -161,6 +164,17 @@ def _limits(info: Mapping[str, Any]) -> Limits:
         processes=info.get("PidsLimit") is True,
         most_cores=count if isinstance(count, int) and count > 0 else None,
     )
+
+
+def _volume_option(mount: Mount, labels: Mapping[str, str]) -> str:
+    """A volume that is a folder of ours, into which the engine first copies what the image has there."""
+    fields = [
+        "type=volume",
+        f"target={mount.target}",
+        *(f"volume-label={key}={value}" for key, value in labels.items()),
+    ]
+    options = ("type=none", "o=bind", f"device={mount.source}")
+    return csv_line([*fields, *(f"volume-opt={one}" for one in options)])
 
 
 def _notes(info: Mapping[str, Any]) -> dict[str, str]:

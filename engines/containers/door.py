@@ -20,11 +20,12 @@ from types import TracebackType
 from engines.base import Placement
 from engines.child import container_shim
 from engines.containers.answers import ENDING, answer, names
-from engines.containers.base import Containers, Dark
+from engines.containers.base import Containers, Dark, Mount, Order
 from engines.containers.calls import read_run
 from engines.containers.concealing import conceal
 from engines.containers.finding import lay_command
 from engines.containers.hearing import REFUSED, Caller, Hearing
+from engines.containers.image_config import volumes_of
 from engines.containers.lifetime import Lifetime, Running, Tell
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
 from engines.containers.sources import ExchangedError, Held, walk
@@ -226,6 +227,7 @@ class Door:
                 mount.source.chmod(0o1777)
         if self._secret:
             order = conceal(order, content=self._bounds.content, folder=self._bounds.folder, scratch=scratch / "told")
+            order = replace(order, volumes=_volumes(order, scratch / "volumes"))
         held = Held(self._bounds.content, self._bounds.folder, order.mounts)
         try:
             witness = Witness(scratch / "witness", [(one.target, *held.numbers(one)) for one in order.mounts])
@@ -304,3 +306,13 @@ class Door:
                 self._sweep = True
             if life.fault is not None:
                 self._fail(life.fault, caller)
+
+
+def _volumes(order: Order, scratch: Path) -> tuple[Mount, ...]:
+    """A folder of ours for each that the image wants to be a volume."""
+    made = tuple(
+        Mount(source=scratch / str(number), target=target) for number, target in enumerate(volumes_of(order), start=1)
+    )
+    for one in made:
+        one.source.mkdir(parents=True)
+    return made

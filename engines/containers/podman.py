@@ -120,6 +120,8 @@ def podman_argv(order: Order, host: Host) -> tuple[str, ...]:
         *("run", "--rm", "--interactive", "--pull=never", "--log-driver=none", "--http-proxy=false"),
         # Keys that leave a container to itself would be taken from what it reads, and ten seconds from our time.
         *("--detach-keys=", "--stop-timeout=0"),
+        # What a probe says is kept on the disk, and so is what is written to a volume that an image wants.
+        *("--no-healthcheck", "--image-volume=tmpfs"),
         *("--ipc=private", "--pid=private", "--uts=private", "--ulimit=host"),
         *name_options(order),
         *variable_options(order, quotes=False),

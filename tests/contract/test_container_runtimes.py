@@ -20,6 +20,7 @@ import pytest
 from engines.containers.base import ContainerRuntime, Mount, Order, StagedImage
 from engines.containers.docker import Docker, docker_argv
 from engines.containers.docker_like import DockerLike
+from engines.containers.image_config import volumes_of
 from engines.containers.podman import Podman
 from engines.containers.variables import command_of
 from staging.errors import ContainerError, DigestError, DiskError
@@ -398,6 +399,45 @@ def test_sweep_removes_the_volumes_that_a_dead_engine_left(
     volumes = docker_daemon.run("volume", "ls", "--quiet").split()
     assert left[0] not in volumes
     assert mine in volumes
+
+
+@pytest.mark.parametrize("secret", [True, False])
+def test_a_volume_of_the_image_leaves_nothing_with_the_runtime(case: Case, tmp_path: Path, secret: bool) -> None:
+    image = tools_image(
+        tmp_path / "oci",
+        more=[Entry("keep", mode=0o1777), Entry("keep/mark", b"of the image\n", mode=0o644)],
+        config={"Volumes": {"/keep/": {}, "/seen": {}}},
+    )
+    ours, seen = tmp_path / "ours", tmp_path / "seen"
+    ours.mkdir()
+    seen.mkdir()
+    wish = order(
+        image,
+        *("sh", "-c", "cat /keep/mark && echo secret > /keep/new && cat /keep/new && grep ' /keep ' /proc/mounts"),
+        mounts=(Mount(source=seen, target="/seen"),),
+    )
+    assert volumes_of(wish) == ("/keep",)
+    before = case.home.run("volume", "ls", "--quiet")
+    case.ready(image)
+    told = case.run(replace(wish, volumes=(Mount(source=ours, target="/keep"),)) if secret else wish)
+    assert told.stdout.startswith("of the image\nsecret\n"), told.stderr
+    if case.runtime.name == "podman":
+        assert "\ntmpfs /keep tmpfs " in told.stdout
+    elif secret:
+        assert (ours / "new").read_text() == "secret\n"
+    assert case.home.run("volume", "ls", "--quiet") == before
+
+
+def test_a_probe_of_the_image_is_not_made(case: Case, tmp_path: Path) -> None:
+    probe = {"Test": ["CMD-SHELL", "echo secret; touch /probed/x"], "Interval": 10**9}
+    image = tools_image(tmp_path / "oci", more=[Entry("mark", os.urandom(9))], config={"Healthcheck": probe})
+    seen = tmp_path / "probed"
+    seen.mkdir()
+    seen.chmod(0o777)
+    case.ready(image)
+    mount = Mount(source=seen, target="/probed", writable=True)
+    assert case.run(order(image, "sleep", "2.5", mounts=(mount,))).returncode == 0
+    assert not list(seen.iterdir())
 
 
 def test_a_name_that_is_there_already_is_refused(case: Case, tools_image: StagedImage) -> None:

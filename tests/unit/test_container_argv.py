@@ -46,7 +46,14 @@ def docker(order: Order, info: dict[str, Any] | None = None) -> tuple[str, ...]:
 def test_docker_says_everything_and_the_image_by_its_id() -> None:
     assert docker(FULL) == (
         *("docker", "run", "--rm", "--interactive", "--pull=never", "--log-driver=none", "--ipc=private"),
-        *("--name=wfexs-1", "--label=wfexs-like.run=u", "--env-file=/v", "--network=none", "--user=1000:100"),
+        *(
+            "--no-healthcheck",
+            "--name=wfexs-1",
+            "--label=wfexs-like.run=u",
+            "--env-file=/v",
+            "--network=none",
+            "--user=1000:100",
+        ),
         *("--cap-drop=ALL", "--security-opt=no-new-privileges"),
         *("--cpus=2", f"--memory={1 << 30}b", f"--memory-swap={1 << 30}b", "--pids-limit=32768"),
         *(f"--shm-size={1 << 20}b", "--read-only", "--tmpfs=/tmp:rw,exec,nosuid,nodev,mode=1777"),
@@ -59,7 +66,7 @@ def test_podman_says_the_same_and_what_its_configuration_could_loosen() -> None:
     said = podman_argv(FULL, HOST)
     assert set(docker(FULL)) - set(said) == {"docker", "--gpus=all", "--entrypoint=bash"}
     assert set(said) - set(docker(FULL)) == {
-        "podman", "--detach-keys=", "--stop-timeout=0", "--http-proxy=false",
+        "podman", "--image-volume=tmpfs", "--detach-keys=", "--stop-timeout=0", "--http-proxy=false",
         "--pid=private", "--uts=private", "--ulimit=host", "--userns=host",
         "--device=nvidia.com/gpu=all", '--entrypoint=["bash"]',
     }  # fmt: skip
