@@ -1,8 +1,9 @@
 """Isolation: argv prefixes that keep a child offline and make it impossible for anything it starts to outlive it.
 
 In a network namespace of its own there is only loopback. In a PID namespace of its own, ending the first process ends
-all others, daemons too; ``--kill-child`` and ``--pdeathsig`` end it when we are ended, even by ``kill -9``. Pure
-functions but ``probe``.
+all others, daemons too; ``--kill-child`` and ``--pdeathsig`` end it when we are ended, even by ``kill -9``. In an IPC
+namespace of its own what the kernel keeps for no process (System V shared memory, message queues) goes with it, too
+(ipc_namespaces(7)). Pure functions but ``probe``.
 """
 
 from __future__ import annotations
@@ -40,19 +41,20 @@ def choices(*, root: bool, network: bool) -> tuple[Isolation, ...]:
     allow namespaces and forbid mounting it, or anything (unprivileged containers).
     """
     net = ("--net",) if network else ()
+    ipc = ("--ipc",)
     pid = ("--pid", "--fork", "--kill-child")
     found: list[Isolation] = []
     if root:
         found += [
-            _unshare((*net, *pid, *mount), network=network, processes=True)
+            _unshare((*net, *ipc, *pid, *mount), network=network, processes=True)
             for mount in (("--mount-proc",), ("--mount",), ())
         ]
     found += [
-        _unshare((*_AS_OURSELVES, *net, *pid, *mount), network=network, processes=True, user=True)
+        _unshare((*_AS_OURSELVES, *net, *ipc, *pid, *mount), network=network, processes=True, user=True)
         for mount in (("--mount-proc",), ("--mount",), ())
     ]
     if network:
-        found.append(_unshare((*_AS_OURSELVES, *net), network=True, processes=False, user=True))
+        found.append(_unshare((*_AS_OURSELVES, *net, *ipc), network=True, processes=False, user=True))
     found += [
         Isolation(prefix=_WITH_US, network=False, processes=False),
         Isolation(prefix=(), network=False, processes=False),

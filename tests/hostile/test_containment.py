@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,35 @@ def ways(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str
     chosen: tuple[Isolation, ...] = (found[0],)
     monkeypatch.setattr(engines.launcher, "choices", lambda **_wish: chosen)
     return str(request.param)
+
+
+@pytest.mark.netns
+def test_what_the_kernel_keeps_for_no_process_goes_with_the_run(bench: Bench, ways: str) -> None:
+    queue = (
+        "import ctypes, os; assert ctypes.CDLL(None).mq_open(b'/left-behind', os.O_CREAT | os.O_RDWR, 0o600, None) >= 0"
+    )
+    bench.write(main=tool(f'ipcmk -M 64 -Q -S 1 && ipcs | grep -c "^0x" && {sys.executable} -c "{queue}"'))
+    tables = [Path("/proc/sysvipc") / name for name in ("shm", "msg", "sem")]
+    before = [table.read_text() for table in tables]
+
+    execution = bench.run()
+
+    assert execution.status is Status.COMPLETED, (ways, bench.log())
+    assert (bench.content / "runs" / "1" / "outputs" / "out.txt").read_text().splitlines()[-1] == "3"
+    # Identifiers and sizes; the rest are times and the number of those that use it.
+    assert [_first_fields(one.read_text()) for one in tables] == [_first_fields(one) for one in before]
+    with pytest.raises(FileNotFoundError):
+        _open_queue(b"/left-behind")
+
+
+def _first_fields(table: str) -> list[list[str]]:
+    return [line.split()[:2] for line in table.splitlines()]
+
+
+def _open_queue(name: bytes) -> None:
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.mq_open(name, os.O_RDONLY) < 0:
+        raise OSError(ctypes.get_errno(), name)
 
 
 @pytest.mark.netns

@@ -139,11 +139,12 @@ def test_the_best_isolation_comes_first_and_the_last_needs_nothing() -> None:
 
     assert ways[0].prefix == (
         *("setpriv", "--pdeathsig", "KILL", "--"),
-        *("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
+        *("unshare", "--net", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc", "--"),
     )
     assert ways[-1].prefix == ()
     assert [way.network for way in ways] == sorted((way.network for way in ways), reverse=True)
     assert not any("--user" in way.prefix for way in ways if not way.user)
+    assert all("--ipc" in way.prefix for way in ways if way.network or way.processes)
 
 
 def test_without_root_every_namespace_is_had_by_a_user_namespace() -> None:
