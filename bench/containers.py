@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from bench import measure
 from bench.measure import Sample
+from bench.nextflow import LAUNCHER, VERSIONS, NextflowBench
 from bench.rows import Row
 from tests.support.container_daemons import Containing, dockerd, podman
 from tests.support.images import Entry, tools_image
@@ -55,6 +56,7 @@ class ContainerBench:
         for name in self.runtimes:
             self._run(name)
         self._many_steps()
+        self._nextflow()
 
     # --- rows ---
 
@@ -147,6 +149,25 @@ class ContainerBench:
         job = self.folder / "job.json"
         job.write_text(json.dumps({"text": list(range(count))}))
         self._add(f"run of {count} steps in one image, docker", ours, self._bare("many.cwl", job), "")
+
+    def _nextflow(self) -> None:
+        """Two processes, one after the other, in turns with the same version's own launcher and ``-with-docker``."""
+        nextflow = NextflowBench(self.bench, VERSIONS[0])
+        script = self.folder / "main.nf"
+        script.write_text(_PIPELINE.format(image=self._reference("small")))
+        stage = self.folder / "nextflow.stage"
+        stage.write_text(_NEXTFLOW_STAGE.format(version=VERSIONS[0]))
+        workdir = self.bench.answer("stage", stage)["path"]
+        self.bench.wfexs("run", workdir)
+        self.runtimes["docker"].run("tag", f"sha256:{self.small.config}", self._reference("small"))
+        host = {"DOCKER_HOST": self.runtimes["docker"].environment["DOCKER_HOST"]}
+        words = ("run", script, "-ansi-log", "false", "-with-docker")
+        bare, ours = nextflow.interleaved(
+            lambda: nextflow.bare(LAUNCHER, *words, environment=host), lambda: self.bench.wfexs("run", workdir)
+        )
+        middle = measure.middle(bare).seconds
+        note = "its launcher's settings"
+        self._add("Nextflow, two processes in docker", measure.middle(ours), middle, note, more=0.2)
 
     # --- what they share ---
 
@@ -245,6 +266,26 @@ outputs:
   said: {type: 'File[]', outputSource: say/said}
 steps:
   say: {run: tool.cwl, scatter: text, in: {text: text}, out: [said]}
+"""
+_PIPELINE = """\
+process first {{
+  container '{image}'
+  output: path 'first.txt'
+  script: "echo 7 > first.txt"
+}}
+process second {{
+  container '{image}'
+  input: path number
+  output: stdout
+  script: "cat $number"
+}}
+workflow {{ second(first()) }}
+"""
+_NEXTFLOW_STAGE = """\
+nickname: bench-nextflow
+workflow_id: ./main.nf
+engine: nextflow@{version}
+workflow_config: {{secure: false, containerType: docker}}
 """
 _STAGE = """\
 nickname: bench

@@ -26,7 +26,7 @@ VERSIONS = ("24.10.0", "23.10.1", "22.10.7")
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "workflow_examples/word-count-nextflow"
 
-_LAUNCHER = ("-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1")
+LAUNCHER = ("-XX:+TieredCompilation", "-XX:TieredStopAtLevel=1")
 _FLAT = 1.3
 """How much more memory ten times as many tasks may take."""
 
@@ -59,10 +59,10 @@ class NextflowBench:
         workdir = self.bench.answer("stage", self.stage)["path"]
         self.bench.wfexs("run", workdir)
         records = ("-with-trace", "-with-report", "-with-timeline", "-with-dag")
-        plain, launcher, recorded, ours = self._interleaved(
-            lambda: self._bare((), *self._word_count()),
-            lambda: self._bare(_LAUNCHER, *self._word_count()),
-            lambda: self._bare(_LAUNCHER, *self._word_count(), *records),
+        plain, launcher, recorded, ours = self.interleaved(
+            lambda: self.bare((), *self._word_count()),
+            lambda: self.bare(LAUNCHER, *self._word_count()),
+            lambda: self.bare(LAUNCHER, *self._word_count(), *records),
             lambda: self.bench.wfexs("run", workdir),
         )
         for bare, note, factor in (
@@ -90,8 +90,8 @@ class NextflowBench:
             self.bench.fresh("cache/inspections")
             return self.bench.wfexs("stage", self.stage)
 
-        start, new, again = self._interleaved(
-            lambda: self._bare(_LAUNCHER, "config", EXAMPLE),
+        start, new, again = self.interleaved(
+            lambda: self.bare(LAUNCHER, "config", EXAMPLE),
             forgotten,
             lambda: self.bench.wfexs("stage", self.stage),
         )
@@ -147,12 +147,13 @@ class NextflowBench:
     def _word_count(self) -> tuple[str | Path, ...]:
         return ("run", EXAMPLE / "main.nf", "-ansi-log", "false", "--text", EXAMPLE / "text.txt")
 
-    def _bare(self, flags: Sequence[str], *words: str | Path) -> Sample:
-        """Nextflow's own command line, offline, with nothing kept from before."""
+    def bare(self, flags: Sequence[str], *words: str | Path, environment: Mapping[str, str] | None = None) -> Sample:
+        """Nextflow's own command line, offline, with nothing kept from before; ``environment`` adds to the least."""
         place = self.bench.fresh("bare")
         place.mkdir()
         opened = [f"--add-opens=java.base/{one}=ALL-UNNAMED" for one in OPENED]
-        environment = {
+        whole = {
+            **(environment or {}),
             "PATH": os.environ["PATH"],
             "LC_ALL": "C.UTF-8",
             "HOME": str(place),
@@ -163,7 +164,7 @@ class NextflowBench:
             "NXF_DISABLE_CHECK_LATEST": "true",
         }
         argv = ("java", *opened, *flags, "-cp", self._classpath(), "nextflow.cli.Launcher", *words)
-        sample = measure.command(argv, cwd=place, environment=environment)
+        sample = measure.command(argv, cwd=place, environment=whole)
         assert sample is not None
         return sample
 
@@ -172,7 +173,7 @@ class NextflowBench:
         files = json.loads((home / "engine.json").read_text())["files"]
         return ":".join(str(home / "jars" / one["name"]) for one in files)
 
-    def _interleaved(self, *cases: Callable[[], Sample]) -> list[list[Sample]]:
+    def interleaved(self, *cases: Callable[[], Sample]) -> list[list[Sample]]:
         """Each case's samples, taken in turns, so that what else the machine does falls on all alike."""
         rounds = [[case() for case in cases] for _ in range(self.bench.times)]
         return [list(samples) for samples in zip(*rounds, strict=True)]

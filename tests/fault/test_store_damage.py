@@ -133,7 +133,8 @@ def test_the_next_stage_finds_the_damage_and_fetches_again(bench: Bench, damage:
 
     assert (workdir.content / "inputs/good").read_text() == GOOD
     assert (workdir.content / "inputs/data/good").read_text() == GOOD
-    assert items[0].source == "fetched"
+    # The folder has the same file: whichever comes first mends the object for the other.
+    assert "fetched" in {items[0].source, items[2].source}
     assert bench.object(GOOD).read_text() == GOOD
     workdir.verify(plan_of(items), rehash=True)
     quarantined = list((bench.cache / "quarantine").glob("*"))

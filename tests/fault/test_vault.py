@@ -36,7 +36,7 @@ __all__ = ["staged_once", "vault"]
 
 pytestmark = [pytest.mark.gocryptfs, pytest.mark.fuse, pytest.mark.cwltool]
 
-AT_ONCE = 2.0
+AT_ONCE = 10.0
 
 
 # --- killed -----------------------------------------------------------------------------------------------------------

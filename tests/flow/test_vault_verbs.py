@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pty
 import shutil
@@ -23,7 +24,7 @@ __all__ = ["staged_once", "vault"]
 
 pytestmark = [pytest.mark.gocryptfs, pytest.mark.fuse, pytest.mark.cwltool]
 
-AT_ONCE = 2.0
+AT_ONCE = 10.0
 
 
 def described(document: dict[str, Any]) -> dict[str, Any]:
@@ -197,6 +198,42 @@ def test_a_keeper_ends_with_the_server_of_what_it_keeps(vault: Encrypted) -> Non
     os.kill(vault.server(), signal.SIGKILL)
     wait_for(vault.is_left_alone, AT_ONCE)
     assert vault.wfexs.ok("list")["workdirs"][0]["open"] is False
+
+
+def test_a_keeper_that_ended_leaves_no_number_behind(vault: Encrypted) -> None:
+    said = vault.root / "vault" / ".keeper"
+    vault.wfexs.ok("mount", vault.root)
+    assert "keeper" in cmdline(int(said.read_text()))
+    vault.wfexs.ok("unmount", vault.root)
+    assert said.read_text() == ""
+
+
+def test_who_only_has_the_number_of_a_keeper_is_not_ended(vault: Encrypted) -> None:
+    said = vault.root / "vault" / ".keeper"
+    vault.wfexs.ok("mount", vault.root)
+    keeper = said.read_text()
+    with subprocess.Popen(["sleep", "600"]) as sleeper:
+        try:
+            said.write_text(f"{sleeper.pid}\n")
+            error = vault.wfexs("unmount", vault.root).object["error"]
+            assert (error["exit_code"], f"process {keeper.strip()} (" in error["message"]) == (11, True)
+            assert sleeper.poll() is None
+        finally:
+            sleeper.kill()
+    said.write_text(keeper)
+    assert vault.wfexs.ok("unmount", vault.root)["closed"] is True
+
+
+def test_who_only_has_the_lock_of_a_keeper_is_not_ended(vault: Encrypted) -> None:
+    said = vault.root / "vault" / ".keeper"
+    run = vault.start_run(3)
+    with said.open("w") as own:
+        fcntl.flock(own, fcntl.LOCK_EX)
+        own.write(f"{os.getpid()}\n")
+        own.flush()
+        error = vault.wfexs("unmount", vault.root).object["error"]
+    assert (error["exit_code"], f"process {run.pid} (" in error["message"]) == (11, True)
+    assert run.ended() == 0
 
 
 def cmdline(number: int) -> str:

@@ -89,14 +89,6 @@ def test_a_file_that_reaches_a_limit_is_told_of(tmp_path: Path) -> None:
     assert findings.tallies[0].files == 2
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_what_this_user_may_not_read_is_counted(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text(TEXT)
-    (tmp_path / "a").chmod(0)
-    (one,) = scan(tmp_path).unread
-    assert (one.count, one.paths) == (1, [tmp_path / "a"])
-
-
 def test_what_can_not_be_opened_is_counted_and_the_rest_is_looked_at(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
