@@ -28,6 +28,7 @@ from typing import Final
 from staging.areas import served
 from staging.errors import LockedError, VaultError, WfexsError, from_os_error
 from staging.process import DEVNULL, PIPE, base_environment, find_tool, run, start
+from staging.removing import open_folder
 from wfexs_like.seal.recipients import Recipient
 from wfexs_like.vault import guard
 from wfexs_like.vault.base import Vault
@@ -325,10 +326,22 @@ def wait_closed(root: Path) -> None:
 
 @contextlib.contextmanager
 def turn(root: Path) -> Iterator[None]:
-    """While it lasts, nobody else looks whether the area is open in order to open it."""
+    """While it lasts, nobody else looks whether the area is open in order to open it.
+
+    Raises:
+        LockedError: somebody does not come to an end with that.
+    """
     descriptor = lock_file(root, _TURN)
+    until = time.monotonic() + _PATIENCE
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        while not attempt(descriptor, fcntl.LOCK_EX):
+            if time.monotonic() > until:
+                raise LockedError(
+                    "somebody else has been opening the encrypted area for too long",
+                    hint=f'"fuser {root / FOLDER / _TURN}" says who',
+                    where=str(root),
+                )
+            time.sleep(_PAUSE)
         yield
     finally:
         os.close(descriptor)
@@ -337,7 +350,12 @@ def turn(root: Path) -> Iterator[None]:
 def lock_file(root: Path, name: str) -> int:
     """A descriptor of one of the files that are locked, made where it is missing."""
     try:
-        return os.open(root / FOLDER / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        folder = open_folder(root / FOLDER)
+        try:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            return os.open(name, flags, 0o600, dir_fd=folder)
+        finally:
+            os.close(folder)
     except OSError as error:
         raise from_os_error(error, "open the locks of the encrypted area") from error
 
