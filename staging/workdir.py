@@ -297,7 +297,8 @@ class NewWorkdir:
 class Workdirs:
     """The folder of working directories.
 
-    ``store`` is told when one is removed; ``dissolve`` is called with its folder before that.
+    ``store`` is told when one is removed; ``dissolve`` is called with its folder before that. ``closed`` gives a
+    context in which nobody reads in that folder, or refuses.
     """
 
     def __init__(
@@ -306,10 +307,12 @@ class Workdirs:
         store: ContentStore | None = None,
         *,
         dissolve: Callable[[Path], None] = lambda _root: None,
+        closed: Callable[[Path], contextlib.AbstractContextManager[None]] = lambda _root: contextlib.nullcontext(),
     ) -> None:
         self.root = root.absolute()
         self._store = store
         self._dissolve = dissolve
+        self._closed = closed
 
     def create(
         self,
@@ -387,7 +390,11 @@ class Workdirs:
         """Remove what dead stagers and interrupted removals left; returns how many there were."""
         swept = 0
         for folder in (*self.root.glob(f"{_PARTIAL}*"), *self.root.glob(f"{_DOOMED}*")):
-            doomed = folder if folder.name.startswith(_DOOMED) else self._condemn(folder)
+            with contextlib.suppress(FileNotFoundError):
+                if folder.lstat().st_uid != os.geteuid():
+                    continue
+            condemned = folder.name.startswith(_DOOMED) or folder.is_symlink()
+            doomed = folder if condemned else self._condemn(folder)
             if doomed is not None:
                 # Another one may sweep the same folder right now, and see to the rest.
                 with contextlib.suppress(WfexsError):
@@ -478,15 +485,19 @@ class Workdirs:
             LockedError: a run or a crate is using it.
         """
         with workdir.use(exclusive=True):
-            # Where somebody reads in it, it has to stay where it is.
-            self._dissolve(workdir.root)
+            # Where somebody reads in it, or it can't be renamed, it has to stay as it is: nothing is destroyed before.
+            with self._closed(workdir.root):
+                doomed = _rename_away(workdir.root)
             # From here on it is gone; what an interrupt leaves is swept.
-            doomed = _rename_away(workdir.root)
             self._remove(doomed)
             if self._store is not None:
                 self._store.index.drop_uses(str(workdir.root.parent), workdir.id)
 
     def _remove(self, folder: Path) -> None:
+        if folder.is_symlink():
+            # What it leads to is none of ours.
+            remove_path(folder)
+            return
         self._dissolve(folder)
         if self._store is not None:
             self._store.remove_tree(folder)

@@ -187,10 +187,19 @@ class Encryption:
 
 def dissolve(root: Path) -> None:
     """Let go of a working directory's area for good; nothing happens to one that has none. See ``vault.dissolving``."""
-    if (root / "vault").is_dir():
+    if (root / "vault").is_dir() and not root.is_symlink():
         from wfexs_like.vault.dissolving import dissolve as dissolve_area
 
         dissolve_area(root)
+
+
+def closed(root: Path) -> contextlib.AbstractContextManager[None]:
+    """While it lasts nobody uses a working directory's area, and it is closed. See ``vault.dissolving``."""
+    if not (root / "vault").is_dir() or root.is_symlink():
+        return contextlib.nullcontext()
+    from wfexs_like.vault.dissolving import closed as close_area
+
+    return close_area(root)
 
 
 def is_open(workdir: StagedWorkdir) -> bool:

@@ -12,7 +12,7 @@ from staging.progress import Progress
 from staging.scratch import kept_in
 from staging.store import ContentStore
 from staging.workdir import OWN_STORE, SCRATCH, NewWorkdir, StagedWorkdir, Workdirs
-from wfexs_like.encryption import Encryption, dissolve
+from wfexs_like.encryption import Encryption, closed, dissolve
 from wfexs_like.private_memory import private_memory
 from wfexs_like.settings import Settings
 
@@ -33,7 +33,7 @@ class Workplaces:
     @cached_property
     def workdirs(self) -> Workdirs:
         """The working directories by name, closed as they are."""
-        return Workdirs(self._settings.workdirs, self.store, dissolve=dissolve)
+        return Workdirs(self._settings.workdirs, self.store, dissolve=dissolve, closed=closed)
 
     @contextmanager
     def opened(self, workdir: str | StagedWorkdir) -> Iterator[StagedWorkdir]:

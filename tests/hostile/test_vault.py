@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from staging.errors import LockedError
+from staging.workdir import Workdirs
 from tests.support.vaults import Encrypted, staged_once, vault, wait_for
+from wfexs_like.encryption import dissolve
 from wfexs_like.keys import KeyFiles
 from wfexs_like.seal.recipients import read_recipient
-from wfexs_like.vault.lifetime import KEY
+from wfexs_like.vault.lifetime import KEY, turn
 from wfexs_like.vault.wrapping import wrap
 
 __all__ = ["staged_once", "vault"]
@@ -152,3 +155,69 @@ def test_who_has_no_key_takes_no_dead_mount_away(vault: Encrypted) -> None:
     (vault.keys / "away").rename(vault.keys / "wfexs-like.sec")
     assert vault.wfexs.ok("show", vault.root)["runs"] == []
     wait_for(vault.is_left_alone)
+
+
+# --- links in the way of what is destroyed ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(vault: Encrypted) -> Path:
+    """Another encrypted working directory, in which nobody is to destroy anything."""
+    root = vault.home / "elsewhere" / "other"
+    (root / "vault/data").mkdir(parents=True)
+    (root / "work").mkdir()
+    for name in ("key.c4gh", "data/gocryptfs.conf"):
+        (root / "vault" / name).write_text("sound")
+        (root / "vault" / name).chmod(0o400)
+    return root
+
+
+def is_sound(other: Path) -> bool:
+    files = [other / "vault" / name for name in ("key.c4gh", "data/gocryptfs.conf")]
+    return [(one.read_text(), one.stat().st_mode & 0o777) for one in files] == [("sound", 0o400)] * 2
+
+
+@pytest.mark.parametrize("name", ["vault", "vault/data", "vault/key.c4gh", "vault/data/gocryptfs.conf"])
+def test_removal_destroys_nothing_behind_a_link(vault: Encrypted, other: Path, name: str) -> None:
+    (vault.root / name).rename(vault.home / "away")
+    (vault.root / name).symlink_to(other / name)
+    vault.wfexs("rm", vault.root, "--yes", "--force")
+    assert is_sound(other)
+    assert not (other / "vault/.users").exists()
+
+
+def test_removal_writes_into_no_file_that_has_another_name(vault: Encrypted, other: Path) -> None:
+    (vault.root / "vault/key.c4gh").unlink()
+    os.link(other / "vault/key.c4gh", vault.root / "vault/key.c4gh")
+    vault.wfexs.ok("rm", vault.root, "--yes", "--force")
+    assert is_sound(other)
+
+
+@pytest.mark.parametrize("name", [".partial-x", ".doomed-x", ".partial-x/vault"])
+def test_sweeping_destroys_nothing_behind_a_link(vault: Encrypted, other: Path, name: str) -> None:
+    link = vault.root.parent / name
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(other / "vault" if link.name == "vault" else other)
+    Workdirs(vault.root.parent, dissolve=dissolve).sweep()
+    assert is_sound(other)
+    assert sorted(one.name for one in other.iterdir()) == ["vault", "work"]
+    assert [one.name for one in vault.root.parent.iterdir()] == [vault.root.name]
+
+
+@pytest.mark.root
+def test_what_can_not_be_removed_keeps_its_key(vault: Encrypted) -> None:
+    subprocess.run(["chattr", "+i", vault.root.parent], check=True)
+    try:
+        answer = vault.wfexs("rm", vault.root, "--yes", "--force")
+    finally:
+        subprocess.run(["chattr", "-i", vault.root.parent], check=True)
+    assert answer.code != 0
+    assert vault.wfexs.ok("show", vault.root)["runs"] == []
+
+
+def test_who_never_finishes_to_open_it_is_not_waited_for_for_ever(
+    vault: Encrypted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wfexs_like.vault.lifetime._PATIENCE", 0.1)
+    with turn(vault.root), pytest.raises(LockedError, match="for too long"), turn(vault.root):
+        pass
