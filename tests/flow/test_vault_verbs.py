@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
 import shutil
@@ -227,11 +226,14 @@ def test_who_only_has_the_number_of_a_keeper_is_not_ended(vault: Encrypted) -> N
 def test_who_only_has_the_lock_of_a_keeper_is_not_ended(vault: Encrypted) -> None:
     said = vault.root / "vault" / ".keeper"
     run = vault.start_run(3)
-    with said.open("w") as own:
-        fcntl.flock(own, fcntl.LOCK_EX)
-        own.write(f"{os.getpid()}\n")
-        own.flush()
-        error = vault.wfexs("unmount", vault.root).object["error"]
+    with subprocess.Popen(["flock", "--no-fork", said, "sleep", "600"]) as holder:
+        try:
+            wait_for(lambda: cmdline(holder.pid).startswith("sleep"))
+            said.write_text(f"{holder.pid}\n")
+            error = vault.wfexs("unmount", vault.root).object["error"]
+            assert holder.poll() is None
+        finally:
+            holder.kill()
     assert (error["exit_code"], f"process {run.pid} (" in error["message"]) == (11, True)
     assert run.ended() == 0
 

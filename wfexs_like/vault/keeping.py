@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import signal
@@ -88,16 +87,23 @@ def _named(processes: tuple[object, ...]) -> str:
 
 
 def _keeper(root: Path) -> int | None:
-    """The number of the process that keeps it open."""
+    """The number of the process that keeps it open: one that says so, has the keeper's lock, and is a keeper."""
     own = lock_file(root, _KEEPER)
     try:
-        fcntl.flock(own, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        text = os.pread(own, 32, 0).decode(errors="replace").strip()
-        return int(text) if text.isdecimal() else None
+        text = os.pread(own, 32, 0).strip()
     finally:
         os.close(own)
-    return None
+    numbers = {one.number for one in holders(root, _KEEPER)}
+    number = int(text) if text.isdigit() else None
+    return number if number in numbers and _is_keeper(number) else None
+
+
+def _is_keeper(number: int | None) -> bool:
+    try:
+        words = Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(Path(os.fsdecode(one)).name == Path(keeper.__file__).name for one in words)
 
 
 def _end(root: Path, number: int) -> None:

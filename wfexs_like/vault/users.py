@@ -27,10 +27,10 @@ class Process:
         return f"process {self.number}" + (f" ({self.command})" if self.command else "")
 
 
-def holders(root: Path) -> tuple[Process, ...]:
-    """The processes that hold the lock of the area's users (proc(5), locks); not this one."""
+def holders(root: Path, name: str = USERS) -> tuple[Process, ...]:
+    """The processes that hold a lock of the area, its users' by default (proc(5), locks); not this one."""
     try:
-        inode = str((root / FOLDER / USERS).stat().st_ino)
+        inode = str((root / FOLDER / name).stat().st_ino)
     except FileNotFoundError:
         return ()
     numbers = set()
