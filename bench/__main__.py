@@ -63,13 +63,14 @@ class Bench:
         assert isinstance(document, dict)
         return document
 
-    def cwltool(self, *words: str | Path, timeout: float | None = None) -> Sample | None:
-        argv = [BIN / "cwltool", "--quiet", "--no-container", "--outdir", self.fresh("bare"), *words]
+    def cwltool(self, *words: str | Path, timeout: float | None = None, contained: bool = False) -> Sample | None:
+        how = () if contained else ("--no-container",)
+        argv = [BIN / "cwltool", "--quiet", *how, "--outdir", self.fresh("bare"), *words]
         return measure.command(argv, cwd=self.folder, environment=self.environment, timeout=timeout)
 
-    def bare(self, *words: str | Path) -> float:
+    def bare(self, *words: str | Path, contained: bool = False) -> float:
         def once() -> Sample:
-            sample = self.cwltool(*words)
+            sample = self.cwltool(*words, contained=contained)
             assert sample is not None
             return sample
 

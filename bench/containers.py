@@ -151,7 +151,7 @@ class ContainerBench:
         self._add(f"run of {count} steps in one image, docker", ours, self._bare("many.cwl", job), "")
 
     def _nextflow(self) -> None:
-        """Two processes, one after the other, in turns with the same version's own launcher and ``-with-docker``."""
+        """Two processes, one after the other, in turns with the same version's own launcher."""
         nextflow = NextflowBench(self.bench, VERSIONS[0])
         script = self.folder / "main.nf"
         script.write_text(_PIPELINE.format(image=self._reference("small")))
@@ -161,7 +161,7 @@ class ContainerBench:
         self.bench.wfexs("run", workdir)
         self.runtimes["docker"].run("tag", f"sha256:{self.small.config}", self._reference("small"))
         host = {"DOCKER_HOST": self.runtimes["docker"].environment["DOCKER_HOST"]}
-        words = ("run", script, "-ansi-log", "false", "-with-docker")
+        words = ("run", script, "-ansi-log", "false", "-with-docker", self._reference("small"))
         bare, ours = nextflow.interleaved(
             lambda: nextflow.bare(LAUNCHER, *words, environment=host), lambda: self.bench.wfexs("run", workdir)
         )
@@ -186,7 +186,8 @@ class ContainerBench:
     def _bare(self, document: str, job: Path | None = None) -> float:
         # What bare cwltool calls it has to be in the daemon under that name.
         self.runtimes["docker"].run("tag", f"sha256:{self.small.config}", self._reference("small"))
-        return self.bench.bare("--disable-pull", self.folder / document, *(("--text", "7") if job is None else (job,)))
+        given = ("--text", "7") if job is None else (job,)
+        return self.bench.bare("--disable-pull", self.folder / document, *given, contained=True)
 
     def _reference(self, name: str) -> str:
         return f"{self.registry.host}/bench/{name}:1"
