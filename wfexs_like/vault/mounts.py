@@ -79,13 +79,7 @@ def mountable(point: Path) -> Iterator[None]:
         VaultError: it is not protected, and can't be.
     """
     with _folder(point) as descriptor:
-        strangers = sorted(one.name for one in os.scandir(descriptor))
-        if strangers:
-            raise PolicyError(
-                f"there are files in clear where the encrypted area belongs: {', '.join(strangers[:3])}",
-                hint=f"move them away from {point}, and see who wrote them",
-                where=str(point),
-            )
+        _refuse_strangers(descriptor, point)
         if os.geteuid() == _ROOT:
             _set_immutable(descriptor, point, immutable=True)
             yield
@@ -96,6 +90,18 @@ def mountable(point: Path) -> Iterator[None]:
             yield
         finally:
             os.fchmod(descriptor, _CLOSED)
+        # It could be written to for a moment.
+        _refuse_strangers(descriptor, point)
+
+
+def _refuse_strangers(descriptor: int, point: Path) -> None:
+    strangers = sorted(os.listdir(descriptor))
+    if strangers:
+        raise PolicyError(
+            f"there are files in clear where the encrypted area belongs: {', '.join(strangers[:3])}",
+            hint=f"move them away from {point}, and see who wrote them",
+            where=str(point),
+        )
 
 
 @contextmanager
