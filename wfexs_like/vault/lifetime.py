@@ -34,7 +34,7 @@ from wfexs_like.vault import guard
 from wfexs_like.vault.base import Vault
 from wfexs_like.vault.contents import SENTINEL, check_folders, check_sentinel, clear_scratch
 from wfexs_like.vault.mounts import mount_at, mountable, protect
-from wfexs_like.vault.server import Server, check_ours, is_served
+from wfexs_like.vault.server import Server, check_ours, is_served, serves
 from wfexs_like.vault.wrapping import wrap
 
 FOLDER: Final = "vault"
@@ -146,7 +146,7 @@ class EncryptedArea:
             server = Server(server_number(self._root))
             if is_served(self._point, server):
                 if not is_guarded(self._root):
-                    self._guard(())
+                    self._guard((), adopted=serves(server_number(self._root), self._source))
                 return server
             server.close()
         # Whoever can't open it afterwards takes nothing away.
@@ -182,8 +182,8 @@ class EncryptedArea:
             time.sleep(_PAUSE)
         fcntl.flock(users, fcntl.LOCK_SH)
 
-    def _guard(self, command: Sequence[str], password: bytes = b"") -> None:
-        """Start the guard: of what ``command`` serves, or of what is served already."""
+    def _guard(self, command: Sequence[str], password: bytes = b"", *, adopted: int = 0) -> None:
+        """Start the guard: of what ``command`` serves, or of what the process ``adopted`` serves already."""
         with contextlib.ExitStack() as stack:
 
             def owned(descriptor: int) -> int:
@@ -208,6 +208,7 @@ class EncryptedArea:
                 *map(str, (*given, answer)),
                 POINT,
                 unmounter(),
+                str(adopted),
                 *program,
             )
             try:

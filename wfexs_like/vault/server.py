@@ -60,6 +60,17 @@ def is_served(point: Path, server: Server) -> bool:
     return False
 
 
+def serves(number: int, source: str) -> int:
+    """The number again, if that process says that it serves what is called ``source``; else 0, which is none.
+
+    It comes from a file that others may have written, and the process may be ended.
+    """
+    with contextlib.suppress(OSError):
+        if os.fsencode(source) in Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0"):
+            return number
+    return 0
+
+
 def answers(point: Path) -> bool:
     """Whether there is a server; only where the kernel says that the mount is not connected there is none.
 
