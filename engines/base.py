@@ -238,7 +238,8 @@ class RunRequest:
     below it and nowhere else (``outputs/``, ``logs/``, ``tmp/``, ``engine/``). ``store`` is the content store's folder,
     which tools may not write to. ``resume`` is the run to go on from, for an engine that can. ``containers`` is what
     steps run in; without it they run on this machine. ``covered`` are folders of this machine that nothing of the run
-    may find: empty ones lie over them, in which there is only what the run itself needs. ``secret``: what it writes may
+    may find: empty ones lie over them, in which there is only what the run itself needs. ``hidden`` are
+    folders that tools have no business with and don't find, where the host can do that. ``secret``: what it writes may
     be found nowhere else than below ``folder`` (and in memory), or it must not begin. ``allowed`` are the reasons
     (``engines.secrecy``) for which its user lets something be found elsewhere nevertheless.
     """
@@ -258,6 +259,7 @@ class RunRequest:
     resume: ResumeFrom | None = None
     containers: Containers | None = None
     covered: tuple[Path, ...] = ()
+    hidden: tuple[Path, ...] = ()
     secret: bool = False
     allowed: tuple[str, ...] = ()
 

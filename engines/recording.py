@@ -216,7 +216,7 @@ class RecordedRun(ABC):
             **({"secret": True, "all": True, "temporary": str(self.tmp)} if closed else {}),
             "read_only": [*self._read_only()] if isolation.mounts else [],
             "writable": [str(self.request.folder)],
-            "hidden": [*self._hidden(isolation), *(("/dev/kmsg",) if closed else ())],
+            "hidden": [*self._hidden(isolation), *(("/dev/kmsg",) if closed else ()), *map(str, self.request.hidden)],
             "sealed": [str(self.journal.path), *([str(self.door.folder)] if self.door is not None else [])],
             **({"names": str(self.tmp)} if isolation.network else {}),
             "covered": [str(one) for one in self.request.covered],

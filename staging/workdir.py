@@ -25,7 +25,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias, TypeVar
 
-from staging.areas import Area
+from staging.areas import PLAIN, Area
 from staging.errors import DefinitionError, Fault, LockedError, NotFoundError, UsageError, WfexsError, from_os_error
 from staging.locks import Held, LockFile, hold_folder
 from staging.nicknames import ID, RULE, is_nickname, numbered, pick
@@ -40,6 +40,8 @@ from staging.store import ContentStore
 WORKDIR_SCHEMA = "wfexs-like/workdir/1"
 # Held by whoever uses the working directory; it lies beside the content.
 USE_LOCK = ".lock"
+# Beside the content of one that is encrypted: what is on disk of it.
+VAULT = "vault"
 # What lies directly below the content.
 STAGE_FILE = "stage.yaml"
 JOB_FILE = "job.yml"
@@ -526,6 +528,9 @@ class Workdirs:
             fields = {key: record[key] for key in ("id", "nickname", "created", "vault")}
             if not all(isinstance(value, str) for value in fields.values()) or not ID.fullmatch(fields["id"]):
                 raise ValueError("a value is of the wrong form")
+            if (fields["vault"] == PLAIN) is os.path.lexists(root / VAULT):
+                has = "has none" if fields["vault"] != PLAIN else "has one"
+                raise ValueError(f"it says {fields['vault']!r} of the vault folder, and {has}")
         except (ValueError, KeyError, RecursionError) as error:
             reason = f"the key {error} is missing" if isinstance(error, KeyError) else str(error)
             raise DefinitionError(

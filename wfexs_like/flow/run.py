@@ -21,7 +21,7 @@ from staging.plan import Json, Plan, Role
 from staging.progress import Progress
 from staging.resolving import with_paths
 from staging.store import ContentStore
-from staging.workdir import StagedWorkdir
+from staging.workdir import VAULT, StagedWorkdir
 from wfexs_like.flow.discreet import check_secret
 from wfexs_like.flow.recognising import load_engine
 
@@ -179,6 +179,8 @@ def make_request(
         placement=replace(_placement(plan), require_offline=require_offline),
         store=store.root,
         covered=covered,
+        # The locks in there say who uses the area; a tool that took them would keep others out.
+        hidden=() if workdir.vault == PLAIN else (workdir.root / VAULT,),
         containers=ready.containers,
         secret=workdir.vault != PLAIN,
     )
