@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from staging.errors import LockedError
+from staging.errors import LockedError, PolicyError
 from staging.workdir import Workdirs
-from tests.support.vaults import Encrypted, staged_once, vault, wait_for
+from tests.support.vaults import WORKFLOW, Encrypted, staged_once, vault, wait_for
 from wfexs_like.encryption import dissolve
 from wfexs_like.keys import KeyFiles
 from wfexs_like.seal.recipients import read_recipient
 from wfexs_like.vault.lifetime import KEY, turn
+from wfexs_like.vault.mounts import mountable
 from wfexs_like.vault.wrapping import wrap
 
 __all__ = ["staged_once", "vault"]
@@ -221,3 +223,61 @@ def test_who_never_finishes_to_open_it_is_not_waited_for_for_ever(
     monkeypatch.setattr("wfexs_like.vault.lifetime._PATIENCE", 0.1)
     with turn(vault.root), pytest.raises(LockedError, match="for too long"), turn(vault.root):
         pass
+
+
+# --- what a tool may find ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.netns
+def test_a_tool_does_not_find_the_cipher_text_and_its_locks(vault: Encrypted) -> None:
+    stage, tool = vault.home / "look.wfex.stage", vault.home / "look.cwl"
+    tool.write_text(
+        WORKFLOW.replace("echo at work > begun; sleep $(inputs.seconds)", "ls -A $(inputs.folder)").replace(
+            "seconds: {type: float, default: 0}", "folder: string"
+        )
+    )
+    stage.write_text("workflow_id: look.cwl\nworkflow_config: {secure: true}\nparams: {folder: /}\n")
+    root = Path(vault.wfexs.ok("stage", stage)["path"])
+    done = vault.wfexs.ok("run", root, "--param", f"folder={root}/vault")
+    told = vault.wfexs.run("shell", root, "--", "cat", f"runs/{done['run']}/outputs/out.txt")
+    assert told.stdout.split() == ["done"]
+
+
+# --- the record and the folder ----------------------------------------------------------------------------------------
+
+
+def test_a_vault_that_the_record_does_not_speak_of_and_one_that_is_missing_are_told_as_damage(vault: Encrypted) -> None:
+    record = vault.root / "workdir.json"
+    sound = record.read_text()
+    record.write_text(sound.replace('"vault": "gocryptfs"', '"vault": "plain"'))
+    assert vault.wfexs("show", vault.root).code == 3
+    record.write_text(sound)
+    (vault.root / "vault").rename(vault.home / "away")
+    assert vault.wfexs("show", vault.root).code == 3
+    (vault.home / "away").rename(vault.root / "vault")
+    assert vault.wfexs.ok("show", vault.root)["runs"] == []
+
+
+# --- the guard --------------------------------------------------------------------------------------------------------
+
+
+def test_a_guard_that_adopts_a_mount_ends_its_server_and_no_dumps_are_made(vault: Encrypted) -> None:
+    run = vault.start_run()
+    os.kill(vault.guard(), signal.SIGKILL)
+    assert vault.status(1) == "running"
+    server = vault.server()
+    cmdlines = {one.number: Path(f"/proc/{one.number}/cmdline").read_bytes() for one in vault.at_work()}
+    (adopter,) = (number for number, cmdline in cmdlines.items() if b"vault/guard.py" in cmdline)
+    limits = Path(f"/proc/{adopter}/limits").read_text()
+    assert re.search(r"Max core file size +1 +1 ", limits)
+    run.ended(signal.SIGKILL)
+    wait_for(lambda: not Path(f"/proc/{server}").exists())
+    wait_for(vault.is_left_alone)
+
+
+def test_what_is_written_while_it_is_mounted_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    point = tmp_path / "work"
+    point.mkdir(mode=0o500)
+    with pytest.raises(PolicyError, match=r"patients\.csv"), mountable(point):
+        (point / "patients.csv").write_text("in clear")
