@@ -278,6 +278,8 @@ def test_while_somebody_still_uses_what_a_dead_server_served_the_next_command_sa
     shell = vault.start("shell", vault.root, "--", "sh", "-c", "cd /; sleep 30")
     wait_for(lambda: len(children_of(shell.pid)))
     wait_for(lambda: vault.is_open() and Path(f"/proc/{vault.server()}").exists())
+    # It would see the end of what served it, and end as well.
+    os.kill(shell.pid, signal.SIGSTOP)
     os.kill(vault.server(), signal.SIGKILL)
     answer = vault.wfexs("show", vault.root)
     assert answer.code == 11

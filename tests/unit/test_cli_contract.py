@@ -129,7 +129,8 @@ class KnownAnswers:
     asked: list[tuple[Any, ...]] = field(default_factory=list)
 
     def _hear(self, *what: Any) -> None:
-        self.asked.append(what)
+        # Whether it is meant by a name or was found before makes no difference to the answers.
+        self.asked.append(tuple(one.id if isinstance(one, Found) else one for one in what))
         if self.raises is not None:
             raise self.raises
 
@@ -174,6 +175,9 @@ class KnownAnswers:
     @contextmanager
     def opened(self, workdir: str) -> Iterator[Found]:
         yield self.locate(workdir)
+
+    def name_of(self, found: Found) -> str:
+        return found.id
 
     def locate(self, workdir: str) -> Found:
         self._hear("locate", workdir)
