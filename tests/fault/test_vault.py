@@ -275,9 +275,8 @@ def test_a_copied_and_a_renamed_folder_open_and_an_exchanged_one_does_not(vault:
 
 
 def test_while_somebody_still_uses_what_a_dead_server_served_the_next_command_says_so(vault: Encrypted) -> None:
-    shell = vault.start("shell", vault.root, "--", "sh", "-c", "cd /; sleep 30")
-    wait_for(lambda: len(children_of(shell.pid)))
-    wait_for(lambda: vault.is_open() and Path(f"/proc/{vault.server()}").exists())
+    shell = vault.start("shell", vault.root, "--", "sh", "-c", "touch begun; cd /; exec sleep 30 >/dev/null 2>&1")
+    wait_for(lambda: vault.is_open() and (vault.work / "begun").exists())
     # It would see the end of what served it, and end as well.
     os.kill(shell.pid, signal.SIGSTOP)
     os.kill(vault.server(), signal.SIGKILL)
