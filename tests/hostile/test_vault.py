@@ -114,8 +114,9 @@ def mounted_by_hand(vault: Encrypted, owner: int) -> Iterator[None]:
     """While it lasts, an area that a user mounted is in the place of ours, called as ours is."""
     with forged(vault):
         pass
-    for folder in (vault.home.parent.parent, vault.home.parent, vault.home, vault.root.parent, vault.root):
-        folder.chmod(0o755)
+    for folder in (vault.root, *vault.root.parents):
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(0o755)
     subprocess.run(["chattr", "-i", vault.work], check=True)
     for path in (vault.work, vault.root / "vault", *(vault.root / "vault").rglob("*")):
         path.chmod(0o700)
