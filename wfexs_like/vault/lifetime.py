@@ -143,10 +143,11 @@ class EncryptedArea:
         if mounted is not None and (mounted.kind, mounted.source) != (self._vault.kind, self._source):
             raise stranger(self._point)
         if mounted is not None:
-            server = Server(server_number(self._root))
+            number = serves(server_number(self._root), self._source)
+            server = Server(number)
             if is_served(self._point, server):
                 if not is_guarded(self._root):
-                    self._guard((), adopted=serves(server_number(self._root), self._source))
+                    self._guard((), adopted=number)
                 return server
             server.close()
         # Whoever can't open it afterwards takes nothing away.
