@@ -144,7 +144,6 @@ def test_what_another_user_has_open_is_said_to_be_and_stays_open(vault: Encrypte
 
 
 @pytest.mark.root
-@pytest.mark.xfail(strict=False, reason="now and then it is taken away: not understood yet")
 def test_what_was_mounted_by_hand_stays_mounted(vault: Encrypted) -> None:
     with mounted_by_hand(vault, 0):
         assert vault.wfexs("show", vault.root).object["error"]["exit_code"] == 11

@@ -143,7 +143,7 @@ class EncryptedArea:
         if mounted is not None and (mounted.kind, mounted.source) != (self._vault.kind, self._source):
             raise stranger(self._point)
         if mounted is not None:
-            number = serves(server_number(self._root), self._source)
+            number = serves(server_number(self._root), self._source, self._point)
             server = Server(number)
             if is_served(self._point, server):
                 if not is_guarded(self._root):

@@ -34,10 +34,17 @@ class Mount:
     source: str
 
 
+def real_point(point: Path) -> Path:
+    """The way to a mount point that the kernel knows, which is the one without links.
+
+    The last step is none, and its server may be dead: it is not looked at.
+    """
+    return Path(os.path.realpath(point.parent), point.name)
+
+
 def mount_at(point: Path) -> Mount | None:
     """What is mounted there, the uppermost one; a mount whose server is dead is told as well (proc(5), mountinfo)."""
-    # The kernel knows the way without links. The last step is none, and its server may be dead: it is not looked at.
-    path, found = os.path.join(os.fsencode(os.path.realpath(point.parent)), os.fsencode(point.name)), None  # noqa: PTH118
+    path, found = os.fsencode(real_point(point)), None
     for line in _TABLE.read_bytes().splitlines():
         fields = line.split(b" ")
         if _unescaped(fields[4]) == path:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from staging.errors import LockedError, from_os_error
+from wfexs_like.vault.mounts import real_point
 
 _PATIENCE: Final = 3.0
 _PAUSE: Final = 0.01
@@ -60,13 +61,16 @@ def is_served(point: Path, server: Server) -> bool:
     return False
 
 
-def serves(number: int, source: str) -> int:
-    """The number again, if that process says that it serves what is called ``source``; else 0, which is none.
+def serves(number: int, source: str, point: Path) -> int:
+    """The number again, if that process says that it serves what is called ``source`` there; else 0, which is none.
 
-    It comes from a file that others may have written, and the process may be ended.
+    It comes from a file that others may have written, or that came with the copy of another working directory, and the
+    process may be ended.
     """
     with contextlib.suppress(OSError):
-        if os.fsencode(source) in Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0"):
+        said = [os.fsdecode(one) for one in Path(f"/proc/{number}/cmdline").read_bytes().split(b"\0")]
+        places = [real_point(Path(one)) for one in said if one.startswith("/")]
+        if source in said and real_point(point) in places:
             return number
     return 0
 
