@@ -287,24 +287,34 @@ def test_who_is_asked_whether_to_remove_it_is_not_asked_for_a_passphrase(vault: 
     assert vault.root.is_dir()
 
 
-def test_an_interrupted_removal_leaves_what_opens_for_nobody_and_is_done_later(
-    vault: Encrypted, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cipher = vault.root / "vault/data"
+def _removal_killed_at(vault: Encrypted, line: str) -> None:
     script = (
-        "import os, signal, sys, pathlib, staging.workdir as w\n"
-        "w._rename_away = lambda folder: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "import os, signal, sys, staging.store, staging.workdir\n"
+        "def die(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
+        f"{line} = die\n"
         "from wfexs_like.cli.main import entry\n"
         f"sys.argv = ['wfexs-like', 'rm', '--yes', {str(vault.root)!r}]\nentry()\n"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -signal.SIGKILL
-    assert list(cipher.iterdir())
-    assert not (vault.root / "vault/key.c4gh").exists()
-    assert not (cipher / "gocryptfs.conf").exists()
-    answer = vault.wfexs("show", vault.root)
-    assert (answer.code, "gone" in answer.object["error"]["message"]) == (7, True)
+
+
+def test_a_removal_that_is_interrupted_before_it_began_has_destroyed_nothing(vault: Encrypted) -> None:
+    _removal_killed_at(vault, "staging.workdir._rename_away")
+    assert vault.wfexs.ok("show", vault.root)["nickname"] == "secret"
     vault.wfexs.ok("rm", vault.root, "--yes")
-    assert Workdirs(vault.root.parent).list() == ()
+    assert list(vault.root.parent.iterdir()) == []
+
+
+def test_an_interrupted_removal_leaves_what_opens_for_nobody_and_is_done_later(vault: Encrypted) -> None:
+    _removal_killed_at(vault, "staging.store.ContentStore.remove_tree")
+    assert vault.wfexs("show", vault.root).code == 10
+    (left,) = vault.root.parent.iterdir()
+    assert left.name.startswith(".doomed-")
+    assert list((left / "vault/data").iterdir())
+    assert not (left / "vault/key.c4gh").exists()
+    assert not (left / "vault/data/gocryptfs.conf").exists()
+    assert Workdirs(vault.root.parent).sweep() == 1
+    assert list(vault.root.parent.iterdir()) == []
 
 
 # --- recipients -------------------------------------------------------------------------------------------------------

@@ -131,6 +131,8 @@ def test_a_canary_is_found_in_a_damaged_stream_before_the_damage(form: Callable[
         (None, Limits(inflated=1 << 20), gzip.compress(b"0" * (1 << 20)) * 2),
         (None, Limits(depth=1), gzip.compress(b"\x1f\x8b\x08 and no stream" * 9)),
     ],
+    # A stream holds the time at which it was made: it is no name for a test.
+    ids=["streams", "length", "depth", "depth-of-zeros", "members", "members-of-zeros", "magic-alone"],
 )
 def test_it_is_told_when_a_limit_kept_us_from_looking_at_all(limit: str | None, limits: Limits, data: bytes) -> None:
     reached: set[str] = set()
