@@ -21,8 +21,8 @@ from staging.errors import CrateError, PolicyError, WfexsError
 from staging.fingerprints import Tree
 from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
+from wfexs_like.reading.contents import Contents
 from wfexs_like.seal.naming import LOCK_DIGEST, MANIFEST, TREE_RULE
-from wfexs_like.verifying.contents import Contents
 from wfexs_like.verifying.report import VerifyReport
 from wfexs_like.verifying.statements import read_statements
 from wfexs_like.verifying.verify import verify_crate

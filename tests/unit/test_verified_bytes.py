@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from staging.errors import NotFoundError
+from wfexs_like.reading.contents import Contents, Member, open_crate
 from wfexs_like.seal.file_lists import parse_list
 from wfexs_like.seal.naming import MANIFEST, SIGNATURE
 from wfexs_like.seal.signatures import sign_bytes
 from wfexs_like.seal.ssh_keys import SigningKeyFiles, encode_signing_pair, load_signer
-from wfexs_like.verifying.contents import Contents, Member, open_crate
 from wfexs_like.verifying.signed import read_signed_list
 from wfexs_like.verifying.statements import Statements
 

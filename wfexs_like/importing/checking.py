@@ -15,7 +15,8 @@ from staging.plan import Json, Kind, Plan, PlanItem, Role
 from staging.resolving import with_paths
 from staging.workdir import LOCK
 from wfexs_like.crate.told_lock import TOLD_LOCK
-from wfexs_like.importing.opening import OpenCrate, path_of, types
+from wfexs_like.importing.opening import OpenCrate, path_of
+from wfexs_like.reading.metadata import types
 
 _DEEPEST: Final = 100
 """Maps and lists of a value within each other: far more than anybody writes, far fewer than Python's stack has."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Mapping
@@ -13,16 +12,13 @@ from typing import Final
 from urllib.parse import unquote
 
 from staging.archives import Limits, unpack
-from staging.crate_source import LARGEST_METADATA, METADATA
-from staging.crowded import is_crowded
+from staging.crate_source import METADATA
 from staging.errors import CrateError, NotFoundError, PolicyError, UsageError, from_os_error
 from staging.paths import safe_relative
 from staging.placing import open_regular
-from staging.plan import no_key_twice
+from wfexs_like.reading.metadata import LARGEST_METADATA, WHAT, Entity, parse_metadata, reference
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SUFFIX
 from wfexs_like.seal.naming import MAGIC
-
-Entity = Mapping[str, object]
 
 # A crate with a hundred thousand outputs has some more entries than those.
 _LIMITS: Final = Limits(entries=1_000_000)
@@ -130,26 +126,6 @@ def open_crate(place: Path, into: Path) -> OpenCrate:
     return OpenCrate(place=place, root=root, entities=_entities(text), metadata=text)
 
 
-def reference(value: object) -> str | None:
-    """The ``@id`` that a value of the metadata refers to, when it is one."""
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    found = value.get("@id") if isinstance(value, dict) else None
-    return found if isinstance(found, str) and found else None
-
-
-def references(value: object) -> tuple[str, ...]:
-    """Every ``@id`` that a value of the metadata refers to."""
-    many = value if isinstance(value, list) else [value]
-    return tuple(found for one in many if (found := reference(one)) is not None)
-
-
-def types(entity: Entity) -> frozenset[str]:
-    """The entity's types."""
-    stated = entity.get("@type")
-    return frozenset(str(one) for one in (stated if isinstance(stated, list) else [stated]))
-
-
 def path_of(identifier: str) -> str | None:
     """The path in the crate that a data entity's ``@id`` means; ``None`` when it means something else."""
     if identifier.startswith("#") or ":" in identifier.partition("/")[0]:
@@ -165,20 +141,7 @@ def _without_wrapper(folder: Path) -> Path:
 
 
 def _entities(text: bytes) -> Mapping[str, Entity]:
-    if is_crowded(text):
-        raise PolicyError("the crate's metadata has too many values", where=METADATA)
-    try:
-        graph = json.loads(text, object_pairs_hook=no_key_twice)["@graph"]
-        named = [(one["@id"], one) for one in graph]
-        if not isinstance(graph, list) or not all(isinstance(name, str) for name, _ in named):
-            raise ValueError("it is not a list of entities with an @id each")
-        entities = dict(named)
-    except RecursionError as error:
-        raise PolicyError("the crate's metadata is nested too deeply", where=METADATA) from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CrateError(f"the crate's metadata can't be understood: {error!r}"[:300], where=METADATA) from error
-    if len(entities) != len(named):
-        seen: set[str] = set()
-        twice = next(name for name, _ in named if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise CrateError(f"the crate's metadata has {twice!r} more than once", where=twice)
-    return entities
+    metadata = parse_metadata(text)
+    if metadata.faults:
+        raise CrateError(f"{WHAT}can't be used: {metadata.faults[0]}", where=METADATA)
+    return metadata.entities

@@ -22,7 +22,8 @@ from staging.stager import Stager
 from staging.unpacked import SUFFIX, unpacked_item
 from staging.wanted import StagedItem, Wanted
 from wfexs_like.importing.checking import wrong_bytes
-from wfexs_like.importing.opening import Entity, OpenCrate, path_of, references
+from wfexs_like.importing.opening import OpenCrate, path_of
+from wfexs_like.reading.metadata import Entity, references
 
 Level = Literal["metadata", "full"]
 

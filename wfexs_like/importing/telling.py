@@ -14,7 +14,8 @@ from staging.errors import CrateError, NotFoundError, WfexsError
 from staging.plan import Json, Plan, canonical
 from wfexs_like.crate.graph import fragment, path_id
 from wfexs_like.crate.values import has_files
-from wfexs_like.importing.opening import Entity, OpenCrate, references, types
+from wfexs_like.importing.opening import OpenCrate
+from wfexs_like.reading.metadata import Entity, references, types
 
 _RUN: Final = re.compile(r"Run ([1-9]\d{0,8}) of ")
 _NOT_STATED: Final = re.compile(r"#(licence-)?not-stated\b")

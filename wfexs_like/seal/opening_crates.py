@@ -27,6 +27,7 @@ from staging.errors import (
     from_os_error,
 )
 from staging.placing import sync, sync_tree
+from wfexs_like.reading.contents import Contents, open_crate
 from wfexs_like.seal.file_lists import LARGEST, ListedFile
 from wfexs_like.seal.headers import open_header
 from wfexs_like.seal.judged import Signature
@@ -36,7 +37,6 @@ from wfexs_like.seal.opening import UnsealingReader
 from wfexs_like.seal.readable import READABLE
 from wfexs_like.seal.signatures import SignatureError, verify_bytes
 from wfexs_like.unfinished import hidden_beside
-from wfexs_like.verifying.contents import Contents, open_crate
 
 if TYPE_CHECKING:
     from wfexs_like.seal.trusted import Trusted

@@ -21,6 +21,7 @@ from typing import Final, Literal, TypeAlias
 from staging.errors import CrateError, DigestError, NotFoundError, PolicyError, UsageError, from_os_error
 from staging.placing import write_atomically
 from wfexs_like.crate.graph import METADATA
+from wfexs_like.reading.contents import Contents, open_crate
 from wfexs_like.seal.headers import OpenedHeader, open_header
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SUFFIX
 from wfexs_like.seal.naming import MANIFEST, SIGNATURE
@@ -30,7 +31,6 @@ from wfexs_like.seal.recipients import Recipient, distinct
 from wfexs_like.seal.rewrapping import is_unfinished, remove_unfinished, rewrap
 from wfexs_like.seal.signing import sign_folder
 from wfexs_like.seal.ssh_keys import Signer
-from wfexs_like.verifying.contents import Contents, open_crate
 
 Form: TypeAlias = Literal["folder", "zip", "archive"]
 _SEALED_MANIFEST: Final = SEALED_MANIFEST + SUFFIX

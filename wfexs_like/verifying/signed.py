@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from staging.errors import CrateError, PolicyError
+from wfexs_like.reading.contents import Contents
 from wfexs_like.seal.file_lists import LARGEST, FileList, parse_list
 from wfexs_like.seal.judged import Signature
 from wfexs_like.seal.naming import MANIFEST, SIGNATURE
 from wfexs_like.seal.signatures import SignatureError, verify_bytes
 from wfexs_like.seal.ssh_keys import PublicKey
 from wfexs_like.seal.trusted import Trusted
-from wfexs_like.verifying.contents import Contents
 from wfexs_like.verifying.statements import Statements
 
 _LARGEST_SIGNATURE: Final = 1 << 20

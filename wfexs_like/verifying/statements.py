@@ -6,31 +6,20 @@ tree rule for folders.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote
 
-from staging.crowded import is_crowded
-from staging.errors import CrateError, PolicyError
-from staging.paths import safe_relative
+from wfexs_like.reading.metadata import Metadata, is_elsewhere, parse_metadata, paths_of, text, types, values
 from wfexs_like.seal.manifests import SUFFIX
 from wfexs_like.seal.naming import BODY_DIGEST, LOCK_DIGEST, SIGNATURE, TREE_RULE
 
-LARGEST_METADATA: Final = 256 << 20
-"""Bytes; a crate with a hundred thousand files has about 30 MB of metadata."""
 DIGESTS: Final[dict[str, int]] = {"sha256": 64, "sha512": 128, "sha1": 40, "md5": 32}
 """The terms for digests, with their number of hexadecimal digits."""
 _DATA_TYPES: Final = frozenset({"File", "MediaObject", "Dataset"})
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:|//|_:")
 _NUMBER_AND_UNIT: Final = re.compile(r"[\d.,]+\s*(?:[kKMGTPE]i?)?[bB](?:ytes?)?")
 _SHOWN_RUNS: Final = 1000
-
-
-class _FaultError(ValueError):
-    """The metadata can't be what anybody means."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,78 +77,56 @@ def read_statements(content: bytes) -> Statements:
     """Read the metadata.
 
     Raises:
-        CrateError: they aren't an RO-Crate's.
+        CrateError: they aren't an RO-Crate's. PolicyError: they are too many, or too deep.
     """
-    if is_crowded(content):
-        raise CrateError("it has too many values")
-    try:
-        document = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_once)
-    except RecursionError as error:
-        raise CrateError("it is nested too deeply") from error
-    except _FaultError as error:
-        raise CrateError(str(error)) from error
-    except ValueError as error:
-        raise CrateError(f"it is not JSON: {error}"[:300]) from error
-    graph = document.get("@graph") if isinstance(document, dict) else None
-    if not isinstance(graph, list):
-        raise CrateError("it has no @graph")
-    faults: list[str] = []
-    entities: dict[str, dict[str, Any]] = {}
-    for one in graph:
-        identifier = one.get("@id") if isinstance(one, dict) else None
-        if not isinstance(identifier, str) or not identifier:
-            faults.append("an entity has no @id")
-        elif identifier in entities:
-            faults.append(f"it describes {identifier[:200]!r} more than once")
-        else:
-            entities[identifier] = one
-    return _all(entities, faults)
+    metadata = parse_metadata(content)
+    return _all(metadata, metadata.faults)
 
 
-def _all(entities: dict[str, dict[str, Any]], faults: list[str]) -> Statements:
-    root = _root(entities)
+def _all(metadata: Metadata, faults: tuple[str, ...]) -> Statements:
+    entities, root = metadata.entities, metadata.root_id
     files: list[Statement] = []
     astray: list[str] = []
     elsewhere = 0
     for identifier, entity in entities.items():
         if identifier == root or identifier.startswith("#") or identifier.removeprefix("./") == "":
             continue
-        if _SCHEME.match(identifier):
-            elsewhere += bool(_types(entity) & _DATA_TYPES)
+        if is_elsewhere(identifier):
+            elsewhere += bool(types(entity) & _DATA_TYPES)
             continue
-        paths = tuple(_paths(identifier))
+        paths = paths_of(identifier)
         if paths:
             files.append(_statement(identifier, paths, entity, entities))
-        elif _types(entity) & _DATA_TYPES:
+        elif types(entity) & _DATA_TYPES:
             astray.append(identifier)
     described = entities.get(root, {})
     signature = next((entities[one] for one in (SIGNATURE, f"./{SIGNATURE}") if one in entities), None)
     return Statements(
         files=tuple(files),
-        faults=tuple(faults),
+        faults=faults,
         astray=tuple(astray),
         elsewhere=elsewhere,
-        name=_text(described.get("name")),
-        published=_text(described.get("datePublished")),
-        runs=tuple(_runs(entities)),
+        name=text(described.get("name")),
+        published=text(described.get("datePublished")),
+        runs=tuple(_runs(metadata)),
         lock_digest=next(
-            (_text(one.get("value")) for one in entities.values() if one.get("propertyID") == LOCK_DIGEST), None
+            (text(one.get("value")) for one in entities.values() if one.get("propertyID") == LOCK_DIGEST), None
         ),
         signed=signature is not None,
-        signed_by=_text(signature.get("identifier")) if signature is not None else None,
+        signed_by=text(signature.get("identifier")) if signature is not None else None,
     )
 
 
 def _statement(
     identifier: str, paths: tuple[str, ...], entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]
 ) -> Statement:
-    types = _types(entity)
-    folder = identifier.endswith("/") or ("Dataset" in types and not types & {"File", "MediaObject"})
+    kinds = types(entity)
+    folder = identifier.endswith("/") or ("Dataset" in kinds and not kinds & {"File", "MediaObject"})
     sealed = _is_sealed(identifier, entity)
     digests: dict[str, tuple[str, ...]] = {}
     fault = None
     for algorithm, digits in DIGESTS.items():
-        stated = [_hex(one, algorithm, digits) for one in _values(entity.get(algorithm))]
+        stated = [_hex(one, algorithm, digits) for one in values(entity.get(algorithm))]
         if None in stated:
             fault = f"has a stated {algorithm} that is none"
         if stated:
@@ -172,14 +139,14 @@ def _statement(
     if None in bodies or len(set(bodies)) > 1:
         fault = f"has a stated {BODY_DIGEST} that is none, or more than one"
     size = None
-    for one in _values(entity.get("contentSize")):
-        text = one.strip() if isinstance(one, str) else str(one)
-        if re.fullmatch(r"[0-9]{1,19}", text):
-            if size not in (None, int(text)):
+    for one in values(entity.get("contentSize")):
+        number = one.strip() if isinstance(one, str) else str(one)
+        if re.fullmatch(r"[0-9]{1,19}", number):
+            if size not in (None, int(number)):
                 fault = "has more than one stated contentSize"
-            size = int(text)
-        elif not _NUMBER_AND_UNIT.fullmatch(text):
-            fault = f"has a stated contentSize that is no number: {text[:60]!r}"
+            size = int(number)
+        elif not _NUMBER_AND_UNIT.fullmatch(number):
+            fault = f"has a stated contentSize that is no number: {number[:60]!r}"
     return Statement(
         id=identifier,
         paths=paths,
@@ -189,19 +156,19 @@ def _statement(
         tree=tree,
         sealed=sealed,
         body=bodies[0] if bodies else None,
-        must_be=bool(types & _DATA_TYPES or digests or entity.get("encodingFormat")),
+        must_be=bool(kinds & _DATA_TYPES or digests or entity.get("encodingFormat")),
         fault=fault,
     )
 
 
 def _is_sealed(identifier: str, entity: Mapping[str, Any]) -> bool:
-    stated = [one.get("@id") if isinstance(one, dict) else one for one in _values(entity.get("encodingFormat"))]
+    stated = [one.get("@id") if isinstance(one, dict) else one for one in values(entity.get("encodingFormat"))]
     return identifier.endswith(SUFFIX) or any(isinstance(one, str) and "crypt4gh" in one.lower() for one in stated)
 
 
 def _trees(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> Iterator[object]:
     """What is stated as a folder's sha256 by the tree rule."""
-    for one in _values(entity.get("identifier")):
+    for one in values(entity.get("identifier")):
         said = entities.get(str(one.get("@id")), {}) if isinstance(one, dict) else {}
         if str(said.get("propertyID", "")).startswith(TREE_RULE):
             yield said.get("value")
@@ -209,27 +176,16 @@ def _trees(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]])
 
 def _bodies(entity: Mapping[str, Any], entities: Mapping[str, Mapping[str, Any]]) -> Iterator[object]:
     """What is stated as the digest of a sealed file without its header."""
-    for one in _values(entity.get("additionalProperty")):
+    for one in values(entity.get("additionalProperty")):
         said = entities.get(str(one.get("@id")), {}) if isinstance(one, dict) else {}
         if said.get("propertyID") == BODY_DIGEST:
             yield said.get("value")
 
 
-def _paths(identifier: str) -> Iterator[str]:
-    """The paths that an @id may mean: decoded, as it is, and without a fragment; none that leads out of the crate."""
-    document = identifier.partition("#")[0]
-    for text in dict.fromkeys((unquote(identifier), identifier, unquote(document))):
-        try:
-            yield str(safe_relative(text.removeprefix("./").rstrip("/")))
-        except PolicyError:
-            if text == unquote(identifier):
-                return
-
-
-def _runs(entities: Mapping[str, Mapping[str, Any]]) -> Iterator[Run]:
+def _runs(metadata: Metadata) -> Iterator[Run]:
     """The runs of the workflow where there is one: its steps are no runs of their own."""
-    actions = {name: one for name, one in entities.items() if _types(one) & {"CreateAction", "ActivateAction"}}
-    main = entities.get(_root(entities), {}).get("mainEntity")
+    actions = {name: one for name, one in metadata.entities.items() if types(one) & {"CreateAction", "ActivateAction"}}
+    main = metadata.root.get("mainEntity")
     whole = {name: one for name, one in actions.items() if main is not None and one.get("instrument") == main}
     for number, (identifier, entity) in enumerate((whole or actions).items()):
         if number < _SHOWN_RUNS:
@@ -237,47 +193,12 @@ def _runs(entities: Mapping[str, Mapping[str, Any]]) -> Iterator[Run]:
             status = status.get("@id") if isinstance(status, dict) else status
             yield Run(
                 id=identifier.removeprefix("#"),
-                name=_text(entity.get("name")),
-                started=_text(entity.get("startTime")),
-                status=_text(status.rpartition("/")[2]) if isinstance(status, str) else None,
+                name=text(entity.get("name")),
+                started=text(entity.get("startTime")),
+                status=text(status.rpartition("/")[2]) if isinstance(status, str) else None,
             )
 
 
-def _root(entities: Mapping[str, Mapping[str, Any]]) -> str:
-    for name in ("ro-crate-metadata.json", "./ro-crate-metadata.json"):
-        about = entities.get(name, {}).get("about")
-        if isinstance(about, dict) and isinstance(about.get("@id"), str):
-            return str(about["@id"])
-    return "./"
-
-
-def _types(entity: Mapping[str, Any]) -> set[str]:
-    return {one for one in _values(entity.get("@type")) if isinstance(one, str)}
-
-
-def _values(value: object) -> list[Any]:
-    return [] if value is None else value if isinstance(value, list) else [value]
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
 def _hex(value: object, algorithm: str, digits: int) -> str | None:
-    text = value.strip().lower().removeprefix(f"{algorithm}:") if isinstance(value, str) else ""
-    return text if re.fullmatch(rf"[0-9a-f]{{{digits}}}", text) else None
-
-
-def _refuse_constant(text: str) -> object:
-    raise _FaultError(f"it has {text}, which is not JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise _FaultError(f"an object in it has {name[:100]!r} twice")
-            seen.add(name)
-    return found
+    digest = value.strip().lower().removeprefix(f"{algorithm}:") if isinstance(value, str) else ""
+    return digest if re.fullmatch(rf"[0-9a-f]{{{digits}}}", digest) else None

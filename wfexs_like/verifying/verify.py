@@ -22,15 +22,16 @@ from staging.fingerprints import CHUNK, Tree, TreeEntry
 from staging.lock_files import LARGEST_LOCK
 from staging.plan import Plan
 from staging.workdir import LOCK
+from wfexs_like.reading.contents import Contents, open_crate
+from wfexs_like.reading.metadata import LARGEST_METADATA, WHAT
 from wfexs_like.seal.file_lists import FileList
 from wfexs_like.seal.headers import header_length
 from wfexs_like.seal.manifests import SUFFIX
 from wfexs_like.seal.naming import BODY_DIGEST, MANIFEST, SIGNATURE
 from wfexs_like.seal.trusted import Trusted
-from wfexs_like.verifying.contents import Contents, open_crate
 from wfexs_like.verifying.report import Problem, VerifyReport
 from wfexs_like.verifying.signed import compare_names, read_signed_list
-from wfexs_like.verifying.statements import LARGEST_METADATA, Statement, Statements, read_statements
+from wfexs_like.verifying.statements import Statement, Statements, read_statements
 
 PREVIEW: Final = "ro-crate-preview.html"
 _PREVIEW_FILES: Final = "ro-crate-preview_files/"
@@ -139,8 +140,8 @@ class _Verification:
             return Statements()
         try:
             return read_statements(self._contents.read(METADATA, LARGEST_METADATA))
-        except CrateError as error:
-            self._add({METADATA: f"can't be understood: {error.message}"})
+        except (CrateError, PolicyError) as error:
+            self._add({METADATA: error.message.removeprefix(WHAT)})
             return Statements()
 
     def _add(self, problems: Mapping[str, str]) -> None:
