@@ -135,9 +135,10 @@ class Execution:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRun:
-    """One attempt at one step of a run. ``step`` is its name as the workflow tells it, with those of the sub-workflows
-    it is in (``align/sort``); ``position`` its place among them.
+    """One attempt at one step of a run.
 
+    ``step`` is its name as the workflow tells it, with those of the sub-workflows it is in (``align/sort``),
+    ``position`` its place among the steps.
     """
 
     step: str
