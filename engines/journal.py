@@ -38,6 +38,9 @@ both of these, if there is something to say
     ``attempt`` (from 1), ``cached``, ``after`` (``retry``, ``ignore``, ``finish``, ``terminate``), ``script``, ``tag``,
     ``environment``, ``trace``, and ``started`` and ``ended``: times that the engine told, which count more than the
     line's own ``time``. What the line of the end says counts more than what that of the start says.
+``measured``
+    ``path``, ``sha256`` and ``size`` of a product of a step, as another took it, or as it was in the end (a folder's by
+    the tree rule). The last of several counts.
 ``container-started``
     ``container`` (its name), ``image`` (as the workflow calls it), ``digest`` and ``id`` (``sha256:<hex>``, of the
     manifest and of the config), ``argv`` (without the values of variables).
@@ -209,7 +212,7 @@ def _replay(path: Path, *, brief: bool, without: frozenset[str]) -> Execution:
     status = Status(last["status"]) if last is not None else Status.RUNNING if live else Status.KILLED
     started = told.engine
     engine = first["engine"]
-    places = _Places(int(first["run"]), last)
+    places = _Places(int(first["run"]), last, told.measured)
     unended = Status.RUNNING if status is Status.RUNNING else Status.KILLED
     return Execution(
         run=int(first["run"]),
@@ -277,6 +280,7 @@ class _Told:
         self.attempts: dict[int, dict[str, Any]] = {}
         self.unlisted = 0
         self.images: set[str] = set()
+        self.measured: dict[str, tuple[str, int]] = {}
         self.watched = False
         self.containers_watched: bool | None = None
         self.unwatched_because: str | None = None
@@ -298,6 +302,9 @@ class _Told:
             self._hear_watched(line)
         elif event == "attempt":
             self.attempts[int(line["number"])] = line
+        elif event == "measured":
+            if not self.brief:
+                self.measured[line["path"]] = (str(line["sha256"]), int(line["size"]))
         elif event == "container-started":
             self.images.add(str(line["digest"]))
         elif event == "attempts-unlisted":
@@ -361,8 +368,11 @@ def _check_time(text: object) -> None:
 class _Places:
     """Where the files that steps speak of are after the run: at an output's place, or gone."""
 
-    def __init__(self, run: int, last: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, run: int, last: Mapping[str, Any] | None, measured: Mapping[str, tuple[str, int]] | None = None
+    ) -> None:
         self.ended = last is not None
+        self.measured = measured or {}
         self.gone: tuple[str, ...] = (f"runs/{run}/{_GONE_PREFIX}/",)
         self.moved: Mapping[str, str] = last.get("moved", {}) if last is not None else {}
         self.known: dict[str, Mapping[str, Any]] = {}
@@ -392,6 +402,8 @@ class _Places:
                     self.settle(one)
             path = value.get("path")
             if isinstance(path, str) and value.get("class") in ("File", "Directory"):
+                if path in self.measured:
+                    value["sha256"], value["size"] = self.measured[path]
                 self._settle_file(value, self.moved.get(path, path))
         return value
 

@@ -73,7 +73,7 @@ class OwnFolders:
         if not parts or ".." in parts or within not in self._descriptors or to not in self._descriptors:
             return False
         try:
-            parent = _open_below(self._descriptors[within], parts[:-1])
+            parent = open_below(self._descriptors[within], parts[:-1])
         except OSError:
             return False
         try:
@@ -150,7 +150,7 @@ def _with_parents(name: str) -> tuple[str, ...]:
     return ("", *("/".join(parts[: count + 1]) for count in range(len(parts))))
 
 
-def _open_below(descriptor: int, parts: Sequence[str]) -> int:
+def open_below(descriptor: int, parts: Sequence[str]) -> int:
     """A folder below an open one, by no link; its descriptor is the caller's to close."""
     current = os.dup(descriptor)
     for part in parts:

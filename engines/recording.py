@@ -23,6 +23,7 @@ from engines.execution import Execution
 from engines.isolation import Isolation
 from engines.journal import JOURNAL, Journal, replay, timestamp
 from engines.launcher import Ending, Errand, Outcome, Started, add_to_log, last_words, run_errand
+from engines.measuring import Measuring
 from engines.network.holder import ContainerNetwork
 from engines.network.owners import Owner
 from engines.network.watch import Watch
@@ -90,6 +91,7 @@ class RecordedRun(ABC):
         """The names of steps by the folders that they work in, relative to the working directory's content."""
         self._used: dict[str, dict[str, float]] = {}
         self._telling = threading.Lock()
+        self.measuring = Measuring(request.content, self._tell_measured)
         self.door = self._make_door()
         self.watch = Watch(self.tell, place_of=self._own_folders, step_at=self._step_at)
         self._container_network: ContainerNetwork | None = None
@@ -252,6 +254,8 @@ class RecordedRun(ABC):
             displaced = self.folders.displaced()
             end = self.end(outcome) if displaced is None else self._without_trust(outcome, displaced)
             end = self._with_reason(end)
+            whole = displaced is None and end["status"] != "killed"
+            self.measuring.finish(end.get("moved", {}), abandon=not whole)
         except WfexsError as error:
             self.finish({"status": "failed", "exit_code": None, "error": error.message})
             raise
@@ -292,6 +296,12 @@ class RecordedRun(ABC):
         with self._telling:
             self.journal.append(event, sync=sync)
             self.listener(event)
+        self.measuring.heard(event)
+
+    def _tell_measured(self, event: Mapping[str, Any]) -> None:
+        """Write what a product of a step is; no news for the listener."""
+        with suppress(OSError):
+            self.journal.append({**event, "time": timestamp()})
 
     def _with_reason(self, end: dict[str, Any]) -> dict[str, Any]:
         """The end of a run that failed because a container was refused, or could not be had, says that."""
@@ -354,6 +364,7 @@ class RecordedRun(ABC):
 
     def finish(self, end: Mapping[str, Any]) -> None:
         """Clear the scratch space and write the last line. What is not the run's own any more is left alone."""
+        self.measuring.close()
         said = dict(end)
         whole = self.folders.stands("logs") and self.folders.displaced(("logs/steps",)) is None
         steps: list[Callable[[], None]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -112,6 +113,9 @@ def test_both_engines_tell_steps_tools_times_usage_and_what_went_from_one_to_the
     assert between["@id"].startswith("#intermediate/1/")
     assert between["name"] == "words.txt"
     assert "not in this crate" in between["description"]
+    text = (EXAMPLES / "word-count" / "text.txt").read_bytes()
+    words = re.sub(rb"[^A-Za-z]+", b"\n", text)
+    assert (between["sha256"], between["contentSize"]) == (hashlib.sha256(words).hexdigest(), str(len(words)))
     assert count["result"]["@id"].endswith("/counts.txt")
     assert (tmp_path / "crate" / count["result"]["@id"]).is_file()
 

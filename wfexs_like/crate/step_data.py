@@ -108,6 +108,8 @@ class StepData(DataEntities):
         if not content.folder:
             entity.set("encodingFormat", media_type(content.basename))
             entity.add("sha256", content.sha256)
+        elif content.sha256 is not None:
+            self.tree_digest(entity, content.sha256, None)
         if content.size is not None:
             entity.set("contentSize", str(content.size))
         if content.format and content.format.startswith(("http://", "https://")):

@@ -203,6 +203,7 @@ class _NextflowRun(RecordedRun):
             why = failure or {"error": from_os_error(error, "put the outputs in their place").message}
             return {"status": "failed", "exit_code": exit_code, **why}
         if completed:
+            self.measuring.finish({self.relative.path(one): "" for one in published.moved})
             clear(self.work)
         if failure is None and collision is not None:
             failure = {"error": self.reasons.collision(*collision)}
