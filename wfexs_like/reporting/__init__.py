@@ -1,0 +1,1 @@
+"""Reports: an account of a crate as a page that needs nothing else."""
