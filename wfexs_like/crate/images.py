@@ -86,7 +86,7 @@ class Images:
 
     def _labels(self, entity: Entity, labels: Mapping[str, str], about: str) -> None:
         said = {key.removeprefix(_LABELS): self.discretion.text(text) for key, text in labels.items()}
-        entity.add("softwareVersion", said.get("version"))
+        entity.add("version", said.get("version"))
         source, revision = public_identifier(said.get("source", "")), said.get("revision")
         if source is not None and web_address(source) is not None:
             entity.add("isBasedOn", source)

@@ -80,7 +80,7 @@ class Processes:
     def describe(self, main: Entity, tool: Tool, *, image: Ref | None = None) -> None:
         """A process of the workflow; ``image`` is the one that it runs in here."""
         entity = self.graph.add(f"{main.id}#process/{quote(tool.id, safe='~')}", "SoftwareApplication", name=tool.id)
-        entity.set("softwareVersion", *(str(value) for _, value in main.properties.get("version", {})))
+        entity.set("version", *(str(value) for _, value in main.properties.get("version", {})))
         entity.set("url", Ref(main.id))
         about = self.discretion.text(tool.doc or tool.label or "")
         entity.set("description", about or f"The process {tool.id} of the workflow.")
