@@ -30,8 +30,9 @@ class StepRun:
     ``outputs``
     are JSON trees in CWL form; a File in them has ``path`` relative to the working directory's content when below it;
     one that is no longer there has its former path as ``transient``, which still tells whose product it was.
-    ``resources`` are numbers by name (``wall_seconds``, ``cpu_seconds``, ``max_rss_bytes``; ``max_memory_bytes``
-    of a whole container, page cache and all).
+    ``resources`` are numbers by name: ``wall_seconds``, ``cpu_seconds``, ``max_rss_bytes``; ``max_memory_bytes``
+    of a whole container, page cache and all; ``read_characters`` and ``written_characters`` (bytes by any call that
+    reads or writes), ``read_bytes`` and ``written_bytes`` (of these, what disks had to do with).
 
     ``id`` tells attempts of one step apart (``""`` becomes ``name``); ``attempt`` counts them from 1. ``cached``: an
     earlier run did the work, its times are those of then. ``after`` is what the engine did about a failure: ``retry``,

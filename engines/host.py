@@ -8,11 +8,16 @@ from pathlib import Path
 
 from staging.plan import Json
 
+_DISPLAYS = "0x03"
+_VENDORS = {"0x10de": "NVIDIA", "0x1002": "AMD", "0x8086": "Intel"}
+_DEVICES = Path("/sys/bus/pci/devices")
+_NVIDIA = Path("/proc/driver/nvidia/gpus")
+
 
 def facts() -> dict[str, Json]:
-    """Architecture, kernel, operating system, processor, cores that may be used, memory in bytes, Python."""
+    """Architecture, kernel, operating system, processor, cores that may be used, memory in bytes, Python, and GPUs."""
     system = os.uname()
-    return {
+    found: dict[str, Json] = {
         "architecture": system.machine,
         "kernel": f"{system.sysname} {system.release}",
         "operating_system": _os_release(),
@@ -21,6 +26,26 @@ def facts() -> dict[str, Json]:
         "memory": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "python": platform.python_version(),
     }
+    if gpus := graphics():
+        found["gpus"] = gpus
+    return found
+
+
+def graphics(devices: Path = _DEVICES, nvidia: Path = _NVIDIA) -> list[str]:
+    """The graphics processors that compute: by their driver's name for them, else by maker and PCI number.
+
+    What only has a screen to show (the chip of a server's board) is by none of the makers known here.
+    Source: sysfs-bus-pci (Linux), PCI Code and ID Assignment Specification (class 03), README of NVIDIA's driver.
+    """
+    found = []
+    for device in sorted(devices.iterdir()) if devices.is_dir() else ():
+        kind, vendor, number = (next(iter(_lines(str(device / one), 64)), "") for one in ("class", "vendor", "device"))
+        if kind.startswith(_DISPLAYS) and vendor in _VENDORS:
+            told = _lines(str(nvidia / device.name / "information"), 4096)
+            model = next((line.partition(":")[2].strip() for line in told if line.startswith("Model:")), "")
+            product = next(iter(_lines(str(device / "product_name"), 256)), "").strip()
+            found.append(model or product or f"{_VENDORS[vendor]} {number.removeprefix('0x')}")
+    return found
 
 
 def _os_release() -> str | None:

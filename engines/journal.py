@@ -302,15 +302,19 @@ class _Told:
             self._hear_watched(line)
         elif event == "attempt":
             self.attempts[int(line["number"])] = line
-        elif event == "measured":
-            if not self.brief:
-                self.measured[line["path"]] = (str(line["sha256"]), int(line["size"]))
+        elif event == "run-refused":
+            self.refused = self.refused or line
+        else:
+            self._hear_detail(line)
+
+    def _hear_detail(self, line: dict[str, Any]) -> None:
+        event = line["event"]
+        if event == "measured" and not self.brief:
+            self.measured[line["path"]] = (str(line["sha256"]), int(line["size"]))
         elif event == "container-started":
             self.images.add(str(line["digest"]))
         elif event == "attempts-unlisted":
             self.unlisted = int(line["count"])
-        elif event == "run-refused":
-            self.refused = self.refused or line
 
     def _hear_watched(self, line: dict[str, Any]) -> None:
         if line.get("of") == "containers":

@@ -175,7 +175,7 @@ class Measuring:
 
     def _signature(self, path: str) -> _Signature | None:
         try:
-            return _signature(os.stat(self._content / path))
+            return _signature((self._content / path).stat())
         except OSError:
             return None
 

@@ -19,20 +19,22 @@ from typing import Final
 PAUSE: Final = 0.02
 """Seconds between two looks for a container that was just ordered."""
 
-METERED: Final = ("cpu_seconds", "max_memory_bytes")
+METERED: Final = ("cpu_seconds", "max_memory_bytes", "read_bytes", "written_bytes")
 """What may be in ``Meter.usage``."""
 
 CGROUPS: Final = Path("/sys/fs/cgroup")
 _PATIENCE: Final = 30.0
 _ID: Final = re.compile(r"[0-9a-f]{64}")
 _USED: Final = re.compile(rb"^usage_usec ([0-9]+)$", re.MULTILINE)
+_MOST_TEXT: Final = 1 << 16
 
 
 class Meter:
     """Measures the container whose id its runtime writes to ``cidfile``. ``cgroups`` is where they are mounted.
 
     ``process`` is a descriptor of the container's first process, once it was found, readable when that has ended.
-    ``usage`` has ``max_memory_bytes`` (page cache is part of it) and ``cpu_seconds``, each where it is known.
+    ``usage`` has ``max_memory_bytes`` (page cache is part of it), ``cpu_seconds``, and ``read_bytes`` and
+    ``written_bytes`` (of disks), each where it is known: cgroups v1 count what is written later for somebody else.
     """
 
     def __init__(self, cidfile: Path, cgroups: Path = CGROUPS) -> None:
@@ -60,7 +62,7 @@ class Meter:
         """Read what was counted so far; what can't be read any more keeps what was read before."""
         for name, file, meaning in self._counts:
             with suppress(OSError, ValueError):
-                value = meaning(os.pread(file, 4096, 0))
+                value = meaning(os.pread(file, _MOST_TEXT, 0))
                 if value is not None:
                     self.usage[name] = value
 
@@ -126,10 +128,23 @@ def _seconds(text: bytes) -> float | None:
     return None if used is None else round(int(used[1]) / 1e6, 6)
 
 
+def _of_disks(field: bytes) -> Callable[[bytes], float | None]:
+    """The sum over all devices of a field of ``io.stat``."""
+    stated = re.compile(rb"\b" + field + rb"=([0-9]+)\b")
+
+    def total(text: bytes) -> float | None:
+        # One that is full may have been cut.
+        return sum(map(int, stated.findall(text))) if len(text) < _MOST_TEXT else None
+
+    return total
+
+
 _COUNTED: Final[tuple[tuple[str, str, str, Callable[[bytes], float | None]], ...]] = (
     ("max_memory_bytes", "memory", "memory.max_usage_in_bytes", int),
     ("max_memory_bytes", "", "memory.peak", int),
     ("cpu_seconds", "cpuacct", "cpuacct.usage", lambda text: round(int(text) / 1e9, 6)),
     ("cpu_seconds", "", "cpu.stat", _seconds),
+    ("read_bytes", "", "io.stat", _of_disks(b"rbytes")),
+    ("written_bytes", "", "io.stat", _of_disks(b"wbytes")),
 )
 """What is counted, by the hierarchy's root (empty: the one of cgroups v2), the file, and what is in it."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import platform
 import shutil
 import sys
 import sysconfig
@@ -186,7 +187,13 @@ def _default(version: str, cache: Path) -> InstalledEngine:
         fingerprint=known.fingerprint,
         size=known.size,
         program=Path(sys.executable),
+        platform=_platform(),
     )
+
+
+def _platform() -> dict[str, str]:
+    """What it runs on: an environment that is made for it has our own Python."""
+    return {"python": f"{platform.python_version()} ({platform.python_implementation()})"}
 
 
 def _root(folder: Path, pins: Pins) -> Path:
@@ -242,6 +249,7 @@ def _engine(root: Path, pins: Pins, attested: Attestation, source: str) -> Insta
         program=_python(root),
         source=source,
         expected=pins.is_known,
+        platform=_platform(),
     )
 
 

@@ -105,6 +105,8 @@ def test_both_engines_tell_steps_tools_times_usage_and_what_went_from_one_to_the
         used = {entities[one]["name"]: entities[one] for one in ids(action["resourceUsage"])}
         assert used["wall-clock time"]["unitCode"] == "https://qudt.org/vocab/unit/SEC"
         assert used["processor time"]["value"] >= 0
+        assert used["bytes read"]["value"] > 800 if action is split else used["bytes written"]["value"] > 1000
+        assert {"bytes read from storage", "bytes written to storage"} <= used.keys()
         assert all(one["propertyID"].startswith("https://") for one in used.values())
         assert "containerImage" not in action
     assert "tr --complement --squeeze-repeats" in split["description"]
@@ -120,7 +122,18 @@ def test_both_engines_tell_steps_tools_times_usage_and_what_went_from_one_to_the
     assert (tmp_path / "crate" / count["result"]["@id"]).is_file()
 
     (organize,) = of_type(entities, "OrganizeAction")
-    assert entities[organize["instrument"]["@id"]]["softwareVersion"]
+    assert entities[organize["instrument"]["@id"]]["version"]
+    machine = {entities[one]["name"]: entities[one] for one in ids(organize["additionalProperty"])}
+    assert machine["processor architecture"]["value"] == os.uname().machine
+    assert machine["memory"]["value"] == os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert {"processor cores", "kernel", "operating system"} <= machine.keys()
+    assert all(one["propertyID"].startswith("https://") for one in machine.values())
+    assert os.uname().nodename not in str(machine)
+    engine = entities[organize["instrument"]["@id"]]
+    assert engine["operatingSystem"] == machine["operating system"]["value"]
+    assert engine["runtimePlatform"].startswith(
+        "Java " if "nextflow" in example else f"Python {sys.version.split()[0]}"
+    )
     assert entities[organize["result"]["@id"]]["instrument"] == entities["./"]["mainEntity"]
     controls = [entities[one] for one in ids(organize["object"])]
     assert [one["object"] for one in controls] == [{"@id": split["@id"]}, {"@id": count["@id"]}]

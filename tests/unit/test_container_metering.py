@@ -13,6 +13,7 @@ from engines.containers.metering import Meter
 
 NAME = "0123456789abcdef" * 4
 TWO = {"memory.peak": "5000000\n", "cpu.stat": "nr_periods 0\nusage_usec 1250000\nuser_usec 1\n"}
+TWO["io.stat"] = "8:0 rbytes=4096 wbytes=10 rios=1 wios=1 dbytes=7 dios=0\n253:1 rbytes=1 wbytes=0 rios=1 wios=0\n"
 
 
 @pytest.fixture
@@ -54,7 +55,12 @@ def test_a_container_is_found_when_its_id_is_told_and_read_when_it_ends(
     assert select.select([meter.process], [], [], 5)[0] == [meter.process]
     meter.read()
     meter.close()
-    assert meter.usage == {"max_memory_bytes": 5_000_000, "cpu_seconds": 1.25}
+    assert meter.usage == {
+        "max_memory_bytes": 5_000_000,
+        "cpu_seconds": 1.25,
+        "read_bytes": 4097,
+        "written_bytes": 10,
+    }
 
 
 def test_of_separate_hierarchies_each_has_its_count(tmp_path: Path, first: subprocess.Popen[bytes]) -> None:

@@ -20,6 +20,7 @@ from staging.plan import Json
 from wfexs_like.crate.connections import Connections, Pair, seen_pairs, stated_pairs
 from wfexs_like.crate.discretion import is_of_a_secret
 from wfexs_like.crate.graph import ROOT, Entity, Ref, fragment, path_id
+from wfexs_like.crate.hosts import describe_engine, describe_host
 from wfexs_like.crate.moments import moment
 from wfexs_like.crate.prospective import Prospective
 from wfexs_like.crate.step_data import StepData
@@ -131,6 +132,8 @@ class Steps:
         organize.set("instrument", Ref(self.ground.engine.id)).set("result", Ref(action.id))
         for name in ("agent", "startTime", "endTime", "actionStatus", "error"):
             organize.add(name, *(one for _, one in action.properties.get(name, {})))
+        describe_host(self.graph, self.ground.discretion, execution.host, organize)
+        describe_engine(self.ground.discretion, execution, self.ground.engine)
         for path in sorted(groups, key=lambda one: (self.places[one].position, one)):
             organize.add("object", self._control(execution, path, groups[path]))
         self.graph.add(ROOT).add("mentions", Ref(organize.id))

@@ -32,8 +32,10 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
     "max_memory_bytes": Quantity(
         "peak memory of the container", "https://docs.kernel.org/admin-guide/cgroup-v2.html#memory.peak", _BYTE, "B"
     ),
-    "read_bytes": Quantity("bytes read", f"{_MANUAL}/man5/proc_pid_io.5.html#read_bytes", _BYTE, "B"),
-    "written_bytes": Quantity("bytes written", f"{_MANUAL}/man5/proc_pid_io.5.html#write_bytes", _BYTE, "B"),
+    "read_characters": Quantity("bytes read", f"{_MANUAL}/man5/proc_pid_io.5.html#rchar", _BYTE, "B"),
+    "written_characters": Quantity("bytes written", f"{_MANUAL}/man5/proc_pid_io.5.html#wchar", _BYTE, "B"),
+    "read_bytes": Quantity("bytes read from storage", f"{_MANUAL}/man5/proc_pid_io.5.html#read_bytes", _BYTE, "B"),
+    "written_bytes": Quantity("bytes written to storage", f"{_MANUAL}/man5/proc_pid_io.5.html#write_bytes", _BYTE, "B"),
 }
 """What ``StepRun.resources`` may hold."""
 

@@ -28,6 +28,12 @@ from engines.cwltool.child.trees import Recorder, files_and_folders, local_path
 
 TAIL_LINES = 20
 _TAIL_BYTES = 16384
+_TRANSFERRED = {
+    "read_characters": b"rchar",
+    "written_characters": b"wchar",
+    "read_bytes": b"read_bytes",
+    "written_bytes": b"write_bytes",
+}
 
 
 class Hooks:
@@ -210,7 +216,7 @@ class Hooks:
 
         executors.relocateOutputs = relocate
         # What went from step to step is measured before it goes, by who clears the scratch space.
-        executors.cleanIntermediate = lambda folders: None
+        executors.cleanIntermediate = lambda _folders: None
 
 
 class JobHook:
@@ -269,6 +275,9 @@ class JobHook:
         if overdue is not None:
             overdue.daemon = True
             overdue.start()
+        # Not waited for in one go: what the kernel knows of its reading and writing goes with it.
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        read_and_written = transferred(child.pid)
         _, status, usage = os.wait4(child.pid, 0)
         if overdue is not None:
             overdue.cancel()
@@ -281,6 +290,7 @@ class JobHook:
             "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 6),
             # Linux gives ru_maxrss in KiB (getrusage(2)).
             "max_rss_bytes": usage.ru_maxrss * 1024,
+            **read_and_written,
         }
         # The child began as a copy of us, which counts as its own peak (execve(2) keeps it): then its own is not known.
         if usage.ru_maxrss <= resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
@@ -359,6 +369,19 @@ class JobHook:
         if said:
             return said[0]
         return f"it failed with exit code {self.code}" if self.code else "it failed"
+
+
+def transferred(pid: int) -> dict[str, float]:
+    """The bytes that a process which ended, and those that it waited for, read and wrote: all, and those of disks.
+
+    Source: proc_pid_io(5); the kernel adds to a process what its children had when it waits for them.
+    """
+    try:
+        with open(f"/proc/{pid}/io", "rb") as stream:  # noqa: PTH123
+            said = dict(line.split(b": ") for line in stream.read().splitlines())
+        return {name: int(said[field]) for name, field in _TRANSFERRED.items()}
+    except (OSError, ValueError, KeyError):
+        return {}
 
 
 def tail(path: str | None) -> list[str]:

@@ -168,6 +168,8 @@ def resources(trace: Mapping[str, Any]) -> dict[str, float]:
         ("max_rss_bytes", "peak_rss"),
         ("read_bytes", "read_bytes"),
         ("written_bytes", "write_bytes"),
+        ("read_characters", "rchar"),
+        ("written_characters", "wchar"),
     ):
         value = _number(trace.get(source))
         # No process has no memory: a task was over before the engine's wrapper first looked.
