@@ -155,7 +155,7 @@ class Tools:
             entity.set("url", Ref(whole if whole in self.graph else self.main.id))
         digest = entity.properties.get("sha256") or self.main.properties.get("sha256", {})
         version = next((f"sha256:{one}" for _, one in digest), "not stated")
-        entity.set("version" if workflow else "softwareVersion", version)
+        entity.set("version", version)
         words = [self.ground.words(one) for one in (known.label, known.doc) if one] if known is not None else []
         entity.add("description", ": ".join(one for one in words if one) or None)
         if known is not None:
@@ -176,7 +176,7 @@ class Tools:
         version = self.ground.discretion.text(", ".join(stated) or "not stated")
         pages = [public_identifier(str(one)) for one in specs] if isinstance(specs, list | tuple) else []
         needed = self.graph.add(fragment("software", name, version), "SoftwareApplication", name=name)
-        needed.set("softwareVersion", version).set("url", next((web_address(one) for one in pages if one), _NO_PAGE))
+        needed.set("version", version).set("url", next((web_address(one) for one in pages if one), _NO_PAGE))
         needed.add("identifier", *pages)
         entity.add("softwareRequirements", Ref(needed.id))
         if alone:
