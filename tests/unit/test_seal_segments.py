@@ -84,13 +84,27 @@ def test_writes_and_reads_of_any_length_join(writes: list[int], step: int) -> No
     assert all(len(one) == step for one in parts[:-1])
 
 
-def test_the_digest_of_the_sealed_body_can_be_left_out() -> None:
+@pytest.mark.parametrize(
+    "left_out", [("plain_digest",), ("body_digest",), ("plain_digest", "body_digest")], ids="-".join
+)
+@pytest.mark.parametrize("size", [3 * SEGMENT, 40 * SEGMENT])
+def test_either_digest_of_what_is_sealed_can_be_left_out(left_out: tuple[str, ...], size: int) -> None:
     target = io.BytesIO()
-    with SealingWriter(target, KEY, body_digest=False) as writer:
-        writer.write(content_of(3 * SEGMENT))
-    assert writer.sealed.body_sha256 is None
-    assert writer.sealed.sha256 == hashlib.sha256(content_of(3 * SEGMENT)).hexdigest()
-    assert unsealed(target.getvalue()) == content_of(3 * SEGMENT)
+    content = content_of(size)
+    with SealingWriter(target, KEY, **dict.fromkeys(left_out, False)) as writer:
+        writer.write(content)
+    expected = {"plain_digest": content, "body_digest": target.getvalue()}
+    stated = {"plain_digest": writer.sealed.sha256, "body_digest": writer.sealed.body_sha256}
+    for name, digest in stated.items():
+        assert digest == (None if name in left_out else hashlib.sha256(expected[name]).hexdigest())
+    assert unsealed(target.getvalue()) == content
+
+
+def test_the_digest_of_what_is_opened_can_be_left_out() -> None:
+    content = content_of(40 * SEGMENT)
+    with UnsealingReader(io.BytesIO(sealed(content)), KEY, digest=False) as reader:
+        assert reader.read() == content
+    assert (reader.opened.size, reader.opened.sha256) == (len(content), None)
 
 
 def test_equal_contents_give_no_equal_segments() -> None:

@@ -23,10 +23,10 @@ from wfexs_like.seal.segments import AHEAD, BATCH, NONCE, SEALED_SEGMENT, SEGMEN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """Bytes and sha256 of the plaintext."""
+    """Bytes of the plaintext, and its sha256 unless nobody wished for it."""
 
     size: int
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(slots=True)
@@ -49,7 +49,8 @@ class UnsealingReader:
 
     A stream or a pipe is read from where it stands, which must be where the body begins; with ``offset`` a descriptor
     is read from there, and its position neither used nor changed. ``size`` is how many bytes of plaintext there must
-    be, where that is known. ``opened`` is there when all was read. ``progress`` hears the plaintext bytes so far.
+    be, where that is known. The digest costs about half of the work, and is left out without ``digest``.
+    ``opened`` is there when all was read. ``progress`` hears the plaintext bytes so far.
 
     Raises (from every method that reads):
         DigestError: a segment is damaged (it is named), or the size is another one.
@@ -64,6 +65,7 @@ class UnsealingReader:
         offset: int | None = None,
         name: str = "the sealed file",
         size: int | None = None,
+        digest: bool = True,
         progress: Callable[[int], None] | None = None,
         cancelled: threading.Event | None = None,
     ) -> None:
@@ -75,7 +77,7 @@ class UnsealingReader:
         self._expected = size
         self._progress = progress
         self._cancelled = cancelled
-        self._plain = hashlib.sha256()
+        self._plain = hashlib.sha256() if digest else None
         self._size = 0
         self._segments = 0
         self._lanes = Lanes("read", "open", "hash")
@@ -148,7 +150,7 @@ class UnsealingReader:
                 expected=self._expected,
                 actual=self._size,
             )
-        self._opened = Opened(size=self._size, sha256=self._plain.hexdigest())
+        self._opened = Opened(size=self._size, sha256=None if self._plain is None else self._plain.hexdigest())
 
     def _all_pieces(self) -> Iterator[memoryview]:
         ahead: deque[_Piece] = deque()
@@ -224,7 +226,8 @@ class UnsealingReader:
                 short = "is damaged, or cut off," if count < SEGMENT else "is damaged"
                 raise self._damaged(short) from error
             done += count
-        piece.hashed = self._lanes.submit("hash", self._plain.update, plain[:done])
+        if self._plain is not None:
+            piece.hashed = self._lanes.submit("hash", self._plain.update, plain[:done])
         return done
 
     def _damaged(self, how: str) -> DigestError:

@@ -49,7 +49,7 @@ def open_archive(sealed: Path, collected: Collected, private_keys: Sequence[byte
         with sealed.open("rb", buffering=0) as file:
             stream = cast("BinaryIO", file)
             header = open_header(stream, private_keys, name=sealed.name)
-            with UnsealingReader(stream, header.session_key, name=sealed.name) as reader:
+            with UnsealingReader(stream, header.session_key, name=sealed.name, digest=False) as reader:
                 _read(reader, found, collected)
                 if reader.read(1):
                     collected.blame(sealed.name, "goes on after its end")

@@ -151,7 +151,7 @@ class SealedFiles(_Recording):
     def _seal(self, path: str, place: str, source: BinaryIO, size: int | None) -> Copied:
         with self._sealing(path, place, size) as sink:
             sink.take_from(source, name=path)
-        return Copied(sha256=sink.sealed.sha256, size=sink.sealed.size)
+        return Copied(sha256=sink.sealed.sha256 or "", size=sink.sealed.size)
 
     @contextmanager
     def _sealing(self, path: str, place: str, size: int | None = None) -> Iterator[SealingWriter]:
@@ -167,7 +167,7 @@ class SealedFiles(_Recording):
             place=place,
             length=len(header) + done.body_size,
             size=done.size,
-            sha256=done.sha256,
+            sha256=done.sha256 or "",
             body_sha256=done.body_sha256 or "",
         )
 
@@ -182,7 +182,7 @@ class SealedArchive(_Recording):
         self._out = target.open("xb", buffering=0)
         try:
             writer_to(self._out.fileno())(memoryview(header))
-            self._sink = SealingWriter(self._out.fileno(), key, name=target.name, body_digest=False)
+            self._sink = SealingWriter(self._out.fileno(), key, name=target.name, plain_digest=False, body_digest=False)
         except BaseException:
             self._out.close()
             raise

@@ -38,11 +38,11 @@ WRITTEN: Final = 1 << 18
 class Sealed:
     """What was sealed: bytes and sha256 of the plaintext and of the sealed body (the file without its header).
 
-    ``body_sha256`` is ``None`` where nobody wished for it.
+    A digest is ``None`` where nobody wished for it.
     """
 
     size: int
-    sha256: str
+    sha256: str | None
     body_size: int
     body_sha256: str | None
 
@@ -68,8 +68,8 @@ class SealingWriter:
     """A file to write plaintext to, which writes the sealed body to ``destination`` (a stream or a descriptor).
 
     The destination need not be seekable; it gets the body at where it stands, and stays open. ``close`` finishes the
-    body, and ``sealed`` is there from then on. The digest of the sealed body costs about a third of the work: without
-    ``body_digest`` it is left out. Left by an exception, a ``with`` stops without finishing. ``progress``
+    body, and ``sealed`` is there from then on. Either digest costs about a third of the work, and is left out without
+    ``plain_digest`` or ``body_digest``. Left by an exception, a ``with`` stops without finishing. ``progress``
     hears the bytes that were taken in so far. Everything but ``destination`` belongs to one thread.
 
     Raises (from every method):
@@ -82,6 +82,7 @@ class SealingWriter:
         session_key: bytes,
         *,
         name: str = "the sealed file",
+        plain_digest: bool = True,
         body_digest: bool = True,
         progress: Callable[[int], None] | None = None,
         cancelled: threading.Event | None = None,
@@ -93,7 +94,7 @@ class SealingWriter:
         self._name = name
         self._progress = progress
         self._cancelled = cancelled
-        self._plain = hashlib.sha256()
+        self._plain = hashlib.sha256() if plain_digest else None
         self._body = hashlib.sha256() if body_digest else None
         self._size = 0
         self._body_size = 0
@@ -155,7 +156,7 @@ class SealingWriter:
             self._lanes.close()
         self._sealed = Sealed(
             size=self._size,
-            sha256=self._plain.hexdigest(),
+            sha256=None if self._plain is None else self._plain.hexdigest(),
             body_size=self._body_size,
             body_sha256=None if self._body is None else self._body.hexdigest(),
         )
@@ -202,10 +203,10 @@ class SealingWriter:
     def _send(self) -> None:
         piece = self._piece
         try:
-            piece.pending = [
-                self._lanes.submit("hash", self._plain.update, memoryview(piece.plain)[: piece.filled]),
-                self._lanes.submit("seal", self._encrypt, piece),
-            ]
+            if self._plain is not None:
+                plain = memoryview(piece.plain)[: piece.filled]
+                piece.pending.append(self._lanes.submit("hash", self._plain.update, plain))
+            piece.pending.append(self._lanes.submit("seal", self._encrypt, piece))
         except OSError as error:  # while everything is done at once
             raise from_os_error(error, f"write {self._name}") from error
         self._ahead.append(piece)
