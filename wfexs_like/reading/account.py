@@ -24,7 +24,8 @@ class Item:
     where its bytes lie in the crate, as it is told; ``present`` whether they are there. ``address`` is where else it
     is. ``value`` is a parameter's own (JSON). ``digests`` are in hexadecimal by algorithm (``sha256``). ``size`` is in
     bytes. ``slots`` are the ids of the parameters it fills. ``parts`` are what a folder or collection is made of, the
-    main one first.
+    main one first; nothing is a part of itself. Items are shared: one that is in many places is one object, and whoever
+    walks through parts remembers ids.
     """
 
     id: str
@@ -57,7 +58,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A parameter with what filled it in one execution. ``parameter`` is ``None`` where nobody says which one."""
+    """A parameter with what filled it in one execution. ``parameter`` is ``None`` where nobody says which one.
+
+    Then ``name`` is empty, and the items are all that nobody says it of.
+    """
 
     name: str
     parameter: Parameter | None
@@ -86,7 +90,10 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Software:
-    """A tool, an engine, a workflow's own program."""
+    """A tool, an engine, a workflow's own program.
+
+    ``programs`` are those that a tool wraps and all that it needs, each with its version where that is told.
+    """
 
     id: str
     name: str
@@ -95,6 +102,7 @@ class Software:
     licence: str | None = None
     inputs: tuple[Parameter, ...] = ()
     outputs: tuple[Parameter, ...] = ()
+    programs: tuple[Software, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
