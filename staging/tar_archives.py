@@ -28,11 +28,11 @@ _HEADERS: Final = (
 )
 
 
-class _Member(tarfile.TarInfo):
+class BoundedMember(tarfile.TarInfo):
     """An entry whose extended headers have a bearable size, and without which an archive doesn't just end."""
 
     @classmethod
-    def fromtarfile(cls, archive: tarfile.TarFile) -> _Member:
+    def fromtarfile(cls, archive: tarfile.TarFile) -> BoundedMember:
         """Read the next header."""
         try:
             return super().fromtarfile(archive)
@@ -45,7 +45,7 @@ class _Member(tarfile.TarInfo):
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if self.type in _HEADERS and self.size > _LARGEST_HEADER:
             raise PolicyError(f"the archive has a header of {self.size} bytes", where=self.name)
-        member: _Member = super()._proc_member(archive)  # type: ignore[misc]
+        member: BoundedMember = super()._proc_member(archive)  # type: ignore[misc]
         return member
 
 
@@ -63,7 +63,7 @@ class TarReader:
 
     def __init__(self, path: Path) -> None:
         try:
-            self._file = tarfile.open(path, "r:*", tarinfo=_Member, errorlevel=2)  # noqa: SIM115 - closed by close()
+            self._file = tarfile.open(path, "r:*", tarinfo=BoundedMember, errorlevel=2)  # noqa: SIM115 - closed by close()
         except (*_ERRORS, OSError) as error:
             raise ArchiveError(
                 f"{path.name} is neither a zip nor a tar archive", hint="tar may be gzip, bzip2 or xz", where=path.name

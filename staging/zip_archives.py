@@ -50,14 +50,15 @@ class ZipReader:
     def __init__(self, path: Path, most: int) -> None:
         self._path = path
         # The library reads the whole directory into memory, whatever its size.
-        if _directory_size(path) > most * _BYTES_AN_ENTRY + _LONGEST_COMMENT:
-            raise PolicyError(f"the archive {path.name} has more than {most} entries", where=path.name)
+        with path.open("rb") as stream:
+            if directory_size(stream) > largest_directory(most):
+                raise PolicyError(f"the archive {path.name} has more than {most} entries", where=path.name)
         try:
             self._file = zipfile.ZipFile(path)
         except (*_ERRORS, ValueError) as error:
             raise ArchiveError(f"{path.name} is not a zip archive: {error}", where=path.name) from error
         try:
-            _refuse_overlaps(self._file)
+            refuse_overlaps(self._file)
         except BaseException:
             self._file.close()
             raise
@@ -107,28 +108,36 @@ def _kind(info: zipfile.ZipInfo, mode: int) -> str:
     return "a file that would run as another user" if mode & (stat.S_ISUID | stat.S_ISGID) else "f"
 
 
-def _directory_size(path: Path) -> int:
+def largest_directory(most: int) -> int:
+    """The size in bytes of a central directory of ``most`` entries, roughly."""
+    return most * _BYTES_AN_ENTRY + _LONGEST_COMMENT
+
+
+def directory_size(stream: IO[bytes]) -> int:
     """The size of the central directory, by the record at the end; 0 where that can't be read."""
-    with path.open("rb") as stream:
-        end = stream.seek(0, 2)
-        stream.seek(max(0, end - _LONGEST_COMMENT - _END_SIZE - 20))
-        tail = stream.read()
-        start = tail.rfind(_END, 0, len(tail) - _END_SIZE + len(_END))  # of those that are whole
-        if start < 0:
-            return 0
-        (size,) = struct.unpack_from("<L", tail, start + 12)
-        # The library believes zip64's record wherever there is one, whatever the other says.
-        if start < 20 or not tail.startswith(_LOCATOR, start - 20):  # noqa: PLR2004 - the locator's size
-            return int(size)
-        (where,) = struct.unpack_from("<Q", tail, start - 20 + 8)
-        if where + 56 > end:
-            return 0
-        stream.seek(where + 40)
-        return int(struct.unpack("<Q", stream.read(8))[0])
+    end = stream.seek(0, 2)
+    stream.seek(max(0, end - _LONGEST_COMMENT - _END_SIZE - 20))
+    tail = stream.read()
+    start = tail.rfind(_END, 0, len(tail) - _END_SIZE + len(_END))  # of those that are whole
+    if start < 0:
+        return 0
+    (size,) = struct.unpack_from("<L", tail, start + 12)
+    # The library believes zip64's record wherever there is one, whatever the other says.
+    if start < 20 or not tail.startswith(_LOCATOR, start - 20):  # noqa: PLR2004 - the locator's size
+        return int(size)
+    (where,) = struct.unpack_from("<Q", tail, start - 20 + 8)
+    if where + 56 > end:
+        return 0
+    stream.seek(where + 40)
+    return int(struct.unpack("<Q", stream.read(8))[0])
 
 
-def _refuse_overlaps(file: zipfile.ZipFile) -> None:
-    """Entries that share their packed bytes: a bomb without nesting."""
+def refuse_overlaps(file: zipfile.ZipFile) -> None:
+    """See that no entries share their packed bytes: a bomb without nesting.
+
+    Raises:
+        PolicyError: two do.
+    """
     infos = sorted(file.infolist(), key=lambda info: info.header_offset)
     ends = [*(info.header_offset for info in infos[1:]), file.start_dir]
     for info, end in zip(infos, ends, strict=False):
