@@ -10,7 +10,7 @@ from typing import Final
 from wfexs_like.reading.account import Agent, Execution, Item, Parameter, Slot, Status
 from wfexs_like.reading.graph import Graph, number, tail
 from wfexs_like.reading.items import Items
-from wfexs_like.reading.metadata import Entity, references, values
+from wfexs_like.reading.metadata import Entity, is_elsewhere, references, values
 from wfexs_like.reading.moments import moment, seconds_between
 from wfexs_like.reading.software import Surroundings
 
@@ -24,6 +24,8 @@ _STATUSES: Final[Mapping[str, Status]] = {
     "potentialactionstatus": "potential",
 }
 _EXIT_CODE: Final = re.compile(r"\(?\bexit (?:code|status):? (-?[0-9]{1,10})\b\)?")
+_AT_END: Final = re.compile(rf"{_EXIT_CODE.pattern}\s*\Z")
+_END: Final = 60
 _SENTENCE: Final = re.compile(r"[A-Z][a-z]*\s.*[.!]", re.DOTALL)
 _SEARCHED: Final = 100_000
 
@@ -109,8 +111,11 @@ class Executions:
     def _is_data(self, identifier: str, entity: Entity) -> bool:
         """Not an action or a parameter that stands where data should."""
         kinds = self.graph.kinds(identifier)
-        return bool(entity or self.items.item(identifier).path) and not (
-            kinds & {"FormalParameter", "ControlAction", "OrganizeAction", *ACTIONS}
+        known = entity or self.items.item(identifier).path is not None or is_elsewhere(identifier)
+        return (
+            bool(known)
+            and identifier != self.graph.root_id
+            and not (kinds & {"FormalParameter", "ControlAction", "OrganizeAction", *ACTIONS})
         )
 
     # -- logs -------------------------------------------------------------------------------------------------------
@@ -142,13 +147,8 @@ def _command(description: str | None) -> str | None:
     """
     if description is None or _SENTENCE.fullmatch(description[:_SEARCHED].strip()):
         return None
-    end = description[-_SEARCHED:]
-    match = None
-    for match in _EXIT_CODE.finditer(end):
-        pass
-    if match is not None and match.end() == len(end.rstrip()):
-        description = description[: len(description) - len(end) + match.start()].rstrip()
-    return description or None
+    match = _AT_END.search(description[-_END:])
+    return (description if match is None else description[: -len(match[0])].rstrip()) or None
 
 
 def _exit_code(entity: Entity, description: str | None, error: str | None) -> int | None:

@@ -152,7 +152,7 @@ class Items:
 
     def _address(self, identifier: str, entity: Entity) -> str | None:
         """Where else it is: never looked at."""
-        told = [identifier] if is_elsewhere(identifier) else []
+        told: list[object] = [identifier] if is_elsewhere(identifier) else []
         for name in ("contentUrl", "url", "downloadUrl", "distribution", "sameAs", "identifier"):
             told += [one.get("@id") if isinstance(one, dict) else one for one in values(entity.get(name))]
         return next((one for one in told if isinstance(one, str) and one.lower().startswith(_WEB)), None)

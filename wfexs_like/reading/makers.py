@@ -8,6 +8,18 @@ from wfexs_like.reading.graph import Graph
 
 OURS: Final = "wfexs-like"
 
+_PAGES: Final = (
+    "/wfexs-backend",
+    "/sapporo-service",
+    "/runcrate",
+    "/nf-prov",
+    "/streamflow",
+    "/compss",
+    "/autosubmit",
+    "/snakemake-report-plugin-rocrate",
+)
+"""How the addresses end of programs that write crates and say no more of it than that they took part."""
+
 
 def maker_of(graph: Graph) -> str | None:
     """Name and version of the program."""
@@ -16,8 +28,16 @@ def maker_of(graph: Graph) -> str | None:
         (graph.descriptor, ("creator", "author", "sdPublisher", "generator")),
         (graph.root, ("sdPublisher",)),
     ):
-        for identifier, told in graph.follow(entity, *names):
+        for identifier, _ in graph.follow(entity, *names):
             if graph.kinds(identifier) & {"SoftwareApplication", "SoftwareSourceCode"}:
-                name, version = graph.label(identifier, told), graph.text(told, "version", "softwareVersion")
-                return f"{name} {version}" if version and not name.endswith(version) else name
+                return _told(graph, identifier)
+    for identifier, kinds in graph.types.items():
+        if "SoftwareApplication" in kinds and identifier.lower().rstrip("/").endswith(_PAGES):
+            return _told(graph, identifier)
     return None
+
+
+def _told(graph: Graph, identifier: str) -> str:
+    told = graph[identifier]
+    name, version = graph.label(identifier, told), graph.text(told, "version", "softwareVersion")
+    return f"{name} {version}" if version and not name.endswith(version) else name

@@ -101,11 +101,11 @@ def _of_data(account: Account) -> Iterator[str]:
     files = [one for one in account.data if one.kind == "file"]
     bare = sum(not one.digests for one in files)
     if files and bare:
-        which = "no file has" if bare == len(files) else f"{bare} of {len(files)} files have no"
-        yield f"{which} {'a ' if bare == len(files) else ''}digest"
+        some = f"{bare} of {len(files)} files {'has' if bare == 1 else 'have'} no digest"
+        yield "no file has a digest" if bare == len(files) else some
     unsized = sum(one.size is None for one in files)
     if files and unsized:
-        yield f"{unsized} of {len(files)} files have no size"
+        yield f"{unsized} of {len(files)} files {'has' if unsized == 1 else 'have'} no size"
 
 
 def _each(found: Iterable[str], sentence: str, many: str) -> Iterator[str]:

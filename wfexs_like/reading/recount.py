@@ -11,7 +11,7 @@ from typing import Final
 
 from staging.crate_source import METADATA
 from staging.errors import CrateError
-from wfexs_like.reading.account import Account
+from wfexs_like.reading.account import Account, Agent
 from wfexs_like.reading.contents import Contents, open_crate
 from wfexs_like.reading.executions import Executions
 from wfexs_like.reading.graph import Graph
@@ -26,6 +26,7 @@ from wfexs_like.reading.workflows import Workflows
 _OLD_NAME: Final = "ro-crate-metadata.jsonld"
 """What RO-Crate 1.0 calls the metadata."""
 _SHOWN_FAULTS: Final = 20
+_ROLES: Final = ("author", "creator", "contributor", "publisher")
 
 
 def read_account(path: Path) -> Account:
@@ -62,13 +63,20 @@ def recount(metadata: Metadata, contents: Contents | None) -> Account:
         name=graph.text(root, "name"),
         description=graph.text(root, "description"),
         published=graph.text(root, "datePublished"),
-        licence=graph.text(root, "license"),
+        licence=surroundings.licence(root),
         maker=maker,
-        people=surroundings.agents(root, "author", "creator", "contributor", "publisher"),
+        people=_people(graph, surroundings, workflows.main),
         profiles=tuple(dict.fromkeys(profiles)),
         workflow=workflows.workflow(),
         runs=runs,
-        images=tuple(surroundings.image(one) for one, _ in graph.of_type("ContainerImage")),
+        images=surroundings.all_images(),
         data=items.data(),
     )
     return replace(account, missing=missing(account, graph, contents), remarks=graph.remarks.all())
+
+
+def _people(graph: Graph, surroundings: Surroundings, main: str | None) -> tuple[Agent, ...]:
+    """Who made the crate, and the workflow."""
+    entities = (graph.root, graph[main]) if main is not None else (graph.root,)
+    found = {one.id: one for entity in entities for one in surroundings.agents(entity, *_ROLES)}
+    return tuple(found.values())

@@ -12,7 +12,7 @@ from wfexs_like.reading.account import Quantity, Run, Software, StepRun
 from wfexs_like.reading.executions import ACTIONS, Executions
 from wfexs_like.reading.graph import Graph
 from wfexs_like.reading.metadata import Entity
-from wfexs_like.reading.software import Surroundings
+from wfexs_like.reading.software import Surroundings, named
 from wfexs_like.reading.workflows import Workflows
 
 DEEPEST: Final = 16
@@ -20,6 +20,7 @@ DEEPEST: Final = 16
 
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 _NUMBERED: Final = re.compile(r"Run ([0-9]{1,9}) of ")
+_SHOWN, _MOST_NAMED = 80, 5
 _FACTS: Final = ("additionalProperty", "location", "hostFacts", "processorRequirements", "memoryRequirements")
 
 
@@ -50,7 +51,11 @@ class Runs:
         if told:
             rest = self._give_away(rest, told)
         found = [self._run(one, steps) for one, steps in told]
-        found += [self._run(one, []) for one in rest if self._is_run(one)]
+        if told and rest:
+            names = ", ".join(self.graph.label(one, self.actions[one])[:_SHOWN] for one in rest[:_MOST_NAMED])
+            self.graph.remarks.add(f"{len(rest)} of what was done is neither a run nor a step of one: {names}")
+        elif not told:
+            found += [self._run(one, []) for one in rest if self._is_run(one)]
         return tuple(sorted(found, key=lambda one: (_began(one.execution.started), one.number or 0)))
 
     def _is_whole(self, identifier: str) -> bool:
@@ -64,6 +69,12 @@ class Runs:
         """Not what only tells how the crate itself was made."""
         results = [one for one, _ in self.graph.follow(self.actions[identifier], "result")]
         return results != [self.graph.root_id]
+
+    def _whole(self, identifier: str) -> Execution:
+        """What a run was; whoever the engine was started by started it."""
+        organizers = [self.graph[one] for one in self._organizers.get(identifier, ())]
+        agents = next((found for one in organizers if (found := self.surroundings.agents(one, "agent"))), ())
+        return self.executions.execution(identifier, whole=self.workflows.main is not None, agents=agents)
 
     def _run(self, identifier: str, steps: list[StepRun]) -> Run:
         entity = self.graph[identifier]
@@ -86,11 +97,13 @@ class Runs:
                 return self.surroundings.software(one)
         if self.workflows.main is None or not self._is_whole(identifier):
             return None
+        for one, _ in self.graph.follow(self.graph[identifier], "executedBy"):
+            return self.surroundings.software(one)
         platform = self.graph.text(self.graph[self.workflows.main], "runtimePlatform")
         if platform is None:
             return None
-        name, _, version = platform.rpartition(" ")
-        return Software(id=platform, name=name or platform, version=version if name else None)
+        name, version = named(platform, None)
+        return Software(id=platform, name=name, version=version)
 
     def _host(self, entities: tuple[Entity, ...]) -> tuple[Quantity, ...]:
         found = {one.name: one for entity in entities for one in self.surroundings.quantities(entity, *_FACTS)}
@@ -126,8 +139,7 @@ class Runs:
                 yield one
 
     def _step(self, action: str, control: str | None, run: str) -> StepRun:
-        agents = self.executions.execution(run, whole=True).agents
-        execution = self.executions.execution(action, agents=agents)
+        execution = self.executions.execution(action, agents=self._whole(run).agents)
         steps = self.graph.follow(self.graph[control], "instrument") if control is not None else ()
         step = next((one for one, _ in steps), None)
         if step is not None and (step in self.workflows.names or self.graph[step]):
@@ -156,7 +168,7 @@ class Runs:
     def _within(self, action: str, run: str) -> bool:
         """Whether an action began while a run went on."""
         began = self.executions.execution(action).started
-        whole = self.executions.execution(run, whole=True)
+        whole = self._whole(run)
         if began is None or whole.started is None:
             return False
         return whole.started <= began and (whole.ended is None or began <= whole.ended)

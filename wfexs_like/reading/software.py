@@ -35,10 +35,13 @@ UNITS: Final = {
 }
 """The signs of QUDT's units."""
 
-PLACEHOLDERS: Final = frozenset({"not stated", "unknown", "none", "n/a"})
+PLACEHOLDERS: Final = frozenset({"not stated", "no licence stated", "unknown", "none", "n/a"})
 """Names that are none: profiles want somebody named, and who makes a crate may know nobody."""
 
+_PULLED: Final = ("docker://", "oras://", "library://", "shub://")
 _AT_DIGEST: Final = re.compile(r"@?sha256:([0-9A-Fa-f]{64})")
+_VERSIONED: Final = re.compile(r"(\S.*?)(?:,? version:?)? v?([0-9]+(?:[.][0-9A-Za-z_+-]+)+)")
+_LONGEST_NAME: Final = 200
 _MOST_PROGRAMS: Final = 100
 
 
@@ -57,22 +60,24 @@ class Surroundings:
         identifier = self.graph.find(identifier)
         if identifier not in self._software:
             entity = self.graph[identifier]
+            inner = () if "step" in entity else ("hasPart",)
             needed = [
                 one
-                for one, _ in self.graph.follow(entity, "mainEntity", "softwareRequirements")
-                if one != identifier and not self.graph.kinds(one) & {"ContainerImage", "FormalParameter"}
+                for one, _ in self.graph.follow(entity, "mainEntity", "softwareRequirements", *inner)
+                if one != identifier and self._is_program(one)
             ]
             self._software[identifier] = self._plain(
                 identifier, programs=tuple(self._plain(one) for one in needed[:_MOST_PROGRAMS])
             )
         return self._software[identifier]
 
+    def _is_program(self, identifier: str) -> bool:
+        kinds = self.graph.kinds(identifier)
+        return not (is_image(identifier, kinds) or kinds & {"FormalParameter", "File", "ComputationalWorkflow"})
+
     def _plain(self, identifier: str, *, programs: tuple[Software, ...] = ()) -> Software:
         graph, entity = self.graph, self.graph[identifier]
-        version = self._version(entity)
-        name = graph.label(identifier, entity)
-        if version is not None and name.endswith(f" {version}"):
-            name = name.removesuffix(version).rstrip()
+        name, version = named(graph.label(identifier, entity), self._version(entity))
         addresses = [graph.text(entity, "url"), graph.text(entity, "codeRepository"), identifier]
         for one, _ in graph.follow(entity, "url"):
             addresses.insert(0, one)
@@ -81,15 +86,20 @@ class Surroundings:
             name=name,
             version=version,
             address=next((one for one in addresses if one and one.startswith(("http://", "https://"))), None),
-            licence=self.graph.text(entity, "license"),
+            licence=self.licence(entity),
             inputs=tuple(self.parameter(one) for one, _ in graph.follow(entity, "input")),
             outputs=tuple(self.parameter(one) for one, _ in graph.follow(entity, "output")),
             programs=programs,
         )
 
+    def licence(self, entity: Entity) -> str | None:
+        """The licence's name or address."""
+        licence = self.graph.text(entity, "license")
+        return None if licence is None or licence.lower() in PLACEHOLDERS else licence
+
     def _version(self, entity: Entity) -> str | None:
         version = self.graph.text(entity, "version", "softwareVersion")
-        return None if version is None or version.lower() in PLACEHOLDERS else version
+        return None if version is None or version.strip().lower() in PLACEHOLDERS else version.strip() or None
 
     def language(self, entity: Entity) -> tuple[str | None, str | None]:
         """Name and version of the language that a workflow is written in."""
@@ -140,20 +150,32 @@ class Surroundings:
 
     def images(self, entity: Entity) -> tuple[Image, ...]:
         """The images that an action ran in."""
-        return tuple(self.image(one) for one, _ in self.graph.follow(entity, "containerImage"))
+        found = [one for one, _ in self.graph.follow(entity, "containerImage")]
+        for instrument, told in self.graph.follow(entity, "instrument"):
+            needed = [one for one, _ in self.graph.follow(told, "softwareRequirements", "containerImage")]
+            found += [one for one in needed if not found and is_image(one, self.graph.kinds(one))]
+            found += [instrument] if not found and is_image(instrument, self.graph.kinds(instrument)) else []
+        return tuple(self.image(one) for one in dict.fromkeys(found))
+
+    def all_images(self) -> tuple[Image, ...]:
+        """All that the crate tells of."""
+        return tuple(self.image(one) for one, kinds in self.graph.types.items() if is_image(one, kinds))
 
     def image(self, identifier: str) -> Image:
         """A container image, told as an entity or by its name alone."""
         if identifier not in self._images:
             entity = self.graph[identifier]
-            name = self.graph.text(entity, "name") or _unschemed(identifier if not entity else tail(identifier))
+            whole = not entity or identifier.startswith(_PULLED)
+            name = self.graph.text(entity, "name") or _unschemed(identifier if whole else tail(identifier))
             registry, tag = self.graph.text(entity, "registry"), self.graph.text(entity, "tag")
-            if registry is not None and not name.startswith(f"{registry}/"):
-                name = f"{registry.rstrip('/')}/{name}"
+            registry = _unschemed(registry).rstrip("/") if registry is not None else None
+            if registry and not name.startswith(f"{registry}/"):
+                name = f"{registry}/{name}"
             if tag is not None and not name.endswith(f":{tag}") and "@" not in name:
                 name = f"{name}:{tag}"
             stated = [digest for one in values(entity.get("sha256")) if (digest := hexadecimal(one, "sha256"))]
-            match = _AT_DIGEST.search(name) or _AT_DIGEST.search(identifier)
+            texts = (name[-_LONGEST_NAME:], identifier[-_LONGEST_NAME:], self._version(entity) or "")
+            match = next((found for one in texts if (found := _AT_DIGEST.search(one))), None)
             kind = self.graph.text({"additionalType": _ids(entity.get("additionalType"))}, "additionalType")
             self._images[identifier] = Image(
                 id=identifier,
@@ -193,12 +215,30 @@ class Surroundings:
         return found
 
 
+def named(name: str, version: str | None) -> tuple[str, str | None]:
+    """Name and version of a program, where one of them is told within the other (``cwltool 1.0.2``)."""
+    if version is None:
+        match = _VERSIONED.fullmatch(name) if len(name) <= _LONGEST_NAME else None
+        return (match[1], match[2]) if match else (name, None)
+    if name.endswith(f" {version}"):
+        return name.removesuffix(version).rstrip(), version
+    match = _VERSIONED.fullmatch(version) if len(version) <= _LONGEST_NAME else None
+    return name, match[2] if match and match[1].lower() in name.lower() else version
+
+
 def _ids(value: object) -> list[object]:
     return [one.get("@id") if isinstance(one, dict) else one for one in values(value)]
 
 
+def is_image(identifier: str, kinds: frozenset[str]) -> bool:
+    """Whether an entity is a container image: some are told as programs with the address to pull them by."""
+    return bool(kinds & {"ContainerImage", "DockerImage", "SIFImage"}) or (
+        identifier.startswith(_PULLED) and "SoftwareApplication" in kinds
+    )
+
+
 def _unschemed(name: str) -> str:
-    for scheme in ("docker://", "https://", "http://", "oras://", "library://"):
+    for scheme in ("https://", "http://", *_PULLED):
         name = name.removeprefix(scheme)
     return name
 
