@@ -11,7 +11,8 @@ STYLE: Final = """
   --ok: #0f6a46; --okbg: #e0f4ea; --bad: #a1260d; --badbg: #fdeae5; --link: #0b57a4; --bar: #3f7fbf; --track: #e9eef3;
   --box: #eef4fb; --boxline: #7d9fc4; --data: #f6f2e7; --dataline: #a99a6c; --arrow: #6f7f90; }
 @media screen and (prefers-color-scheme: dark) { :root { --ink: #e4eaf0; --soft: #9fadba;
-  --line: #303d4a; --card: #1a222b; --page: #10161c; --ok: #7fdcb2; --okbg: #123527; --bad: #ff9f8a; --badbg: #40190f; --link: #7dbaff; --bar: #5b9bdb;
+  --line: #303d4a; --card: #1a222b; --page: #10161c; --ok: #7fdcb2; --okbg: #123527;
+  --bad: #ff9f8a; --badbg: #40190f; --link: #7dbaff; --bar: #5b9bdb;
   --track: #26313c; --box: #1d2d3f; --boxline: #53779e; --data: #2d2a1f; --dataline: #857a56; --arrow: #8796a5; } }
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
