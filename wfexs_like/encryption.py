@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,17 +22,24 @@ if TYPE_CHECKING:
     from wfexs_like.seal.ssh_keys import Signer
     from wfexs_like.unlocking import Passphrases
     from wfexs_like.vault.base import Vault
+    from wfexs_like.vault.known import KnownAreas
 
 AreaMaker = Callable[[Path, str], Area]
 _NO_KEY: Final = '"wfexs-like init" makes a key pair; "vault: plain" in the stage file asks for no encryption'
 
 
 class Encryption:
-    """How one installation keeps working directories to itself."""
+    """How one installation keeps working directories to itself. ``say`` hears what a person should know."""
 
-    def __init__(self, settings: Settings, passphrases: Passphrases | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        passphrases: Passphrases | None = None,
+        say: Callable[[str], None] = lambda _message: None,
+    ) -> None:
         self._settings = settings
         self._passphrases = passphrases
+        self._say = say
 
     def kind(self, wish: str | None) -> str:
         """The kind of vault for what a stage file says: where it says nothing, encrypted if there is a key to do it."""
@@ -47,6 +55,7 @@ class Encryption:
         Raises:
             UsageError: there are recipients of one that is not encrypted. NotFoundError: there is no such key file.
             VaultError: it can't be had here. KeyAccessError: this installation has no key.
+            PolicyError: the folder of working directories is another user's.
         """
         if kind == PLAIN:
             if recipients:
@@ -57,15 +66,17 @@ class Encryption:
             return None
         from wfexs_like.seal.recipients import read_recipient
         from wfexs_like.vault.lifetime import EncryptedArea
+        from wfexs_like.vault.owners import check_place
         from wfexs_like.vault.wrapping import new_password
 
         vault = _load(kind)
         vault.check()
+        check_place(self._settings.workdirs)
         chosen = (self._own(), *map(read_recipient, recipients))
 
         def make(root: Path, identity: str) -> Area:
             password = new_password()
-            return EncryptedArea(vault, root, identity, lambda: password, chosen)
+            return EncryptedArea(vault, root, identity, lambda: password, chosen, known=self._known)
 
         return make
 
@@ -79,7 +90,8 @@ class Encryption:
         if workdir.vault == PLAIN:
             yield
             return
-        from wfexs_like.vault.lifetime import FOLDER, KEY, EncryptedArea
+        from wfexs_like.vault.lifetime import KEY, EncryptedArea
+        from wfexs_like.vault.locking import FOLDER
 
         path = workdir.root / FOLDER / KEY
 
@@ -89,7 +101,9 @@ class Encryption:
 
             return unwrap(path, [self._private(workdir)])
 
-        area = EncryptedArea(_load(workdir.vault), workdir.root, workdir.id, password)
+        area = EncryptedArea(
+            _load(workdir.vault), workdir.root, workdir.id, password, known=self._known, name=workdir.nickname
+        )
         with private_memory(), area.open(), kept_in(workdir.content / SCRATCH):
             yield
 
@@ -157,17 +171,44 @@ class Encryption:
         refuse_signing(signer)
         path = _key_of(target)
         keys = [self._private(target, key)]
+        self._check_known(target, path, keys)
         return share_workdir(target.root, path, keys, add=add, remove=remove, even_own=even_own)
+
+    def _check_known(self, workdir: StagedWorkdir, path: Path, keys: Sequence[bytes]) -> None:
+        """Let nobody into what was put in the place of another one."""
+        from wfexs_like.access import of_workdir
+        from wfexs_like.vault.owners import check_owners
+        from wfexs_like.vault.wrapping import unwrap
+
+        check_owners(workdir.root)
+        of_workdir(workdir.root, path, keys)
+        self._known.check(workdir.root, workdir.id, unwrap(path, keys))
+
+    @cached_property
+    def _known(self) -> KnownAreas:
+        from wfexs_like.vault.known import NAME, KnownAreas
+
+        return KnownAreas(self._settings.keys / NAME, self._say)
 
     def _own(self) -> Recipient:
         from wfexs_like.seal.recipients import read_recipient
 
+        own = KeyFiles.below(self._settings.keys)
         try:
-            return read_recipient(KeyFiles.below(self._settings.keys).public)
+            recipient = read_recipient(own.public)
         except NotFoundError as error:
             raise KeyAccessError(
                 "an encrypted working directory is asked for, and this installation has no key", hint=_NO_KEY
             ) from error
+        if not own.private.exists():
+            raise KeyAccessError(
+                f"an encrypted working directory is asked for, and the private key {own.private.name} is gone: nobody "
+                "here could ever open it",
+                hint=f"bring it back into {own.private.parent}, or move {own.public.name} away and make a new pair ("
+                '"wfexs-like keys init"); "vault: plain" in the stage file asks for no encryption',
+                where=str(own.private),
+            )
+        return recipient
 
     def _private(self, target: StagedWorkdir | Path, key: Path | None = None) -> bytes:
         from wfexs_like.unlocking import Passphrases, unlock_with
@@ -219,7 +260,8 @@ def _key_of(workdir: StagedWorkdir) -> Path:
     """
     if workdir.vault == PLAIN:
         raise UsageError(f"{workdir.nickname} is not encrypted: anybody may open it", where=str(workdir.root))
-    from wfexs_like.vault.lifetime import FOLDER, KEY
+    from wfexs_like.vault.lifetime import KEY
+    from wfexs_like.vault.locking import FOLDER
 
     return workdir.root / FOLDER / KEY
 

@@ -94,7 +94,7 @@ class Session:
     ) -> None:
         self.settings = settings
         self.progress = progress or Silent()
-        self._encryption = Encryption(settings, passphrases)
+        self._encryption = Encryption(settings, passphrases, self.progress.say)
 
     @property
     def store(self) -> ContentStore:
@@ -484,7 +484,7 @@ class Session:
                 self.cancel(found)
         elif force and is_open(found):
             # Nothing runs in one that is closed, or can't be opened; nobody need be able to open it.
-            with suppress(KeyAccessError, VaultError):
+            with suppress(KeyAccessError, LockedError, PolicyError, VaultError):
                 self.cancel(found)
             with suppress(LockedError):
                 self._encryption.close(found, force=True)

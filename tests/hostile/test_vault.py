@@ -18,7 +18,8 @@ from tests.support.vaults import WORKFLOW, Encrypted, staged_once, vault, wait_f
 from wfexs_like.encryption import dissolve
 from wfexs_like.keys import KeyFiles
 from wfexs_like.seal.recipients import read_recipient
-from wfexs_like.vault.lifetime import KEY, turn
+from wfexs_like.vault.lifetime import KEY
+from wfexs_like.vault.locking import turn
 from wfexs_like.vault.mounts import mountable
 from wfexs_like.vault.wrapping import wrap
 
@@ -30,8 +31,13 @@ PASSWORD = "5ca1ab1e" * 8
 
 
 @contextmanager
-def forged(vault: Encrypted, *, sentinel: str | None = None) -> Iterator[Path]:
-    """While it lasts, the content of an area that an attacker puts in the place of ours, made with our public key."""
+def forged(vault: Encrypted, *, sentinel: str | None = None, known: bool = False) -> Iterator[Path]:
+    """While it lasts, the content of an area that an attacker puts in the place of ours, made with our public key.
+
+    Unless ours is ``known``, nothing tells that there was another one.
+    """
+    if not known:
+        (vault.keys / "known-workdirs").unlink(missing_ok=True)
     data = vault.root / "vault/data"
     subprocess.run(["rm", "-rf", data], check=True)
     data.mkdir()
@@ -224,7 +230,7 @@ def test_what_can_not_be_removed_keeps_its_key(vault: Encrypted) -> None:
 def test_who_never_finishes_to_open_it_is_not_waited_for_for_ever(
     vault: Encrypted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wfexs_like.vault.lifetime._PATIENCE", 0.1)
+    monkeypatch.setattr("wfexs_like.vault.locking._PATIENCE", 0.1)
     with turn(vault.root), pytest.raises(LockedError, match="for too long"), turn(vault.root):
         pass
 

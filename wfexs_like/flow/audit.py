@@ -172,7 +172,8 @@ def _besides(workdir: StagedWorkdir) -> Mapping[str, str | None]:
     root = workdir.root.resolve()
     if workdir.vault == PLAIN:
         return {**foreign_mounts(), str(root): None}
-    from wfexs_like.vault.lifetime import DATA, FOLDER
+    from wfexs_like.vault.lifetime import DATA
+    from wfexs_like.vault.locking import FOLDER
 
     mounts = foreign_mounts()
     if str(root / workdir.content.name) in mounts:

@@ -31,6 +31,13 @@ class Vault(Protocol):
             VaultError: that can't be done.
         """
 
+    def configuration(self, cipher: Path) -> bytes:
+        """What makes this one another than any that has the same password.
+
+        Raises:
+            VaultError: it is gone.
+        """
+
     def command(self, cipher: Path, point: Path, *, source: str) -> tuple[str, ...]:
         """The program that mounts it at ``point`` and serves it, in the foreground, until it is unmounted.
 

@@ -14,18 +14,9 @@ from typing import Final
 
 from staging.errors import LockedError, from_os_error
 from staging.removing import open_folder
-from wfexs_like.vault.lifetime import (
-    DATA,
-    FOLDER,
-    KEY,
-    POINT,
-    USERS,
-    attempt,
-    is_open,
-    lock_file,
-    stranger,
-    unmount,
-)
+from wfexs_like.vault.guarding import unmount
+from wfexs_like.vault.lifetime import DATA, KEY, POINT, is_open, stranger
+from wfexs_like.vault.locking import FOLDER, USERS, attempt, lock_file
 from wfexs_like.vault.mounts import mount_at, unprotect
 from wfexs_like.vault.server import check_ours
 

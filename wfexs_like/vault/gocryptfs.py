@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from staging.errors import VaultError
+from staging.placing import open_regular
 from staging.process import ProcessError, base_environment, find_tool, run
 from wfexs_like.vault.base import NOTIFIED
 
@@ -15,13 +16,18 @@ _PATIENCE: Final = 60.0
 _SCRYPT: Final = "10"
 _WRONG_PASSWORD: Final = 12
 _CONFIG: Final = "gocryptfs.conf"
+_LARGEST: Final = 1 << 16
+_BRING_BACK: Final = (
+    f"bring vault/data/{_CONFIG} back from a copy; if there is none, nobody can read it again: "
+    "remove the working directory (wfexs-like rm) and stage again"
+)
 # gocryptfs(1), EXIT CODES.
 _MEANINGS: Final[dict[int, tuple[str, str | None]]] = {
     6: ("its folder of cipher text is not there or not a gocryptfs", "bring it back from where it was moved to"),
     10: ("the mount point is not empty", "move away what was written there in clear"),
     _WRONG_PASSWORD: ("its wrapped password is not the one that it was made with", None),
-    23: (f"its {_CONFIG} can't be read", f"bring {_CONFIG} back from a copy: without it nothing can be read again"),
-    24: (f"its {_CONFIG} can't be read", f"bring {_CONFIG} back from a copy: without it nothing can be read again"),
+    23: (f"its {_CONFIG} can't be read", _BRING_BACK),
+    24: (f"its {_CONFIG} can't be read", _BRING_BACK),
 }
 
 
@@ -54,6 +60,16 @@ class Gocryptfs:
             run(argv, env=base_environment(), input=password + b"\n", timeout=_PATIENCE)
         except ProcessError as error:
             raise VaultError(f"gocryptfs can't make an encrypted area: {error.completed.last_words}") from error
+
+    def configuration(self, cipher: Path) -> bytes:
+        """See ``Vault.configuration``: it holds the master key, sealed with the password (gocryptfs(1), FILES)."""
+        try:
+            with open_regular(cipher / _CONFIG) as descriptor:
+                return os.read(descriptor, _LARGEST)
+        except OSError as error:
+            raise VaultError(
+                f"the encrypted area can't be opened: its {_CONFIG} can't be read", hint=_BRING_BACK, where=str(cipher)
+            ) from error
 
     def command(self, cipher: Path, point: Path, *, source: str) -> tuple[str, ...]:
         """See ``Vault.command``."""

@@ -5,6 +5,9 @@ hold a shared ``flock(2)`` on the file of users, which the kernel lets go of how
 lock alone: once it has it, there is no user left, and it unmounts. So a user that is killed leaves nothing open, and no
 clock has a say in it.
 
+A server that is stopped (SIGSTOP) would let everybody who asks it for something wait for ever, and nobody can end who
+waits. So after some seconds of that it is ended, and they fail.
+
 Arguments: the descriptor of the lock file of the guard, that of the users, that of the working directory's folder,
 that on which it answers, the name of the mount point in that folder, the program that unmounts, the number of the
 process that serves the mount already and has lost its guard, or 0, and in that case the command that serves it, in
@@ -28,6 +31,7 @@ import time
 _TRIES = 50
 _PAUSE = 0.02
 _WAITING_FOR_OTHER = 5.0
+_STOPPED_FOR = 8
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -62,6 +66,8 @@ def main(arguments: list[str]) -> int:
         process = os.pidfd_open(server) if server else -1
     os.write(answer, b"mounted\n")
     os.close(answer)
+    if process >= 0:
+        _watch(server, process)
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
@@ -105,6 +111,28 @@ def _mounted(server: int) -> int | None:
         ended, status = os.waitpid(server, os.WNOHANG)
         if ended:
             return abs(os.waitstatus_to_exitcode(status))
+
+
+def _watch(server: int, process: int) -> None:
+    """End the server when it has been stopped for long. Looks are counted, not seconds: we may be stopped with it."""
+    seen = 0
+
+    def look(_number: int, _frame: object) -> None:
+        nonlocal seen
+        seen = seen + 1 if _is_stopped(server) else 0
+        if seen > _STOPPED_FOR:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+
+    signal.signal(signal.SIGALRM, look)
+    signal.setitimer(signal.ITIMER_REAL, 1, 1)
+
+
+def _is_stopped(number: int) -> bool:
+    with contextlib.suppress(OSError), open(f"/proc/{number}/stat", "rb") as status:
+        # proc(5): after the name, which is in brackets and may be anything.
+        return status.read().rpartition(b")")[2].split()[:1] in ([b"T"], [b"t"])
+    return False
 
 
 def _unmount(root: int, point: str, program: str) -> None:

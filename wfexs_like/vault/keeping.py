@@ -13,7 +13,10 @@ from typing import Final
 from staging.errors import LockedError, VaultError
 from staging.process import DEVNULL, base_environment, start
 from wfexs_like.vault import keeper
-from wfexs_like.vault.lifetime import POINT, USERS, is_open, lock_file, server_number, wait_closed
+from wfexs_like.vault.lifetime import POINT, is_open, wait_closed
+from wfexs_like.vault.locking import USERS, lock_file, server_number
+from wfexs_like.vault.mounts import mount_at
+from wfexs_like.vault.server import Server, serves
 from wfexs_like.vault.users import holders, inside
 
 _KEEPER: Final = ".keeper"
@@ -60,6 +63,8 @@ def let_go(root: Path, *, force: bool = False) -> bool:
     """
     if not is_open(root):
         return False
+    if force:
+        _end_stopped(root)
     kept = _keeper(root)
     others = tuple(one for one in holders(root) if one.number != kept)
     strangers = () if force or others else inside(root / POINT)
@@ -79,6 +84,18 @@ def let_go(root: Path, *, force: bool = False) -> bool:
         )
     wait_closed(root)
     return True
+
+
+def _end_stopped(root: Path) -> None:
+    """End a server that somebody stopped: its users wait for it, and can't be ended while they do."""
+    mounted = mount_at(root / POINT)
+    number = serves(server_number(root), "" if mounted is None else mounted.source, root / POINT)
+    server = Server(number)
+    try:
+        if server.is_stopped():
+            server.end()
+    finally:
+        server.close()
 
 
 def _named(processes: tuple[object, ...]) -> str:

@@ -16,6 +16,7 @@ from staging.errors import PolicyError, VaultError, from_os_error
 
 _TABLE: Final = Path("/proc/self/mountinfo")
 _OPTIONAL_FIELDS_END: Final = b"-"
+_OWNER: Final = b"user_id="
 # ioctl_iflags(2)
 _GET_FLAGS: Final = 0x80086601
 _SET_FLAGS: Final = 0x40086602
@@ -28,10 +29,11 @@ _ROOT: Final = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """One mount: the file system's type and what it says is mounted."""
+    """One mount: the file system's type, what it says is mounted, and of FUSE the user whose it is."""
 
     kind: str
     source: str
+    owner: int | None = None
 
 
 def real_point(point: Path) -> Path:
@@ -48,9 +50,16 @@ def mount_at(point: Path) -> Mount | None:
     for line in _TABLE.read_bytes().splitlines():
         fields = line.split(b" ")
         if _unescaped(fields[4]) == path:
-            kind, source = fields[fields.index(_OPTIONAL_FIELDS_END, 6) + 1 :][:2]
-            found = Mount(kind=kind.decode(), source=_unescaped(source).decode(errors="replace"))
+            kind, source, *options = fields[fields.index(_OPTIONAL_FIELDS_END, 6) + 1 :]
+            name = _unescaped(source).decode(errors="replace")
+            found = Mount(kind=kind.decode(), source=name, owner=_owner(b",".join(options)))
     return found
+
+
+def _owner(options: bytes) -> int | None:
+    """Whose a FUSE mount is (mount.fuse3(8), user_id)."""
+    said = [one.removeprefix(_OWNER) for one in options.split(b",") if one.startswith(_OWNER)]
+    return int(said[0]) if said and said[0].isdigit() else None
 
 
 def _unescaped(field: bytes) -> bytes:

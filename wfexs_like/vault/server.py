@@ -6,12 +6,15 @@ import contextlib
 import errno
 import os
 import select
+import signal
+import threading
 import time
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Final
 
 from staging.errors import LockedError, from_os_error
-from wfexs_like.vault.mounts import real_point
+from wfexs_like.vault.mounts import mount_at, real_point
 
 _PATIENCE: Final = 3.0
 _PAUSE: Final = 0.01
@@ -21,6 +24,7 @@ class Server:
     """A process by its number, told from any other that gets that number after it; 0 is none."""
 
     def __init__(self, number: int) -> None:
+        self.number = number
         self.descriptor = -1
         with contextlib.suppress(OSError):
             self.descriptor = os.pidfd_open(number) if number > 0 else -1
@@ -33,6 +37,20 @@ class Server:
         poll.register(self.descriptor, select.POLLIN)
         return bool(poll.poll(0))
 
+    def is_stopped(self) -> bool:
+        """Whether somebody stopped it (SIGSTOP): who asks it for anything waits until it goes on."""
+        try:
+            status = Path(f"/proc/{self.number}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        # proc(5): after the name, which is in brackets and may be anything.
+        return status.rpartition(")")[2].split()[0] in ("T", "t") and not self.is_dead()
+
+    def end(self) -> None:
+        """End it at once: who asked it for something is told that it is gone."""
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
+
     def close(self) -> None:
         """Look no more."""
         if self.descriptor >= 0:
@@ -44,9 +62,13 @@ def is_served(point: Path, server: Server) -> bool:
     """Whether what is mounted there is served, by ``server``; ``False``: by nobody any more.
 
     Raises:
-        LockedError: by somebody else.
+        LockedError: by somebody else, or by one that is stopped or doesn't answer.
     """
     until = time.monotonic() + _PATIENCE
+    while server.is_stopped():
+        if time.monotonic() > until:
+            raise _silent(point, f"process {server.number}, which serves it, is stopped", server.number)
+        time.sleep(_PAUSE)
     while answers(point):
         if not server.is_dead():
             return True
@@ -79,15 +101,30 @@ def answers(point: Path) -> bool:
     """Whether there is a server; only where the kernel says that the mount is not connected there is none.
 
     Raises:
-        LockedError: it is another user's.
+        LockedError: it is another user's, or doesn't answer.
     """
+    check_ours(point)
+    told: SimpleQueue[OSError | None] = SimpleQueue()
+
+    def ask() -> None:
+        try:
+            # What the kernel remembers of the folder says nothing of the server; this asks it.
+            point.stat()
+            os.statvfs(point)
+        except OSError as error:
+            told.put(error)
+        else:
+            told.put(None)
+
+    # Who asks a server that is stopped waits for it, and can't be told to leave off.
+    threading.Thread(target=ask, daemon=True).start()
     try:
-        # What the kernel remembers of the folder says nothing of the server; this asks it.
-        point.stat()
-        os.statvfs(point)
-    except PermissionError as error:
+        error = told.get(timeout=_PATIENCE)
+    except Empty:
+        raise _silent(point, "what serves it does not answer") from None
+    if isinstance(error, PermissionError):
         raise _another(point) from error
-    except OSError as error:
+    if error is not None:
         if error.errno == errno.ENOTCONN:
             return False
         if error.errno == errno.ECONNABORTED:
@@ -102,12 +139,18 @@ def check_ours(point: Path) -> None:
     Raises:
         LockedError: it is.
     """
-    try:
-        point.stat()
-    except PermissionError as error:
-        raise _another(point) from error
-    except OSError:
-        return
+    mounted = mount_at(point)
+    if mounted is not None and mounted.owner not in (None, os.geteuid()):
+        raise _another(point)
+
+
+def _silent(point: Path, what: str, number: int | None = None) -> LockedError:
+    wake = "" if number is None else f'"kill -CONT {number}" lets it go on; '
+    return LockedError(
+        f"the encrypted area is open, and {what}",
+        hint=f'{wake}"wfexs-like unmount --force" ends it, and what its users do there fails',
+        where=str(point.parent),
+    )
 
 
 def _another(point: Path) -> LockedError:

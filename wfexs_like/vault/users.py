@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from wfexs_like.vault.lifetime import FOLDER, USERS
+from wfexs_like.vault.locking import FOLDER, USERS
 
 _LOCKS: Final = Path("/proc/locks")
 _LONGEST: Final = 60

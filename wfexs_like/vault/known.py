@@ -1,0 +1,141 @@
+"""What this installation knows of encrypted areas: which password and which configuration the one of an id has.
+
+Whoever has a public key and can write to a disk can make a whole area for its owner and put it in the place of another
+one, under the same id. So what an area is gets remembered where the private key lies, which is out of reach for those
+who only have the disk with the working directories. One that is not known is opened, which is said aloud, and held to
+what it was from then on. It takes no private key to remember one, so none is needed to make one.
+
+``known-workdirs`` in the keys' folder has a line ``<id> <digest of the password> <digest of the configuration>`` for
+each, in hexadecimal digits of SHA-256. The password is 256 random bits, of which a digest tells nothing. Changing who
+may open an area changes neither, and copies of it have the same.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from staging.errors import PolicyError, VaultError, from_os_error
+from staging.placing import open_regular
+
+NAME: Final = "known-workdirs"
+_PURPOSE: Final = b"wfexs-like known area\0"
+_LOOSE: Final = 0o022
+_FIELDS: Final = 3
+
+
+class KnownAreas:
+    """Those that the file ``path`` remembers. ``say`` hears what a person should know."""
+
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda _message: None) -> None:
+        self._path = path
+        self._say = say
+
+    def check(self, root: Path, identity: str, password: bytes, configuration: bytes | None = None) -> bool:
+        """Whether the area of that id, in the working directory ``root``, is known; ``None`` is not looked at.
+
+        Raises:
+            PolicyError: it is known, and another one; or what is known may have been written by others.
+            VaultError: it is that of another working directory that is known, or its configuration is another one.
+        """
+        known = self._read()
+        there = known.get(identity)
+        if there is None:
+            if root.name in known:
+                raise PolicyError(
+                    f"the working directory {root.name} says that it is {identity}: it was exchanged",
+                    hint=f"bring back the one that belongs there; {self._remedy(root.name)}",
+                    where=str(root),
+                )
+            return False
+        if there[0] != _digest(identity, password):
+            theirs = next((one for one, (said, _) in known.items() if said == _digest(one, password)), None)
+            if theirs is not None:
+                raise VaultError(
+                    f"the encrypted area is that of another working directory of yours, {theirs}",
+                    hint="folders were exchanged: bring back the vault folder that belongs here",
+                    where=str(root),
+                )
+            raise PolicyError(
+                "this is not the encrypted area that this installation knows by that id: whoever can write to the disk "
+                "and has your public key has put another one in its place",
+                hint=f"bring the vault folder back from a copy, and trust nothing in this one; "
+                f"{self._remedy(identity)}",
+                where=str(root),
+            )
+        if configuration is not None and there[1] != _digest(identity, configuration):
+            raise VaultError(
+                "the encrypted area can't be opened: its configuration is not the one that it was made with",
+                hint="it is damaged, or was changed by somebody who has or had its key: bring vault/data back from a "
+                f"copy, or remove the working directory (wfexs-like rm); {self._remedy(identity)}",
+                where=str(root),
+            )
+        return True
+
+    def remember(self, identity: str, password: bytes, configuration: bytes, *, new: bool, name: str) -> None:
+        """Hold the area of that id to what it is; it is ``new``, or comes from elsewhere and is called ``name``."""
+        if not new:
+            self._say(
+                f"{name} was not made by this installation, which opens it for the first time and can't tell who made "
+                "it: go on only if you know where it is from (it is held to what it is now from here on)"
+            )
+        line = f"{identity} {_digest(identity, password)} {_digest(identity, configuration)}\n"
+        try:
+            self._append(line.encode("ascii"))
+        except OSError as error:
+            self._say(
+                f"{name} can't be remembered in {self._path} ({error.strerror}): nobody will notice if the whole "
+                "of it is exchanged"
+            )
+
+    def _append(self, line: bytes) -> None:
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(self._path, flags, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            size = os.fstat(descriptor).st_size
+            if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a power failure in the midst of a line
+                line = b"\n" + line
+            os.write(descriptor, line)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _read(self) -> dict[str, tuple[str, str]]:
+        """The two digests of each; where there are several lines for one, the first counts."""
+        try:
+            with open_regular(self._path) as descriptor:
+                status = os.fstat(descriptor)
+                if status.st_mode & _LOOSE or status.st_uid not in (os.geteuid(), 0):
+                    raise PolicyError(
+                        f"others may write into {self._path}, which says what is known of working directories",
+                        hint=f"chmod 600 {self._path}, and look who wrote what is in it",
+                        where=str(self._path),
+                    )
+                with open(descriptor, "rb", closefd=False) as stream:
+                    text = stream.read()
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            if error.errno in (errno.ELOOP, errno.EINVAL) and not stat.S_ISREG(self._path.lstat().st_mode):
+                raise PolicyError(f"{self._path} is not a file", where=str(self._path)) from error
+            raise from_os_error(error, f"read {self._path}") from error
+        found: dict[str, tuple[str, str]] = {}
+        for line in text.decode("ascii", errors="replace").splitlines():
+            fields = line.split()
+            if len(fields) == _FIELDS:
+                found.setdefault(fields[0], (fields[1], fields[2]))
+        return found
+
+    def _remedy(self, identity: str) -> str:
+        return f"if you changed it yourself, remove the line of {identity} from {self._path}"
+
+
+def _digest(identity: str, content: bytes) -> str:
+    return hashlib.sha256(_PURPOSE + identity.encode() + b"\0" + content).hexdigest()
