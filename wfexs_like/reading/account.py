@@ -22,10 +22,10 @@ class Item:
 
     ``name`` is what to call it (a file's own name, which ``alternateName`` tells where it was renamed). ``path`` is
     where its bytes lie in the crate, as it is told; ``present`` whether they are there. ``address`` is where else it
-    is. ``value`` is a parameter's own (JSON). ``digests`` are in hexadecimal by algorithm (``sha256``). ``size`` is in
-    bytes. ``slots`` are the ids of the parameters it fills. ``parts`` are what a folder or collection is made of, the
-    main one first; nothing is a part of itself. Items are shared: one that is in many places is one object, and whoever
-    walks through parts remembers ids.
+    is. ``value`` is a parameter's own (JSON). ``digests`` are in hexadecimal by algorithm (``sha256``; ``tree-sha256``
+    of a whole folder, where we made it). ``size`` is in bytes. ``slots`` are the ids of the parameters it fills.
+    ``parts`` are what a folder or collection is made of, the main one first; nothing is a part of itself. Items are
+    shared: one that is in many places is one object, and whoever walks through parts remembers ids.
     """
 
     id: str

@@ -14,6 +14,7 @@ from wfexs_like.reading.digests import DIGESTS, byte_count, hexadecimal
 from wfexs_like.reading.graph import Graph, tail
 from wfexs_like.reading.metadata import Entity, is_elsewhere, paths_of, references, values
 from wfexs_like.seal.manifests import SUFFIX
+from wfexs_like.seal.naming import TREE_RULE
 
 DATA: Final = ("File", "MediaObject", "ImageObject", "Dataset", "RepositoryCollection", "Collection")
 """The types of data entities."""
@@ -75,7 +76,7 @@ class Items:
             present=present,
             address=self._address(identifier, entity),
             value=_value(entity) if kind == "value" else None,
-            digests=_digests(entity) if kind == "file" else {},
+            digests=_digests(entity) if kind == "file" else self._tree_digest(entity) if kind == "folder" else {},
             size=self._size(entity) if kind != "value" else None,
             media_type=next((one for one in formats if "/" in one and "://" not in one), None),
             sealed=identifier.endswith(SUFFIX) or any("crypt4gh" in one.lower() for one in formats),
@@ -159,6 +160,14 @@ class Items:
 
     def _size(self, entity: Entity) -> int | None:
         return next((size for one in values(entity.get("contentSize")) if (size := byte_count(one)) is not None), None)
+
+    def _tree_digest(self, entity: Entity) -> dict[str, str]:
+        """The digest of a whole folder, which crates of ours tell (``tree-sha256``)."""
+        for one, told in self.graph.follow(entity, "identifier"):
+            digest = hexadecimal(self.graph[one].get("value"), "sha256")
+            if digest is not None and (self.graph.text(told, "propertyID") or "").startswith(TREE_RULE):
+                return {"tree-sha256": digest}
+        return {}
 
     def _work_examples(self) -> dict[str, list[str]]:
         """Which parameters name an item as an example, for items that don't name them."""

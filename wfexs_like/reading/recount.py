@@ -38,12 +38,22 @@ def read_account(path: Path) -> Account:
         ArchiveError: the zip is damaged. PolicyError: it could do harm, or is too large or too deep.
     """
     with open_crate(path) as contents:
-        name = next((one for one in (METADATA, _OLD_NAME) if contents.resolve(one) in contents.openers), None)
-        if name is None:
-            raise CrateError(
-                f"{path} is no RO-Crate: it has no {METADATA}", hint="name the crate's folder or zip", where=str(path)
-            )
-        return recount(parse_metadata(contents.read(contents.resolve(name) or name, LARGEST_METADATA)), contents)
+        return recount_contents(path, contents)
+
+
+def recount_contents(path: Path, contents: Contents) -> Account:
+    """The same, of a crate that is open already, and that lies at ``path``.
+
+    Raises:
+        CrateError: it is no crate.
+        PolicyError: its metadata are too large or too deep.
+    """
+    name = next((one for one in (METADATA, _OLD_NAME) if contents.resolve(one) in contents.openers), None)
+    if name is None:
+        raise CrateError(
+            f"{path} is no RO-Crate: it has no {METADATA}", hint="name the crate's folder or zip", where=str(path)
+        )
+    return recount(parse_metadata(contents.read(contents.resolve(name) or name, LARGEST_METADATA)), contents)
 
 
 def recount(metadata: Metadata, contents: Contents | None) -> Account:
