@@ -20,6 +20,7 @@ from staging.crate_source import METADATA
 from staging.errors import CrateError, NotFoundError, PolicyError, from_os_error
 from staging.fingerprints import check_link
 from staging.paths import safe_relative
+from wfexs_like.reading.plain_paths import is_plain_path
 from wfexs_like.seal.naming import MAGIC
 
 MOST_ENTRIES: Final = 1_000_000
@@ -208,7 +209,8 @@ def _folder(root: Path) -> Contents:
 def _take(found: Contents, root: Path, path: str, child: os.DirEntry[str]) -> bool:
     """Put one entry where it belongs; ``True`` for a folder, whose own entries are still to come."""
     try:
-        safe_relative(path)
+        if not is_plain_path(path):
+            safe_relative(path)
     except PolicyError:
         # Bytes that are no characters are shown escaped.
         found.refused[path.encode(errors="backslashreplace").decode()] = "has a name that can't be trusted"

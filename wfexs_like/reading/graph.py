@@ -118,7 +118,8 @@ class Graph:
 
     def _flat(self, entity: Entity, pending: list[tuple[str, Entity]]) -> Entity:
         """The entity with references where objects were; those are put aside to be entities as well."""
-        if all(_is_flat(key, value) for key, value in entity.items()):
+        # Most values are texts, and there may be millions.
+        if all((type(value) is str and ":" not in key) or _is_flat(key, value) for key, value in entity.items()):
             return entity
         found: dict[str, Any] = {}
         for key, value in entity.items():

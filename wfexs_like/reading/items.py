@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -24,6 +24,12 @@ DEEPEST: Final = 16
 MOST_PARTS: Final = 200_000
 """So many parts and parts of parts one item may have, counted as often as they come."""
 
+_PARTS: Final[Mapping[ItemKind, tuple[str, ...]]] = {
+    "folder": ("mainEntity", "hasPart"),
+    "collection": ("mainEntity", "hasPart"),
+    "value": ("value",),
+}
+_ADDRESSES: Final = ("contentUrl", "url", "downloadUrl", "distribution", "sameAs", "identifier")
 _FOLDERS: Final = frozenset({"Dataset", "RepositoryCollection", "RepositoryObject"})
 _FILES: Final = frozenset({"File", "MediaObject", "ImageObject"})
 _WEB: Final = ("http://", "https://", "ftp://", "ftps://", "s3://", "gs://", "sftp://", "drs://", "file://")
@@ -92,10 +98,10 @@ class Items:
         self, identifier: str, entity: Entity, kind: ItemKind, depth: int
     ) -> tuple[tuple[Item, ...], int | None]:
         """What it is made of, and how many items that are with all of theirs; ``None`` where it was cut short."""
-        names = {"folder": ("mainEntity", "hasPart"), "collection": ("mainEntity", "hasPart"), "value": ("value",)}
-        if kind not in names:
+        names = _PARTS.get(kind)
+        if names is None:
             return (), 1
-        told = [one for one in self._told(entity, *names[kind]) if one != identifier]
+        told = [one for one in self._told(entity, *names) if one != identifier]
         if not told:
             return (), 1
         if depth >= DEEPEST:
@@ -154,7 +160,7 @@ class Items:
     def _address(self, identifier: str, entity: Entity) -> str | None:
         """Where else it is: never looked at."""
         told: list[object] = [identifier] if is_elsewhere(identifier) else []
-        for name in ("contentUrl", "url", "downloadUrl", "distribution", "sameAs", "identifier"):
+        for name in (one for one in _ADDRESSES if one in entity):
             told += [one.get("@id") if isinstance(one, dict) else one for one in values(entity.get(name))]
         return next((one for one in told if isinstance(one, str) and one.lower().startswith(_WEB)), None)
 
@@ -180,7 +186,7 @@ class Items:
 
 def _digests(entity: Entity) -> dict[str, str]:
     found = {}
-    for algorithm in DIGESTS:
+    for algorithm in (one for one in DIGESTS if one in entity):
         for one in values(entity.get(algorithm)):
             digest = hexadecimal(one, algorithm)
             if digest is not None:

@@ -16,6 +16,7 @@ from staging.crate_source import METADATA
 from staging.crowded import is_crowded
 from staging.errors import CrateError, PolicyError
 from staging.paths import safe_relative
+from wfexs_like.reading.plain_paths import is_plain_path
 
 LARGEST_METADATA: Final = 256 << 20
 """Bytes; a crate with a hundred thousand files has about 30 MB of metadata."""
@@ -138,6 +139,8 @@ def paths_of(identifier: str) -> tuple[str, ...]:
 
     None for what lies elsewhere, for a fragment of the metadata, and where it leads out of the crate.
     """
+    if is_plain_path(identifier):
+        return (identifier,)
     if is_elsewhere(identifier) or identifier.startswith("#"):
         return ()
     found: dict[str, None] = {}

@@ -123,7 +123,7 @@ def _dangling(graph: Graph) -> Iterator[str]:
     seen: set[str] = set()
     for identifier, entity in graph.entities.items():
         for name, told in entity.items():
-            if name.startswith("@"):
+            if type(told) is str or name.startswith("@"):
                 continue
             for one in values(told):
                 target = one.get("@id") if isinstance(one, dict) else None

@@ -23,7 +23,7 @@ from wfexs_like.reading.runs import Runs
 from wfexs_like.reading.software import Surroundings
 from wfexs_like.reading.workflows import Workflows
 
-_OLD_NAME: Final = "ro-crate-metadata.jsonld"
+OLD_METADATA: Final = "ro-crate-metadata.jsonld"
 """What RO-Crate 1.0 calls the metadata."""
 _SHOWN_FAULTS: Final = 20
 _ROLES: Final = ("author", "creator", "contributor", "publisher")
@@ -48,7 +48,7 @@ def recount_contents(path: Path, contents: Contents) -> Account:
         CrateError: it is no crate.
         PolicyError: its metadata are too large or too deep.
     """
-    name = next((one for one in (METADATA, _OLD_NAME) if contents.resolve(one) in contents.openers), None)
+    name = next((one for one in (METADATA, OLD_METADATA) if contents.resolve(one) in contents.openers), None)
     if name is None:
         raise CrateError(
             f"{path} is no RO-Crate: it has no {METADATA}", hint="name the crate's folder or zip", where=str(path)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from wfexs_like.reading.account import Quantity, Run, Software, StepRun
+from wfexs_like.reading.account import Execution, Quantity, Run, Software, StepRun
 from wfexs_like.reading.executions import ACTIONS, Executions
 from wfexs_like.reading.graph import Graph
 from wfexs_like.reading.metadata import Entity
@@ -78,9 +78,7 @@ class Runs:
 
     def _run(self, identifier: str, steps: list[StepRun]) -> Run:
         entity = self.graph[identifier]
-        execution = self.executions.execution(
-            identifier, whole=bool(self.workflows.main) and self._is_whole(identifier)
-        )
+        execution = self._whole(identifier) if self._is_whole(identifier) else self.executions.execution(identifier)
         match = _NUMBERED.match(execution.name) if self.ours else None
         organizers = [self.graph[one] for one in self._organizers.get(identifier, ())]
         return Run(
