@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from staging.upkeep import Collected, Problem, StoreEntry
     from wfexs_like.access import Access
     from wfexs_like.audit.attestation import Attestation
+    from wfexs_like.crate.validation import Level
     from wfexs_like.flow.audit import AuditWish
     from wfexs_like.flow.run import Host
     from wfexs_like.flow.work import StageWork
@@ -285,16 +286,19 @@ class Session:
         signer: Signer | None = None,
         seal: SealWish | None = None,
         allow_clear: bool = False,
+        wrroc: str = "0.5",
     ) -> CrateReport:
         """Export an RO-Crate of what was staged, or of what ran (all runs, or the one numbered ``run``).
 
         It is signed where there is a ``signer``; ``wfexs_like.unlocking.unlock_signer`` gives this installation's.
         It is sealed where there is a wish for it; of an encrypted working directory another one has to be allowed.
+        ``wrroc`` is the version of Workflow Run RO-Crate (see ``wfexs_like.crate.generations``).
 
         Raises:
             PolicyError: it would be in clear, and ``allow_clear`` is not set.
         """
         from wfexs_like.crate.export import export_crate
+        from wfexs_like.crate.generations import GENERATIONS
         from wfexs_like.flow.describe import subject_of
         from wfexs_like.sealing import check_clear, sealing_of
 
@@ -315,6 +319,7 @@ class Session:
                 signer=signer,
                 sealing=sealing,
                 clear=clear,
+                generation=GENERATIONS[wrroc],
             )
 
     def refuse_clear(self, workdir: str | StagedWorkdir, *, sealed: bool, allowed: bool) -> None:
@@ -354,6 +359,14 @@ class Session:
         from wfexs_like.crate.export import validate_crate
 
         return validate_crate(crate, profile=profile, cache=self.settings.cache)
+
+    def judge(
+        self, crate: Path, *, profiles: tuple[str, ...] = (), level: Level | None = None
+    ) -> tuple[Validation, ...]:
+        """The same by several profiles, and down to a level that has to be met; see ``wfexs_like.crate.validation``."""
+        from wfexs_like.crate.validation import judge_crate
+
+        return judge_crate(crate, profiles=profiles, level=level, cache=self.settings.cache)
 
     def workdirs(self) -> tuple[WorkdirReport, ...]:
         """All working directories, oldest first. Those that are damaged are told of, and do not hide the others.

@@ -115,7 +115,7 @@ def test_each_image_is_told_by_registry_name_tag_digest_and_platform(tmp_path: P
     assert one["additionalType"] == {"@id": "https://w3id.org/ro/terms/workflow-run#DockerImage"}
     assert one["identifier"] == f"docker://quay.io/biocontainers/samtools@sha256:{first.digest}"
     assert (one["operatingSystem"], one["processorRequirements"]) == ("linux", "amd64")
-    assert one["softwareVersion"] == "1.17"
+    assert one["version"] == "1.17"
     assert one["isBasedOn"] == "https://github.com/samtools/samtools"
     assert first.config in one["description"]
     assert "abc123" in one["description"]
@@ -128,7 +128,7 @@ def test_each_image_is_told_by_registry_name_tag_digest_and_platform(tmp_path: P
     main = next(one for one in found.values() if "ComputationalWorkflow" in many(one["@type"]))
     assert {one["@id"], other["@id"]} <= set(ids(main["softwareRequirements"]))
     runtime = next(one for one in found.values() if one["@id"] == "#software/docker/20.10.24")
-    assert (runtime["@type"], runtime["softwareVersion"]) == ("SoftwareApplication", "20.10.24")
+    assert (runtime["@type"], runtime["version"]) == ("SoftwareApplication", "20.10.24")
 
 
 def test_a_run_names_the_images_that_it_started_and_the_workflow_all(tmp_path: Path) -> None:

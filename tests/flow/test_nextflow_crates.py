@@ -118,7 +118,7 @@ def test_the_engine_its_plugins_and_its_java_are_told_and_its_files_only_counted
     assert engine["sha256"] == first.fingerprint.digest
     assert "2 files" in engine["description"]
     java = entities[engine["softwareRequirements"]["@id"]]
-    assert (java["name"], java["softwareVersion"]) == ("Java 17.0.15 (Debian)", "17.0.15 (Debian)")
+    assert (java["name"], java["version"]) == ("Java 17.0.15 (Debian)", "17.0.15 (Debian)")
     plugin = needed["nf-schema 2.1.1"]
     assert plugin["url"] == "https://example.org/nf-schema-2.1.1.zip"
     assert len(plugin["sha256"]) == 64

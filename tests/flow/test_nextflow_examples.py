@@ -78,7 +78,7 @@ def test_word_count_gives_what_its_twin_gives_with_every_version(version: str, w
     assert digests(run["outputs"]) == expected
     assert processes(run) == ["COUNT", "SPLIT"]
     assert wfexs.ok("validate", crate)["required"] == 0
-    assert version in {entity.get("softwareVersion") for entity in metadata(crate)}
+    assert version in {entity.get("version") for entity in metadata(crate)}
     counted = [path for path in crate.rglob("counts.txt") if path.is_file()]
     assert {digest(path) for path in counted} == {expected["counts"][1]}
 

@@ -220,6 +220,10 @@ class KnownAnswers:
         self._hear("validate", crate, profile)
         return self.validation
 
+    def judge(self, crate: Path, *, profiles: tuple[str, ...] = (), level: str | None = None) -> tuple[Validation, ...]:
+        self._hear("judge", crate, profiles, level)
+        return (self.validation,)
+
     def workdirs(self) -> tuple[WorkdirReport, ...]:
         self._hear("workdirs")
         return (self._workdir_report(),)
@@ -357,6 +361,7 @@ EVERY_RESULT = [
     ("cancel", ["cancel", "last"], 0),
     ("rm", ["rm", "last"], 0),
     ("validate", ["validate", "crate"], 9),
+    ("validate-profiles", ["validate", "--list-profiles"], 0),
     ("run", ["run", "last", "--resume", "1"], 0),
     ("engines-list", ["engines", "list"], 0),
     ("engines-add", ["engines", "add", "nextflow@24.10.0"], 0),
@@ -670,6 +675,7 @@ def test_options_of_a_crate_reach_the_session(call: Call, session: KnownAnswers)
                 "signer": None,
                 "seal": None,
                 "allow_clear": False,
+                "wrroc": "0.5",
             },
         )
     ]
@@ -862,7 +868,7 @@ def test_a_crate_that_passes_is_exit_code_0_and_one_that_fails_is_9_with_its_iss
     assert outcome.object["issues"] == [
         {"severity": "required", "check": "ro-crate-1.1_5.3", "entity": "./", "message": "no licence"}
     ]
-    assert session.asked == [("validate", Path("crate"), "p")]
+    assert session.asked == [("judge", Path("crate"), ("p",), None)]
     session.validation = replace(VALIDATION, passed=True, required=0, issues=())
     assert call("validate", "crate").code == 0
 

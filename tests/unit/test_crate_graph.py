@@ -6,7 +6,8 @@ import json
 
 from wfexs_like.crate.graph import METADATA, ROOT, Graph, Ref, fragment, path_id
 from wfexs_like.crate.licences import licence_url
-from wfexs_like.crate.vocabulary import EXTRA_TERMS, RO_CRATE_CONTEXT, additional_types, media_type
+from wfexs_like.crate.generations import FIRST
+from wfexs_like.crate.vocabulary import EXTRA_TERMS, additional_types, media_type
 
 
 def test_the_descriptor_and_the_root_come_first_and_the_rest_by_identifier_whatever_the_order_of_making() -> None:
@@ -34,11 +35,11 @@ def test_true_and_one_and_their_texts_stay_four_different_values() -> None:
 def test_the_context_has_the_further_terms_that_are_used_and_no_other() -> None:
     graph = Graph()
     graph.add(ROOT, "Dataset", name="x")
-    assert graph.as_json()["@context"] == RO_CRATE_CONTEXT
+    assert graph.as_json()["@context"] == FIRST.context
     graph.add("a", "File", sha256="0")
     graph.add("#image", "ContainerImage")
     extra = {"ContainerImage": EXTRA_TERMS["ContainerImage"], "sha256": EXTRA_TERMS["sha256"]}
-    assert graph.as_json()["@context"] == [RO_CRATE_CONTEXT, extra]
+    assert graph.as_json()["@context"] == [FIRST.context, extra]
 
 
 def test_a_path_becomes_an_identifier_that_cannot_be_taken_for_a_scheme_or_a_fragment() -> None:

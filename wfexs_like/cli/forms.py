@@ -186,13 +186,25 @@ def _seal_form(sealing: Sealing) -> Form:
     }
 
 
+def validations_form(validations: Sequence[Validation]) -> Form:
+    """The object of ``validate``: the first verdict, whether all of them passed, and each."""
+    verdicts = [validation_form(one) for one in validations]
+    return {**verdicts[0], "passed": all(one.passed for one in validations), "verdicts": verdicts}
+
+
 def validation_form(validation: Validation) -> Form:
-    """The object of ``validate``."""
+    """One verdict."""
     return {
         "profile": validation.profile,
         "passed": validation.passed,
+        "level": validation.level,
+        "judged": validation.judged,
+        "checks": len(validation.checks),
+        "skipped": [{"check": one.identifier, "reason": one.skipped} for one in validation.skipped],
+        "known": dict(validation.known),
         "required": validation.required,
         "recommended": validation.recommended,
+        "optional": validation.optional,
         "issues": [
             {"severity": issue.severity, "check": issue.check, "entity": issue.entity, "message": issue.message}
             for issue in validation.issues

@@ -237,6 +237,9 @@ def split_include(values: Sequence[str]) -> frozenset[str]:
     return parts
 
 
+WRROC: Final = ("0.5", "0.6")
+"""The versions of ``wfexs_like.crate.generations``, which would be loaded for nothing at the start."""
+
 OWN_KEY: Final = ""
 """The value of ``--sign`` when no key is named: this installation's signs."""
 _KEY_STARTS: Final = (b"-----BEGIN", b"ssh-")
@@ -315,6 +318,13 @@ def crate_options(function: F) -> F:
             "--allow-clear",
             is_flag=True,
             help="Export an encrypted working directory without --seal all the same; the crate says so.",
+        ),
+        click.option(
+            "--wrroc",
+            type=click.Choice(WRROC),
+            default=WRROC[0],
+            show_default=True,
+            help="The version of Workflow Run RO-Crate: 0.5 is of RO-Crate 1.1, 0.6 of RO-Crate 1.3.",
         ),
         click.option("--rehash", is_flag=True, help="Read every byte again, whatever the file system says."),
     )

@@ -229,6 +229,7 @@ def validation_view(validation: Validation, *, colour: bool = False) -> str:
         lines.append(styled(severity, style, colour=colour) + plain(f": {check}: {message}{entity}"))
     if len(folded) > SHOWN_ISSUES:
         lines.append(f"and {len(folded) - SHOWN_ISSUES} more")
+    lines += [f"not checked: {plain(one.identifier)}: {plain(one.skipped or '')}" for one in validation.skipped]
     verdict = status("completed" if validation.passed else "failed", colour=colour).replace("completed", "passed")
     lines.append(f"{plain(validation.profile)}: {verdict} ({_checks(validation)})")
     return "\n".join(lines)
@@ -237,9 +238,11 @@ def validation_view(validation: Validation, *, colour: bool = False) -> str:
 def _checks(validation: Validation) -> str:
     known = "; ".join(dict.fromkeys(validation.known.values()))
     which = f", {len(validation.known)} of them known and unavoidable: {known}" if known else ""
-    return (
-        f"{validation.required or 'no'} required and {validation.recommended or 'no'} recommended checks failed{which}"
-    )
+    told = f"{validation.required or 'no'} required and {validation.recommended or 'no'} recommended checks failed"
+    if validation.optional:
+        told = f"{validation.required or 'no'} required, {validation.recommended or 'no'} recommended and "
+        told += f"{validation.optional} optional checks failed"
+    return told + which
 
 
 def list_view(reports: Sequence[WorkdirReport], *, colour: bool = False) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
 from wfexs_like.crate.graph import Graph, Ref, fragment
 from wfexs_like.crate.licences import licence_url
-from wfexs_like.crate.vocabulary import ENGINE_PAGES, LANGUAGES, PROFILE_NAMES
+from wfexs_like.crate.vocabulary import BIOSCHEMAS_NAMES, ENGINE_PAGES, LANGUAGES
 from wfexs_like.settings import Person
 
 _ORCID = re.compile(r"^(?:https?://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])/?$")
@@ -25,8 +25,8 @@ class Contextual:
 
     def profile(self, address: str) -> Ref:
         """A profile that an entity conforms to."""
-        name, version = PROFILE_NAMES[address]
-        self.graph.add(address, "CreativeWork", name=name, version=version)
+        name, version = {**BIOSCHEMAS_NAMES, **self.graph.generation.names}[address]
+        self.graph.add(address, *self.graph.generation.profile_types, name=name, version=version)
         return Ref(address)
 
     def not_stated(self) -> Ref:
@@ -109,9 +109,13 @@ class Contextual:
         """The workflow's language."""
         address, name, short, page = LANGUAGES.get(word, (fragment("language", word), word, word, _NO_PAGE))
         language = self.graph.add(address, "ComputerLanguage", name=name, alternateName=short)
+        if page.startswith("http"):
+            self.graph.add(page, "WebSite", name=name)
         language.add("url", Ref(page) if page.startswith("http") else page)
         if word == "cwl" and version:
-            language.add("identifier", Ref(f"https://w3id.org/cwl/{version}/"))
+            identifier = f"https://w3id.org/cwl/{version}/"
+            self.graph.add(identifier, "CreativeWork", name=f"CWL {version}", url=identifier)
+            language.add("identifier", Ref(identifier))
         elif word == "nextflow":
             language.add("identifier", Ref(page))
         if version:
@@ -122,7 +126,7 @@ class Contextual:
         """The program that runs the workflow."""
         shown = public_identifier(identifier) if identifier else None
         engine_id = shown or fragment("engine", name, version)
-        engine = self.graph.add(engine_id, "SoftwareApplication", name=f"{name} {version}", softwareVersion=version)
+        engine = self.graph.add(engine_id, "SoftwareApplication", name=f"{name} {version}", version=version)
         engine.add("url", ENGINE_PAGES.get(name) or web_address(shown) or shown or _NO_PAGE)
         if sha256 is not None:
             engine.add("sha256", sha256)
@@ -133,7 +137,7 @@ class Contextual:
         shown = public_identifier(identifier) if identifier else None
         software_id = shown or fragment("software", name, version)
         software = self.graph.add(software_id, "SoftwareApplication", name=f"{name} {version}".strip())
-        software.set("softwareVersion", version or "not stated").set("description", about)
+        software.set("version", version or "not stated").set("description", about)
         software.set("url", web_address(shown) or shown or _NO_PAGE)
         software.add("sha256", sha256)
         return Ref(software_id)
@@ -144,7 +148,7 @@ class Contextual:
             "#wfexs-like",
             "SoftwareApplication",
             name="wfexs-like",
-            softwareVersion=version,
+            version=version,
             description="Staged the workflow and its inputs, had the engine run it, wrote this crate."
             if ran
             else "Staged the workflow and its inputs, wrote this crate. Nothing was run.",

@@ -32,7 +32,9 @@ from staging.workdir import LOCK
 from wfexs_like.crate.again import command_line
 from wfexs_like.crate.discretion import Discretion, web_address
 from wfexs_like.crate.exporters import EXPORTERS, Sealing
+from wfexs_like.crate.generations import FIRST, Generation
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
+from wfexs_like.crate.judges import named
 from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter
 from wfexs_like.crate.preview import render_preview
 from wfexs_like.crate.prospective import Prospective, kind_of
@@ -44,15 +46,8 @@ from wfexs_like.crate.story import Slot, Story, Thing
 from wfexs_like.crate.structure import has_steps
 from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.told_lock import TOLD_LOCK, named_by, told_lock
-from wfexs_like.crate.validation import Judge, validate_crate, validator_profile
-from wfexs_like.crate.vocabulary import (
-    LANGUAGES,
-    PROCESS_RUN,
-    PROVENANCE_RUN,
-    RO_CRATE,
-    WORKFLOW_RO_CRATE,
-    WORKFLOW_RUN,
-)
+from wfexs_like.crate.validation import Judge, validate_crate
+from wfexs_like.crate.vocabulary import LANGUAGES
 from wfexs_like.seal.naming import IN_CLEAR, LOCK_DIGEST, MANIFEST, SIGNATURE
 from wfexs_like.unfinished import hidden_beside
 
@@ -61,10 +56,6 @@ if TYPE_CHECKING:
 
 CrateKind = Literal["prospective", "retrospective"]
 INCLUDES = ("inputs", "outputs", "workflow", "containers", "all")
-PROFILES: dict[str, tuple[str, ...]] = {
-    "prospective": (WORKFLOW_RO_CRATE,),
-    "retrospective": (PROCESS_RUN, WORKFLOW_RUN, PROVENANCE_RUN, WORKFLOW_RO_CRATE),
-}
 PREVIEW = "ro-crate-preview.html"
 
 __all__ = ["CrateSubject", "export_crate", "validate_crate"]
@@ -82,12 +73,13 @@ def export_crate(
     signer: Signer | None = None,
     sealing: Sealing | None = None,
     clear: str | None = None,
+    generation: Generation = FIRST,
 ) -> CrateReport:
     """Write the crate of ``subject`` to ``destination``: a folder, or a ZIP file when its name ends in ``.zip``.
 
     ``cache`` is the folder where the validator keeps what it needs. ``rehash`` also reads what stays out of the crate.
     ``signer`` signs it (``wfexs_like.seal.signing``). ``sealing`` has it sealed while it is written. ``clear`` is what
-    the crate says of an encrypted working directory that is exported in clear.
+    the crate says of an encrypted working directory that is exported in clear. ``generation`` says by which profiles.
 
     Raises:
         UsageError: the destination exists, or ``include`` asks for what there is not.
@@ -106,11 +98,19 @@ def export_crate(
         raise UsageError(
             f"there is no folder {destination.parent}", hint="make it first", where=str(destination.parent)
         )
-    profiles = _profiles(subject, kind)
-    profile = validator_profile(profiles[-2 if kind == "retrospective" else 0])
+    profiles = _profiles(subject, kind, generation)
+    profile = named(profiles[-2 if kind == "retrospective" else 0]).name
     zipped = destination.suffix.lower() == ".zip" and (sealing is None or sealing.form == "files")
     try:
-        writing = _Writing(subject=subject, kind=kind, include=wanted, rehash=rehash, signer=signer, clear=clear)
+        writing = _Writing(
+            subject=subject,
+            kind=kind,
+            include=wanted,
+            rehash=rehash,
+            signer=signer,
+            clear=clear,
+            generation=generation,
+        )
         with hidden_beside(destination) as hidden:
             part = hidden / ("crate.zip" if zipped else "crate")
             if sealing is not None:
@@ -132,10 +132,32 @@ def export_crate(
     )
 
 
-def _profiles(subject: CrateSubject, kind: CrateKind) -> tuple[str, ...]:
+def describe_runs(subject: CrateSubject, writer: Writer) -> None:
+    """Put the retrospective crate of ``subject``, with its outputs, into ``writer`` instead of a crate's place.
+
+    Raises:
+        NotFoundError: there is no run that has ended, or a recorded file is gone.
+        DigestError: a file is not the one that was recorded.
+    """
+    _check_runs(subject, "retrospective")
+    writing = _Writing(
+        subject=subject,
+        kind="retrospective",
+        include=frozenset({"outputs"}),
+        rehash=False,
+        signer=None,
+        clear=None,
+        generation=FIRST,
+    )
+    writing.into(writer)
+
+
+def _profiles(subject: CrateSubject, kind: CrateKind, generation: Generation) -> tuple[str, ...]:
     """What the crate conforms to: a run of which no step is told has nothing for Provenance Run Crate."""
-    known = PROFILES[kind]
-    return known if has_steps(subject.executions) else tuple(one for one in known if one != PROVENANCE_RUN)
+    if kind == "prospective":
+        return (generation.workflow_ro_crate,)
+    runs = generation.runs if has_steps(subject.executions) else generation.runs[:-1]
+    return (*runs, generation.workflow_ro_crate)
 
 
 def _wanted(include: frozenset[str], kind: CrateKind) -> frozenset[str]:
@@ -201,6 +223,7 @@ class _Writing:
     rehash: bool
     signer: Signer | None
     clear: str | None
+    generation: Generation
 
     def into(self, writer: Writer) -> None:
         """Write the whole plain crate, signed where that is wished."""
@@ -248,7 +271,7 @@ def _sealed(writing: _Writing, part: Path, sealing: Sealing, profile: str | None
 
 def _write(writing: _Writing, writer: Writer, *, signed_by: str | None = None) -> None:
     subject, kind, include, rehash = writing.subject, writing.kind, writing.include, writing.rehash
-    graph = Graph()
+    graph = Graph(writing.generation)
     hosts = [str(one.host[key]) for one in subject.executions for key in ("hostname", "node") if one.host.get(key)]
     discretion = Discretion(subject.content, hosts=hosts)
     payload = Payload(subject.content, writer)
@@ -317,11 +340,13 @@ def _write(writing: _Writing, writer: Writer, *, signed_by: str | None = None) -
 def _root(
     ground: Prospective, kind: CrateKind, title: str, description: str, published: str
 ) -> tuple[Thing, tuple[str, ...]]:
-    subject, contextual = ground.subject, ground.contextual
+    subject, contextual, generation = ground.subject, ground.contextual, ground.graph.generation
     descriptor = ground.graph.add(METADATA, "CreativeWork", about=Ref(ROOT))
-    descriptor.add("conformsTo", Ref(RO_CRATE), Ref(WORKFLOW_RO_CRATE))
+    descriptor.add("conformsTo", Ref(generation.ro_crate))
+    if generation.on_descriptor:
+        descriptor.add("conformsTo", Ref(generation.workflow_ro_crate))
     root = ground.root
-    for profile in _profiles(subject, kind):
+    for profile in _profiles(subject, kind, generation):
         root.add("conformsTo", contextual.profile(profile))
     stated = subject.licence or subject.interface.licence
     if stated is None:

@@ -1,7 +1,7 @@
 """A flat JSON-LD graph: entities by @id, written in one order and with one spelling.
 
-Source: RO-Crate 1.1, "RO-Crate JSON-LD": flattened, compacted, every entity with @id and @type, single values not in
-arrays.
+Source: RO-Crate 1.1 and 1.3, "RO-Crate JSON-LD": flattened, compacted, every entity with @id and @type, single values
+not in arrays.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 from urllib.parse import quote
 
-from wfexs_like.crate.vocabulary import EXTRA_TERMS, RO_CRATE_CONTEXT
+from wfexs_like.crate.generations import FIRST, Generation
 
 Literal: TypeAlias = str | int | float | bool
 METADATA = "ro-crate-metadata.json"
@@ -73,9 +73,10 @@ class Entity:
 
 
 class Graph:
-    """Entities by @id."""
+    """Entities by @id, in the words of a generation of profiles."""
 
-    def __init__(self) -> None:
+    def __init__(self, generation: Generation = FIRST) -> None:
+        self.generation = generation
         self._entities: dict[str, Entity] = {}
 
     def __contains__(self, entity_id: str) -> bool:
@@ -101,8 +102,10 @@ class Graph:
     def context(self) -> list[object]:
         """The ``@context``: RO-Crate's, and exactly those further terms that are used."""
         used = {name for entity in self for name in (*entity.types, *entity.properties)}
-        extra = {term: EXTRA_TERMS[term] for term in sorted(used & EXTRA_TERMS.keys())}
-        return [RO_CRATE_CONTEXT, extra] if extra else [RO_CRATE_CONTEXT]
+        terms, context = self.generation.terms, self.generation.context
+        # After RO-Crate's own: 1.3 has a sha256, too, which is schema.org's.
+        extra = {term: terms[term] for term in sorted(used & terms.keys())}
+        return [context, extra] if extra else [context]
 
     def as_json(self) -> Mapping[str, object]:
         """The document: the descriptor, the root, then all others by @id."""

@@ -26,19 +26,39 @@ class ValidationIssue:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check that was made, or skipped: then ``skipped`` says why."""
+
+    identifier: str
+    name: str
+    severity: str
+    skipped: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Validation:
     """The outcome of validating a crate against ``profile``: counts of failed checks by severity, and each issue.
 
-    One check may have several issues. ``passed`` means that no required check failed. ``known`` are failed checks that
-    no crate of this kind can meet, with the reason.
+    One check may have several issues. ``passed`` means that no required check failed, or none of the ``level`` that was
+    asked for. ``known`` are failed checks that no crate of this kind can meet, with the reason; they don't count for
+    ``passed``. ``judged`` says in words by what it was judged where that is not simply the profile's own shapes.
     """
 
     profile: str
     passed: bool
     required: int
     recommended: int
+    optional: int = 0
     issues: tuple[ValidationIssue, ...] = ()
     known: Mapping[str, str] = field(default_factory=dict)
+    level: str = "required"
+    checks: tuple[Check, ...] = ()
+    judged: str | None = None
+
+    @property
+    def skipped(self) -> tuple[Check, ...]:
+        """The checks that were not made."""
+        return tuple(one for one in self.checks if one.skipped is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

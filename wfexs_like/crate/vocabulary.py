@@ -1,4 +1,4 @@
-"""The words of the crate: profiles, terms and media types.
+"""The words of the crate: terms and media types; ``generations`` has the profiles.
 
 Sources: RO-Crate 1.1, Workflow RO-Crate 1.0, Workflow Run RO-Crate 0.5 (its three profiles), CWL v1.2.
 """
@@ -8,24 +8,14 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Final
 
-RO_CRATE: Final = "https://w3id.org/ro/crate/1.1"
-RO_CRATE_CONTEXT: Final = "https://w3id.org/ro/crate/1.1/context"
-WORKFLOW_RO_CRATE: Final = "https://w3id.org/workflowhub/workflow-ro-crate/1.0"
-PROCESS_RUN: Final = "https://w3id.org/ro/wfrun/process/0.5"
-WORKFLOW_RUN: Final = "https://w3id.org/ro/wfrun/workflow/0.5"
-PROVENANCE_RUN: Final = "https://w3id.org/ro/wfrun/provenance/0.5"
 BIOSCHEMAS_WORKFLOW: Final = "https://bioschemas.org/profiles/ComputationalWorkflow/1.0-RELEASE"
 BIOSCHEMAS_PARAMETER: Final = "https://bioschemas.org/profiles/FormalParameter/1.0-RELEASE"
 
-PROFILE_NAMES: Final = {
-    WORKFLOW_RO_CRATE: ("Workflow RO-Crate", "1.0"),
-    PROCESS_RUN: ("Process Run Crate", "0.5"),
-    WORKFLOW_RUN: ("Workflow Run Crate", "0.5"),
-    PROVENANCE_RUN: ("Provenance Run Crate", "0.5"),
+BIOSCHEMAS_NAMES: Final = {
     BIOSCHEMAS_WORKFLOW: ("Bioschemas ComputationalWorkflow profile", "1.0-RELEASE"),
     BIOSCHEMAS_PARAMETER: ("Bioschemas FormalParameter profile", "1.0-RELEASE"),
 }
-"""Name and version of each profile that an entity may say it conforms to."""
+"""Name and version of each profile that a single entity may say it conforms to."""
 
 COMPLETED: Final = "http://schema.org/CompletedActionStatus"
 FAILED: Final = "http://schema.org/FailedActionStatus"
@@ -52,7 +42,7 @@ EXTRA_TERMS: Final = {
         "resourceUsage",
     )
 }
-"""The sixteen terms that Workflow Run RO-Crate adds to RO-Crate 1.1, and what they stand for."""
+"""The sixteen terms that Workflow Run RO-Crate adds to RO-Crate, and what they stand for."""
 
 DOCKER_IMAGE: Final = f"{_WORKFLOW_RUN_TERMS}DockerImage"
 SIF_IMAGE: Final = f"{_WORKFLOW_RUN_TERMS}SIFImage"

@@ -158,6 +158,21 @@ _DEFS: Final[dict[str, Schema]] = {
     },
     "issue": _object({"severity": _TEXT, "check": _TEXT, "entity": _or_null(_TEXT), "message": _TEXT}),
     "validation": _object({"profile": _TEXT, "required": _COUNT, "recommended": _COUNT}),
+    "verdict": _object(
+        {
+            "profile": _TEXT,
+            "passed": _FLAG,
+            "level": _TEXT,
+            "judged": _or_null(_TEXT),
+            "checks": _COUNT,
+            "skipped": _list(_object({"check": _TEXT, "reason": _TEXT})),
+            "known": {"type": "object", "additionalProperties": _TEXT},
+            "required": _COUNT,
+            "recommended": _COUNT,
+            "optional": _COUNT,
+            "issues": _list(_ref("issue")),
+        }
+    ),
     "staged": _object(
         {
             "id": _or_null(_TEXT),
@@ -345,7 +360,24 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
     "mount": (_object({"id": _TEXT, "nickname": _TEXT, "content": _TEXT, "already": _FLAG}),),
     "unmount": (_object({"id": _TEXT, "nickname": _TEXT, "closed": _FLAG}),),
     "shell": (_object({"id": _TEXT, "nickname": _TEXT, "exit_code": _COUNT}),),
-    "validate": (_ref("validation"), _object({"passed": _FLAG, "issues": _list(_ref("issue"))})),
+    "convert": (
+        _object(
+            {
+                "to": _one_of("prov", "bco"),
+                "format": _one_of("turtle", "json"),
+                "path": _or_null(_TEXT),
+                "warnings": _list(_TEXT),
+            },
+            {"document": _TEXT},
+        ),
+    ),
+    "validate": (
+        _ref("validation"),
+        _object({"passed": _FLAG, "issues": _list(_ref("issue")), "verdicts": _list(_ref("verdict"))}),
+    ),
+    "validate-profiles": (
+        _object({"profiles": _list(_object({"profile": _TEXT, "title": _TEXT, "addresses": _list(_TEXT)}))}),
+    ),
     "verify": (
         _object(
             {

@@ -10,6 +10,7 @@ from typing import Final
 
 from wfexs_like.crate.exporters import Export, Level, Sealing
 from wfexs_like.crate.graph import METADATA, ROOT
+from wfexs_like.crate.judges import base_profile
 from wfexs_like.crate.payload import FolderWriter, Writer, ZipWriter
 from wfexs_like.seal.by_hand import preview, readme
 from wfexs_like.seal.readable import PREVIEW, README, readable_metadata
@@ -18,7 +19,6 @@ from wfexs_like.seal.signing import ListingWriter
 from wfexs_like.seal.ssh_keys import Signer
 
 _UNTOLD: Final = "A sealed crate"
-_BASE_PROFILE: Final = "ro-crate-1.1"
 
 
 class Crypt4ghExporter:
@@ -96,7 +96,7 @@ class _FilesExport:
         self.writer.skeleton(folder)
 
     def outside(self, profile: str) -> str | None:
-        return profile if self._level == "full" else _BASE_PROFILE
+        return profile if self._level == "full" else base_profile(profile)
 
     def inside(self) -> bool:
         return self._level != "full"

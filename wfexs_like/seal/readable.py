@@ -20,8 +20,8 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 from wfexs_like.crate.exporters import Level
+from wfexs_like.crate.generations import Generation, generation_of
 from wfexs_like.crate.graph import METADATA, ROOT, path_id
-from wfexs_like.crate.vocabulary import RO_CRATE, RO_CRATE_CONTEXT
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SUFFIX
 from wfexs_like.seal.naming import BODY_DIGEST, MANIFEST, SIGNATURE, TREE_RULE
 from wfexs_like.seal.sealing_crates import SealedFile
@@ -50,12 +50,13 @@ def readable_metadata(
     """The text of the readable metadata; ``sealed`` are the sealed files by their plain path."""
     document = json.loads(plain)
     entities: dict[str, Entity] = {one["@id"]: one for one in document["@graph"]}
-    context: Any = RO_CRATE_CONTEXT
+    generation = generation_of(document["@context"])
+    context: Any = generation.context
     if level == "full":
         context = document["@context"]
         entities = _full(entities, sealed)
     else:
-        entities = _little(entities, told=level == "minimal")
+        entities = _little(entities, generation, told=level == "minimal")
         for one in sealed.values():
             entity = _described(one, name=f"sealed file {one.place.rpartition('/')[2].removesuffix(SUFFIX)}")
             _add_properties(entities, entity, {BODY_DIGEST: one.body_sha256})
@@ -185,7 +186,7 @@ def _rename(value: Any, moved: Mapping[str, str]) -> Any:
     return found
 
 
-def _little(entities: Mapping[str, Entity], *, told: bool) -> dict[str, Entity]:
+def _little(entities: Mapping[str, Entity], generation: Generation, *, told: bool) -> dict[str, Entity]:
     """A graph that says no more than it must; ``told``: who made it, with what, when, and of which workflow."""
     root = entities[ROOT]
     fresh: dict[str, Entity] = {
@@ -193,7 +194,7 @@ def _little(entities: Mapping[str, Entity], *, told: bool) -> dict[str, Entity]:
             "@id": METADATA,
             "@type": "CreativeWork",
             "about": {"@id": ROOT},
-            "conformsTo": {"@id": RO_CRATE},
+            "conformsTo": {"@id": generation.ro_crate},
         },
         ROOT: {
             "@id": ROOT,

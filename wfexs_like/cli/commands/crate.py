@@ -42,6 +42,7 @@ def command(
     no_own_key: bool,
     metadata: str | None,
     allow_clear: bool,
+    wrroc: str,
 ) -> None:
     """DEST is a folder, or a file when it ends in .zip. Every staged byte is verified on the way.
 
@@ -70,5 +71,6 @@ def command(
         signer=signer_of(app, sign),
         seal=wish,
         allow_clear=allow_clear,
+        wrroc=wrroc,
     )
     app.emit("crate", crate_form(report), lambda: crate_view(report))

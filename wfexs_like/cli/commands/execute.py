@@ -55,6 +55,7 @@ def command(
     no_own_key: bool,
     metadata: str | None,
     allow_clear: bool,
+    wrroc: str,
     require_offline: bool,
     prove: bool,
 ) -> int:
@@ -106,6 +107,7 @@ def command(
             signer=signer,
             seal=wish,
             allow_clear=allow_clear,
+            wrroc=wrroc,
         )
         result["crate"] = crate_form(exported)
         text += "\n" + crate_view(exported)
