@@ -153,7 +153,7 @@ def _is_of(check: str | None, beginning: str) -> bool:
 
 def _check(check: Any) -> dict[str, str | None]:
     # A shape without a name has the name of a blank node, which is another one each time.
-    name = check.identifier if re.fullmatch(r"n[0-9a-f]{32}b?\d*", str(check.name)) else str(check.name)
+    name = re.sub(r"^n[0-9a-f]{32,}\S*( of )?", "", str(check.name)) or check.identifier
     return {"identifier": check.identifier, "name": name, "severity": check.severity.name.lower()}
 
 
