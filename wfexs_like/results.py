@@ -8,11 +8,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engines.base import EngineVersion
-from engines.execution import Attempt, Execution
-from staging.plan import ImageFacts, Json, PlanItem, Role, Trust
+from staging.plan import Role
 
 if TYPE_CHECKING:
+    from engines.base import EngineVersion
+    from engines.execution import Attempt, Execution
+    from staging.plan import ImageFacts, Json, PlanItem, Trust
     from staging.wanted import StagedItem
 
 

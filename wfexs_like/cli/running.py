@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from engines.execution import Execution, StepRun
     from staging.plan import Json
     from staging.workdir import StagedWorkdir
-    from wfexs_like.session import Proof
+    from wfexs_like.results import Proof
 
 TAIL_LINES: Final = 20
 _TAIL_BYTES: Final = 65536

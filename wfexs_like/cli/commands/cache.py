@@ -28,7 +28,7 @@ def command() -> None:
 @click.pass_obj
 def list_(app: App) -> None:
     """List what the store holds, where each came from, and who uses it."""
-    entries = app.session.cache_list()
+    entries = app.session.cache.list()
     app.emit(
         "cache-list",
         {"entries": [_entry_form(entry) for entry in entries], "size": sum(entry.size for entry in entries)},
@@ -42,7 +42,7 @@ def list_(app: App) -> None:
 @click.pass_obj
 def add(app: App, identifier: str, sha256: str | None) -> None:
     """Fetch what IDENTIFIER names into the store."""
-    item = app.session.cache_add(identifier, sha256=sha256)
+    item = app.session.cache.add(identifier, sha256=sha256)
     app.emit(
         "cache-add",
         {
@@ -61,7 +61,7 @@ def add(app: App, identifier: str, sha256: str | None) -> None:
 @click.pass_obj
 def verify(app: App) -> int:
     """Read every object again. Exit code 5 when one is damaged; it is put aside and fetched anew when needed."""
-    problems = app.session.cache_verify()
+    problems = app.session.cache.verify()
     app.emit(
         "cache-verify",
         {
@@ -83,7 +83,7 @@ def verify(app: App) -> int:
 @click.pass_obj
 def remove(app: App, what: str, *, force: bool) -> None:
     """Remove one content."""
-    collected = app.session.cache_remove(what, force=force)
+    collected = app.session.cache.remove(what, force=force)
     app.emit("cache-remove", _collected_form(collected), lambda: f"removed {_collected_words(collected)}")
 
 
@@ -92,7 +92,7 @@ def remove(app: App, what: str, *, force: bool) -> None:
 @click.pass_obj
 def gc(app: App, *, dry_run: bool) -> None:
     """Remove everything that no working directory uses."""
-    collected = app.session.cache_gc(dry_run=dry_run)
+    collected = app.session.cache.gc(dry_run=dry_run)
     did = "would remove" if dry_run else "removed"
     app.emit(
         "cache-gc",
