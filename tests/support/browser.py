@@ -46,12 +46,15 @@ class Browser:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Network", "Log", "Runtime"):
             self._call(f"{domain}.enable")
+        self._call("Emulation.setScrollbarsHidden", hidden=True)
 
     def show(self, page: Path, *, width: int, scheme: Literal["light", "dark"] = "light", height: int = 900) -> None:
         """Open a file in a window of that width, for somebody who likes it light or dark."""
         self.requests.clear()
         self.complaints.clear()
-        self._call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self._call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 500
+        )
         self._call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
         self._loaded = False
         self._call("Page.navigate", url=page.as_uri())

@@ -57,7 +57,7 @@ def _size(one: Node) -> tuple[float, float]:
 def _note(one: Node) -> str:
     times = f"{one.count:,} times" if one.count > 1 else ""
     note = one.note if one.note != one.label else ""
-    return cut(" ".join(part for part in ("✗ failed" if one.failed else "", times, note) if part), _NOTE)
+    return cut(", ".join(part for part in ("✗ failed" if one.failed else "", note, times) if part), _NOTE)
 
 
 def _node(one: Node, box: Box) -> str:

@@ -27,6 +27,9 @@ METADATA: Final = "ro-crate-metadata.json"
 _MARKS: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028\u2029\ufeff\ufffe\uffff]")
 _WEB: Final = re.compile(r"(?:https?|ftp)://[^\s\\\"'<>`]+", re.IGNORECASE)
 _MOST_OF_AN_ADDRESS: Final = 2000
+_PLAIN_NUMBERS: Final = ("UNITLESS", "NUM", "1")
+_SHORT: Final = 0.095
+_DIGEST: Final = re.compile(r"(sha\d+:[0-9a-f]{12})[0-9a-f]+")
 
 
 def text(value: str, limit: int = LONGEST) -> str:
@@ -48,6 +51,11 @@ def cut(value: str, limit: int) -> str:
 
 def _visible(value: str) -> str:
     return _MARKS.sub(lambda match: f"\\u{ord(match.group()):04x}", value)
+
+
+def version(value: str | None) -> str:
+    """A program's version; of one that is told by a digest, enough to compare. Not yet HTML."""
+    return cut(_DIGEST.sub(r"\1", value), 60) if value else ""
 
 
 def soft(value: str) -> str:
@@ -90,6 +98,14 @@ def moment(value: datetime | None) -> str:
     return f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{utc:%Y-%m-%d %H:%M:%S} UTC</time>'
 
 
+def clock(value: datetime | None, day: datetime | None) -> str:
+    """The time of day of a moment, with the date only where that isn't the one of ``day``."""
+    if value is None or day is None or value.astimezone(UTC).date() != day.astimezone(UTC).date():
+        return moment(value)
+    utc = value.astimezone(UTC)
+    return f'<time datetime="{utc:%Y-%m-%dT%H:%M:%SZ}">{utc:%H:%M:%S}</time>'
+
+
 def took(seconds: float | None) -> str:
     """A length of time; empty where it isn't known."""
     return "" if seconds is None else duration(seconds)
@@ -98,11 +114,11 @@ def took(seconds: float | None) -> str:
 def amount(value: float, unit: str | None) -> str:
     """Something measured, in the unit that suits its size; not yet HTML."""
     if unit == "s":
-        return duration(value)
+        return f"{1000 * value:.2g} ms" if 0 < value < _SHORT else duration(value)
     if unit == "B":
         return size(round(value))
     number = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
-    return f"{number} {unit}" if unit else number
+    return f"{number} {unit}" if unit and unit not in _PLAIN_NUMBERS else number
 
 
 def json_text(value: Any) -> str:
@@ -114,7 +130,9 @@ def quantity(one: Quantity) -> str:
     """A fact of a host, or a measurement, not yet HTML."""
     if isinstance(one.value, int | float) and not isinstance(one.value, bool):
         return amount(one.value, one.unit)
-    return f"{json_text(one.value)} {one.unit or ''}".strip()
+    return (
+        f"{json_text(one.value)} {one.unit or ''}".strip() if one.unit not in _PLAIN_NUMBERS else json_text(one.value)
+    )
 
 
 def bytes_of(count: int | None) -> str:

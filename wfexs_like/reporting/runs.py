@@ -26,10 +26,10 @@ from wfexs_like.reporting.markup import (
 )
 from wfexs_like.reporting.tables import (
     MANY,
+    brief,
     cell,
     commands,
     groups_table,
-    item,
     slots_table,
     steps_table,
     tool,
@@ -39,6 +39,8 @@ from wfexs_like.reporting.timeline import draw_timeline
 IN_FULL = 12
 """So many runs have a section of their own."""
 _FAILED = 10
+_SILENT = 30
+_LOGS = 20
 _COMMANDS = 40
 
 
@@ -102,7 +104,6 @@ def _run(sheet: Sheet, run: Run, name: str, extras: dict[int, RunExtras]) -> str
 def _circumstances(sheet: Sheet, run: Run, more: RunExtras) -> str:
     one = run.execution
     ended = moment(one.ended) + (f" {soft(f'({took(one.seconds)})')}" if one.seconds is not None else "")
-    logs = ", ".join(item(sheet, log) for log in one.logs[:20])
     rows = [
         ("Started", moment(one.started) or soft("not told")),
         ("Ended", ended if one.ended is not None else soft("not told")),
@@ -111,7 +112,7 @@ def _circumstances(sheet: Sheet, run: Run, more: RunExtras) -> str:
         ("Exit code", "" if one.exit_code is None else str(one.exit_code)),
         ("Used", text("; ".join(f"{each.name} {quantity(each)}" for each in one.resources[:20]), 600)),
         *((fact.label, _told(sheet, fact.text, fact.href, fact.more, as_code=fact.code)) for fact in more.facts),
-        ("Logs", logs),
+        ("Logs", brief(sheet, one.logs, _LOGS)),
     ]
     host = "; ".join(f"{each.name}: {quantity(each)}" for each in run.host[:40])
     return facts([*rows, ("Host", text(host, 1500))])
@@ -134,18 +135,18 @@ def _failed_steps(steps: Sequence[Named]) -> str:
     failed = [one for one in steps if one.run.execution.status == "failed"]
     if not failed:
         return ""
+    why = [one for one in failed if one.run.execution.error]
     told = "".join(
-        f"<p><strong>{text(one.label)}</strong></p>"
-        + (
-            f'<pre class="bad">{block(one.run.execution.error, 2000)}</pre>'
-            if one.run.execution.error
-            else f"<p>{soft('why is not told')}</p>"
-        )
-        for one in failed[:_FAILED]
+        f'<p><strong>{text(one.label)}</strong></p><pre class="bad">{block(one.run.execution.error or "", 2000)}</pre>'
+        for one in why[:_FAILED]
     )
-    left = len(failed) - _FAILED
-    rest = f'<p class="left">and {counted(left, "failed step")} more</p>' if left > 0 else ""
-    return f"<h3>Steps that failed</h3>{told}{rest}"
+    left = len(why) - _FAILED
+    told += f'<p class="left">and {counted(left, "more failed step")}</p>' if left > 0 else ""
+    silent = [text(one.label, 60) for one in failed if not one.run.execution.error]
+    if silent:
+        more = f" and {len(silent) - _SILENT:,} more" if len(silent) > _SILENT else ""
+        told += f"<p>{soft('Why is not told of')} {', '.join(silent[:_SILENT])}{soft(more)}.</p>"
+    return f"<h3>Steps that failed</h3>{told}"
 
 
 def _steps(sheet: Sheet, run: Run, steps: Sequence[Named]) -> str:

@@ -42,7 +42,7 @@ th:last-child, td:last-child { padding-right: 0; }
 tr:last-child td { border-bottom: 0; }
 td { overflow-wrap: anywhere; min-width: 4rem; }
 .inputs td:first-child, .outputs td:first-child { min-width: 8rem; max-width: 16rem; }
-.steps td:first-child { min-width: 9rem; } .runs td:first-child { min-width: 6rem; }
+.steps td:nth-child(-n+3) { min-width: 7.5rem; } .runs td:first-child { min-width: 6rem; }
 .n { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code, pre { font: .85em/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
 code { overflow-wrap: anywhere; }
@@ -74,7 +74,7 @@ figure { margin: 0; min-width: 0; } figcaption { font-weight: 600; font-size: .8
 @media (max-width: 46rem) {
   main { padding: 1.1rem .7rem 2rem; } h1 { font-size: 1.45rem; } section { padding: .9rem .85rem; }
   dl div { grid-template-columns: minmax(0, 1fr); padding: .25rem 0; } dt { font-size: .82rem; }
-  table, tbody, tr, td { display: block; } td { border: 0; padding: .1rem 0; min-width: 0; max-width: none; }
+  table, tbody, tr, td { display: block; } td { border: 0; padding: .1rem 0; min-width: 0 !important; }
   thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
   tr { padding: .55rem 0; border-bottom: 1px solid var(--line); } tr:last-child { border: 0; }
   td:first-child { font-weight: 600; max-width: none !important; } td:empty { display: none; }

@@ -12,13 +12,14 @@ from wfexs_like.reporting.markup import (
     Sheet,
     badge,
     bytes_of,
+    clock,
     code,
     folded,
     json_text,
-    moment,
     soft,
     text,
     took,
+    version,
     web,
 )
 
@@ -59,6 +60,15 @@ def item(sheet: Sheet, one: Item) -> str:
         more = len(one.parts) - _PARTS
         shown += f"<br>{soft('with')} {within}" + (f" {soft(f'and {more:,} more')}" if more > 0 else "")
     return shown
+
+
+def brief(sheet: Sheet, items: Sequence[Item], most: int) -> str:
+    """Files by where they are, one a line."""
+    told = [
+        sheet.file(one.path, one.path) if one.path is not None and one.present else text(one.path or one.name)
+        for one in items[:most]
+    ]
+    return "<br>".join([*told, *((soft(f"and {len(items) - most:,} more"),) if len(items) > most else ())])
 
 
 def _part(sheet: Sheet, one: Item) -> str:
@@ -167,24 +177,30 @@ def tool(one: Software | None) -> str:
     """A program's name and version."""
     if one is None:
         return ""
-    version = f" {soft(text(one.version, 60))}" if one.version and one.version not in one.name else ""
-    return web(one.name, one.address) + version
+    number = version(one.version) if one.version and one.version not in one.name else ""
+    title = f' title="{text(one.version or "")}"' if number != one.version else ""
+    told = f' <span class="soft"{title}>{text(number)}</span>' if number else ""
+    return web(one.name, one.address) + told
 
 
 def steps_table(sheet: Sheet, steps: Sequence[Named]) -> str:
     """Each execution of a step."""
+    day = next((one.run.execution.started for one in steps if one.run.execution.started is not None), None)
+    with_images = any(one.run.execution.images for one in steps)
 
     def row(one: Named) -> str:
         run = one.run.execution
         images = "<br>".join(text(image.name, 120) for image in run.images[:3])
         number = "" if run.exit_code is None else str(run.exit_code)
         return (
-            f"<tr>{cell(text(one.label))}{cell(tool(run.instrument), 'tool')}{cell(images, 'image')}"
-            f"{cell(badge(run.status))}{cell(moment(run.started), 'began', number=True)}"
+            f"<tr>{cell(text(one.label))}{cell(tool(run.instrument), 'tool')}"
+            f"{cell(images, 'image') if with_images else ''}"
+            f"{cell(badge(run.status))}{cell(clock(run.started, day), 'began', number=True)}"
             f"{cell(took(run.seconds), 'took', number=True)}{cell(number, 'exit code', number=True)}</tr>"
         )
 
-    return sheet.table("steps", ("step", "tool", "image", "status", "began", "took", "exit"), steps, row, MANY)
+    heads = ("step", "tool", *(("image",) if with_images else ()), "status", "began (UTC)", "took", "exit")
+    return sheet.table("steps", heads, steps, row, MANY)
 
 
 def groups_table(sheet: Sheet, groups: Sequence[Group]) -> str:

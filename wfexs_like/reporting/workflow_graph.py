@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from wfexs_like.reading.account import Account, Item, Run, Slot, Workflow
+from wfexs_like.reading.account import Account, Item, Run, Slot, Software, Workflow
 
 MOST = 60
 """So many nodes are drawn of steps."""
@@ -49,7 +49,7 @@ def graph_of(account: Account) -> WorkflowGraph:
         if not any(a.startswith("s:") and b.startswith("s:") for a, b in edges):
             edges = [*edges, *seen.all()]
     elif run is not None:
-        nodes, edges = {one.step: _tool(one.execution.instrument) for one in run.steps}, seen.all()
+        nodes, edges = {one.step: _tool(one.step, one.execution.instrument) for one in run.steps}, seen.all()
     else:
         return WorkflowGraph(nodes=(), edges=())
     if not nodes:
@@ -70,10 +70,12 @@ def _step(name: str) -> str:
     return f"s:{name}"
 
 
-def _tool(software: object) -> str:
-    name = getattr(software, "name", None)
-    version = getattr(software, "version", None)
-    return f"{name} {version}" if name and version and version not in name else str(name or "")
+def _tool(step: str, software: Software | None) -> str:
+    """What runs in the step, where that is called otherwise, and its version where that isn't a mere digest."""
+    if software is None or software.name == step.rsplit("/", 1)[-1]:
+        return ""
+    number = software.version or ""
+    return software.name if not number or ":" in number or number in software.name else f"{software.name} {number}"
 
 
 def _known(edges: Iterable[tuple[str, str]], steps: set[str]) -> list[tuple[str, str]]:
@@ -116,7 +118,7 @@ def _planned(workflow: Workflow, seen: _Edges) -> tuple[dict[str, str], list[tup
             # A tool of several steps has the same parameters in each: what happened tells which was meant.
             happened = [one for one in between if one in seen.steps]
             edges += happened if len(between) > 1 and happened else between
-    return {one.name: _tool(one.tool) for one in leaves}, edges
+    return {one.name: _tool(one.name, one.tool) for one in leaves}, edges
 
 
 def _reached(source: str, onward: Mapping[str, Sequence[str]], takes: Mapping[str, Sequence[str]]) -> list[str]:
@@ -182,20 +184,20 @@ def _items(slots: Iterable[Slot]) -> Iterable[Item]:
 
 
 def _folded(steps: list[Node], edges: list[tuple[str, str]]) -> WorkflowGraph:
-    told = []
+    told = ""
     total = len(steps)
+    if total > MOST:
+        by_place = _merged(steps, edges, lambda node: node.label.split("/", 1)[0])
+        by_tool = _merged(steps, edges, lambda node: node.note or node.label)
+        steps, edges = by_tool if len(by_place[0]) > MOST and 1 < len(by_tool[0]) <= MOST else by_place
+        how = "by the tool that they run" if steps is by_tool[0] else "by the sub-workflow that they are in"
+        told = f"{total:,} steps are drawn as {len(steps):,}, {how}." if len(steps) < total else ""
     if len(steps) > MOST:
-        steps, edges = _merged(steps, edges, lambda node: node.label.split("/", 1)[0])
-        told.append(f"{total:,} steps are drawn as {len(steps):,}, by the sub-workflow that they are in.")
-    if len(steps) > MOST:
-        steps, edges = _merged(steps, edges, lambda node: node.note or node.label)
-        told = [f"{total:,} steps are drawn as {len(steps):,}, by the tool that they run."]
-    if len(steps) > MOST:
-        told = [f"Of {total:,} steps the first {MOST} are drawn."]
+        told = f"{told} Of these, the first {MOST} are shown." if told else f"Of {total:,} steps {MOST} are drawn."
         steps = steps[:MOST]
         edges = _known(edges, {one.key for one in steps})
     ends, edges = _ends(edges)
-    return WorkflowGraph(nodes=(*ends, *steps), edges=tuple(edges), folded=" ".join(told))
+    return WorkflowGraph(nodes=(*ends, *steps), edges=tuple(edges), folded=told)
 
 
 def _merged(
