@@ -35,19 +35,18 @@ if TYPE_CHECKING:
     from staging.stager import Stager
     from wfexs_like.access import Access
     from wfexs_like.audit.attestation import Attestation
+    from wfexs_like.caching import Cache
     from wfexs_like.crate.report_types import CrateReport, Validation
     from wfexs_like.crate.validation import Level
     from wfexs_like.flow.audit import AuditWish
     from wfexs_like.flow.run import Host
     from wfexs_like.importing.report import ImportReport
+    from wfexs_like.results import EngineReport, Proof, StageReport, WorkdirReport
     from wfexs_like.seal.ssh_keys import Signer
     from wfexs_like.sealing import SealWish
-    from wfexs_like.unlocking import Passphrases
-
-    from wfexs_like.caching import Cache
-    from wfexs_like.results import EngineReport, Proof, StageReport, WorkdirReport
     from wfexs_like.stagings import Staging
     from wfexs_like.stopping_runs import Runs
+    from wfexs_like.unlocking import Passphrases
 
 _LETTING_GO = 10.0  # seconds
 
@@ -56,11 +55,7 @@ class Session:
     """One user's work with one set of settings. ``progress`` hears of fetching; ``passphrases`` unlock its key."""
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        progress: Progress | None = None,
-        passphrases: Passphrases | None = None,
+        self, settings: Settings, *, progress: Progress | None = None, passphrases: Passphrases | None = None
     ) -> None:
         self.settings = settings
         self.progress = progress or Silent()
@@ -101,9 +96,7 @@ class Session:
     def _workdirs(self) -> Workdirs:
         return self._places.workdirs
 
-    def opened(
-        self, workdir: str | StagedWorkdir
-    ) -> AbstractContextManager[StagedWorkdir]:
+    def opened(self, workdir: str | StagedWorkdir) -> AbstractContextManager[StagedWorkdir]:
         """The working directory that is meant; while it lasts, its content can be read.
 
         Raises:
@@ -150,12 +143,7 @@ class Session:
             DigestError: something is not what was promised.
         """
         return self._staging.stage(
-            stage_file,
-            locked=locked,
-            update=update,
-            nickname=nickname,
-            recipients=recipients,
-            like=like,
+            stage_file, locked=locked, update=update, nickname=nickname, recipients=recipients, like=like
         )
 
     def run(
@@ -183,7 +171,6 @@ class Session:
             UsageError: that run, or this engine, can't be continued.
         """
         from wfexs_like.flow.run import run
-
         from wfexs_like.workdir_reports import last_unfinished
 
         with self._places.stored(workdir) as (found, store):
@@ -202,11 +189,7 @@ class Session:
             )
 
     def prove(
-        self,
-        workdir: str | StagedWorkdir,
-        *,
-        beside: Path | None = None,
-        listener: Listener | None = None,
+        self, workdir: str | StagedWorkdir, *, beside: Path | None = None, listener: Listener | None = None
     ) -> Proof:
         """Run once with nothing but the staged files to be found, and no network; nothing of that run stays.
 
@@ -259,16 +242,12 @@ class Session:
         from wfexs_like.flow.describe import subject_of
         from wfexs_like.sealing import check_clear, sealing_of
 
-        clear = check_clear(
-            self.locate(workdir), sealed=seal is not None, allowed=allow_clear
-        )
+        clear = check_clear(self.locate(workdir), sealed=seal is not None, allowed=allow_clear)
         with self._places.stored(workdir) as (found, store), found.use():
             sealing = None if seal is None else sealing_of(found, seal, self.settings)
             plan = found.plan()
             found.verify(plan, store)
-            subject = subject_of(
-                found, plan, person=self.settings.person, run=run, licence=licence
-            )
+            subject = subject_of(found, plan, person=self.settings.person, run=run, licence=licence)
             return export_crate(
                 subject,
                 destination,
@@ -283,9 +262,7 @@ class Session:
                 generation=GENERATIONS[wrroc],
             )
 
-    def refuse_clear(
-        self, workdir: str | StagedWorkdir, *, sealed: bool, allowed: bool
-    ) -> None:
+    def refuse_clear(self, workdir: str | StagedWorkdir, *, sealed: bool, allowed: bool) -> None:
         """Refuse now what ``crate`` would refuse later.
 
         Raises:
@@ -313,11 +290,7 @@ class Session:
         wish = Import(crate=crate, run=run, level=level, strict=strict, locked=locked)
         with self._places.new(vault, nickname) as (new, store):
             imported = import_crate(
-                wish,
-                new,
-                stager=self._staging.stager(store),
-                cache=self.settings.cache,
-                progress=self.progress,
+                wish, new, stager=self._staging.stager(store), cache=self.settings.cache, progress=self.progress
             )
         return report_import(wish, imported)
 
@@ -333,9 +306,7 @@ class Session:
         """The same by several profiles, and down to a level that has to be met; see ``wfexs_like.crate.validation``."""
         from wfexs_like.crate.validation import judge_crate
 
-        return judge_crate(
-            crate, profiles=profiles, level=level, cache=self.settings.cache
-        )
+        return judge_crate(crate, profiles=profiles, level=level, cache=self.settings.cache)
 
     def workdirs(self) -> tuple[WorkdirReport, ...]:
         """All working directories, oldest first. Those that are damaged are told of, and do not hide the others.
@@ -398,9 +369,7 @@ class Session:
     ) -> Access:
         """Change who may open an encrypted working directory or something sealed; see ``wfexs_like.encryption``."""
         found = self._sharable(target)
-        return self._encryption.share(
-            found, add=add, remove=remove, key=key, even_own=even_own, signer=signer
-        )
+        return self._encryption.share(found, add=add, remove=remove, key=key, even_own=even_own, signer=signer)
 
     def _sharable(self, target: str) -> StagedWorkdir | Path:
         path = Path(target)
@@ -421,13 +390,7 @@ class Session:
         from wfexs_like.auditing import audit_workdir
 
         found = self._workdirs.find(workdir)
-        return audit_workdir(
-            found,
-            wish,
-            encryption=self._encryption,
-            settings=self.settings,
-            progress=self.progress,
-        )
+        return audit_workdir(found, wish, encryption=self._encryption, settings=self.settings, progress=self.progress)
 
     def locate(self, workdir: str | StagedWorkdir) -> StagedWorkdir:
         """Which working directory is meant: cheap, nothing of it is read but its name."""
@@ -438,9 +401,7 @@ class Session:
         here = found.root.resolve().parent == self.settings.workdirs.resolve()
         return found.id if here else shlex.quote(str(found.root))
 
-    def logs(
-        self, workdir: str | StagedWorkdir, run: int | None = None
-    ) -> tuple[Path, ...]:
+    def logs(self, workdir: str | StagedWorkdir, run: int | None = None) -> tuple[Path, ...]:
         """The log files of a run (the last one by default); of an encrypted one they are there while it is opened."""
         from wfexs_like.workdir_reports import log_files
 
@@ -473,9 +434,7 @@ class Session:
             else:
                 return found.root
 
-    def cancel(
-        self, workdir: str | StagedWorkdir, run: int | None = None
-    ) -> tuple[int, ...]:
+    def cancel(self, workdir: str | StagedWorkdir, run: int | None = None) -> tuple[int, ...]:
         """Stop a run (all running ones by default); returns the numbers of those stopped."""
         with self.opened(workdir) as found:
             return self._runs.stop(found, run, name=self.name_of(found))
@@ -496,8 +455,4 @@ class Session:
 def _host(settings: Settings) -> Host:
     from wfexs_like.flow.run import Host
 
-    return Host(
-        environment=settings.environment,
-        container=settings.container,
-        insists=settings.insists,
-    )
+    return Host(environment=settings.environment, container=settings.container, insists=settings.insists)

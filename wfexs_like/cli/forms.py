@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from staging.plan import Json
     from wfexs_like.crate.exporters import Sealing
     from wfexs_like.crate.report_types import CrateReport, Validation
-
     from wfexs_like.results import ItemReport, Proof, StageReport, WorkdirReport
 
 Form = dict[str, object]
@@ -75,12 +74,8 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
         "network": execution.network,
         "offline": reached,
         "attempts": reached["attempts"],
-        "outputs": {
-            name: placed(value, content) for name, value in execution.outputs.items()
-        },
-        "overrides": {
-            name: placed(value, content) for name, value in execution.overrides.items()
-        },
+        "outputs": {name: placed(value, content) for name, value in execution.outputs.items()},
+        "overrides": {name: placed(value, content) for name, value in execution.overrides.items()},
         "steps": [step_form(step) for step in execution.steps],
         "logs": [shown_path(content / log) for log in execution.logs],
     }
@@ -89,10 +84,7 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
     if execution.runtime is not None:
         form["container"] = {
             "runtime": f"{execution.runtime.name} {execution.runtime.version}",
-            "images": [
-                {"name": one.name, "digest": one.digest, "id": one.id}
-                for one in execution.images
-            ],
+            "images": [{"name": one.name, "digest": one.digest, "id": one.id} for one in execution.images],
         }
     if execution.resumed is not None:
         form["resumed"] = execution.resumed
@@ -129,9 +121,7 @@ def placed(value: Json, content: Path) -> object:
 
 
 def _placed_file(value: Mapping[str, Json], content: Path) -> Form:
-    form: Form = {
-        key: placed(one, content) for key, one in value.items() if key != "location"
-    }
+    form: Form = {key: placed(one, content) for key, one in value.items() if key != "location"}
     path = value.get("path")
     if isinstance(path, str):
         where = content / path
@@ -147,10 +137,7 @@ def workdir_form(report: WorkdirReport) -> Form:
     return {
         **workdir_line(report),
         "items": [item_form(item) for item in report.items],
-        "runs": [
-            run_form(run, workdir_id=report.id, content=report.content)
-            for run in report.runs
-        ],
+        "runs": [run_form(run, workdir_id=report.id, content=report.content) for run in report.runs],
         **({"imported": dict(report.imported)} if report.imported else {}),
     }
 
@@ -168,9 +155,7 @@ def workdir_line(report: WorkdirReport) -> Form:
         "container": report.container,
         "content": _path(report.content),
         "lock": {"digest": report.lock_digest},
-        "runs": None
-        if report.closed
-        else [{"run": run.run, "status": str(run.status)} for run in report.runs],
+        "runs": None if report.closed else [{"run": run.run, "status": str(run.status)} for run in report.runs],
     }
 
 
@@ -198,21 +183,14 @@ def _seal_form(sealing: Sealing) -> Form:
     return {
         "form": sealing.form,
         "metadata": sealing.level,
-        "recipients": [
-            {"fingerprint": one.fingerprint, "label": one.label}
-            for one in sealing.recipients
-        ],
+        "recipients": [{"fingerprint": one.fingerprint, "label": one.label} for one in sealing.recipients],
     }
 
 
 def validations_form(validations: Sequence[Validation]) -> Form:
     """The object of ``validate``: the first verdict, whether all of them passed, and each."""
     verdicts = [validation_form(one) for one in validations]
-    return {
-        **verdicts[0],
-        "passed": all(one.passed for one in validations),
-        "verdicts": verdicts,
-    }
+    return {**verdicts[0], "passed": all(one.passed for one in validations), "verdicts": verdicts}
 
 
 def validation_form(validation: Validation) -> Form:
@@ -223,21 +201,13 @@ def validation_form(validation: Validation) -> Form:
         "level": validation.level,
         "judged": validation.judged,
         "checks": len(validation.checks),
-        "skipped": [
-            {"check": one.identifier, "reason": one.skipped}
-            for one in validation.skipped
-        ],
+        "skipped": [{"check": one.identifier, "reason": one.skipped} for one in validation.skipped],
         "known": dict(validation.known),
         "required": validation.required,
         "recommended": validation.recommended,
         "optional": validation.optional,
         "issues": [
-            {
-                "severity": issue.severity,
-                "check": issue.check,
-                "entity": issue.entity,
-                "message": issue.message,
-            }
+            {"severity": issue.severity, "check": issue.check, "entity": issue.entity, "message": issue.message}
             for issue in validation.issues
         ],
     }

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wfexs_like.cli.context import shown_path
+from wfexs_like.cli.forms import placed
 from wfexs_like.cli.render import (
     counted,
     duration,
@@ -22,14 +23,11 @@ from wfexs_like.cli.render import (
     value_line,
 )
 
-from wfexs_like.cli.forms import placed
-
 if TYPE_CHECKING:
     from engines.execution import Attempt, Execution
     from staging.plan import Json
     from staging.workdir import StagedWorkdir
     from wfexs_like.crate.report_types import CrateReport, Validation
-
     from wfexs_like.results import ItemReport, Proof, StageReport, WorkdirReport
 
 SHOWN_ITEMS = 40
@@ -38,9 +36,7 @@ SHOWN_ATTEMPTS = 20
 SHOWN_ISSUES = 100
 
 
-def items_view(
-    items: Sequence[ItemReport], *, colour: bool = False, limit: int | None = None
-) -> str:
+def items_view(items: Sequence[ItemReport], *, colour: bool = False, limit: int | None = None) -> str:
     """Items as a table, then each risk on a line of its own, then the sum. An engine and its files are one line."""
     items, files = _without_engine_files(items)
     shown = items[:limit]
@@ -56,20 +52,10 @@ def items_view(
         )
         for item in shown
     ]
-    lines = [
-        table(
-            ("ROLE", "NAME", "SIZE", "SHA256", "TRUST", "SOURCE", "IDENTIFIER"),
-            rows,
-            colour=colour,
-        )
-    ]
+    lines = [table(("ROLE", "NAME", "SIZE", "SHA256", "TRUST", "SOURCE", "IDENTIFIER"), rows, colour=colour)]
     if len(items) > len(shown):
         lines.append(f"and {len(items) - len(shown)} more")
-    lines += [
-        plain(f"licence of {item.name}: {_licences(item)}")
-        for item in shown
-        if item.licences
-    ]
+    lines += [plain(f"licence of {item.name}: {_licences(item)}") for item in shown if item.licences]
     lines += [
         styled("risk", "yellow", colour=colour) + plain(f": {item.name}: {risk}")
         for item in shown
@@ -88,23 +74,13 @@ def _licences(item: ItemReport) -> str:
     from staging.images.facts import licence_expression, licences_of
 
     parts, expression = licences_of(item.image), licence_expression(item.image)
-    own = (
-        (expression,)
-        if expression is not None and set(parts) <= set(item.licences)
-        else ()
-    )
-    return ", ".join(
-        (*(one for one in item.licences if not own or one not in parts), *own)
-    )
+    own = (expression,) if expression is not None and set(parts) <= set(item.licences) else ()
+    return ", ".join((*(one for one in item.licences if not own or one not in parts), *own))
 
 
-def _without_engine_files(
-    items: Sequence[ItemReport],
-) -> tuple[tuple[ItemReport, ...], Mapping[str, int]]:
+def _without_engine_files(items: Sequence[ItemReport]) -> tuple[tuple[ItemReport, ...], Mapping[str, int]]:
     """The items but for the files that an engine among them is made of, and how many each engine has of those."""
-    engines = {
-        item.name for item in items if item.role == "engine" and "/" not in item.name
-    }
+    engines = {item.name for item in items if item.role == "engine" and "/" not in item.name}
     files = dict.fromkeys(engines, 0)
     rest = []
     for item in items:
@@ -127,20 +103,14 @@ def stage_words(report: StageReport) -> list[str]:
     fetched = sum(item.source == "fetched" for item in items)
     first_use = sum(item.trust == "first-use" for item in items)
     total = sum(item.size or 0 for item in items)
-    words = [
-        f"staged {counted(len(items), 'item')} ({size(total)}), {fetched} of them fetched"
-    ]
+    words = [f"staged {counted(len(items), 'item')} ({size(total)}), {fetched} of them fetched"]
     if first_use:
-        words.append(
-            f"trusted on first use: {counted(first_use, 'item')}, whose digests are in the lock now"
-        )
+        words.append(f"trusted on first use: {counted(first_use, 'item')}, whose digests are in the lock now")
     words += [f"since the old lock: {change}" for change in report.changes]
     if report.path is not None:
         words.append(f"{report.nickname} is in {shown_path(report.path)}")
     if report.lock_path is not None:
-        words.append(
-            f"lock: {shown_path(report.lock_path)} {report.lock_digest or ''}".rstrip()
-        )
+        words.append(f"lock: {shown_path(report.lock_path)} {report.lock_digest or ''}".rstrip())
     return words
 
 
@@ -148,24 +118,16 @@ def encrypted_words(found: StagedWorkdir, name: str | None = None) -> list[str]:
     """Of an encrypted working directory: why the paths that are told are not there, and how they are reached."""
     if found.vault == "plain":
         return []
-    return [
-        f'encrypted: "wfexs-like shell {name or found.id}" opens it, and the paths are there as long as that lasts'
-    ]
+    return [f'encrypted: "wfexs-like shell {name or found.id}" opens it, and the paths are there as long as that lasts']
 
 
 def run_view(execution: Execution, content: Path, *, colour: bool = False) -> str:
     """A run: how it ended, and where its outputs are."""
     took = duration(elapsed(execution.started, execution.ended))
-    lines = [
-        f"run {execution.run} {status(str(execution.status), colour=colour)} after {took}"
-    ]
+    lines = [f"run {execution.run} {status(str(execution.status), colour=colour)} after {took}"]
     if execution.resumed is not None:
         reused = sum(step.cached for step in execution.steps)
-        tasks = (
-            f"{reused} of {counted(len(execution.steps), 'task')}"
-            if reused
-            else "nothing"
-        )
+        tasks = f"{reused} of {counted(len(execution.steps), 'task')}" if reused else "nothing"
         lines.append(f"  continued run {execution.resumed}: {tasks} taken from there")
     lines += attempts_lines(execution.attempts, execution.attempts_unlisted)
     lines += outputs_lines(execution.outputs, content)
@@ -194,11 +156,7 @@ def _attempt_words(one: Attempt) -> str:
     if one.protocol == "dns":
         asked = f"{one.name} (DNS" + (f" at {one.address}" if one.address else "")
     else:
-        address = (
-            f"[{one.address}]"
-            if one.port is not None and ":" in (one.address or "")
-            else one.address
-        )
+        address = f"[{one.address}]" if one.port is not None and ":" in (one.address or "") else one.address
         where = f"{address}:{one.port}" if one.port is not None else f"{address}"
         asked = where + (" (" if one.protocol == "tcp" else f" ({one.protocol}")
     who = f"step {one.step}" if one.step else one.program
@@ -213,22 +171,13 @@ def proof_words(proof: Proof) -> list[str]:
             "proven: the workflow ran with nothing but what is staged, without a network; it tried to reach nobody"
         ]
     elif proof.verdict.value == "isolated":
-        why = (
-            f" ({one_line(proof.unwatched_because)})" if proof.unwatched_because else ""
-        )
-        words = [
-            "isolated, not proven: the workflow ran with nothing but what is staged, and nothing could get out;"
-        ]
+        why = f" ({one_line(proof.unwatched_because)})" if proof.unwatched_because else ""
+        words = ["isolated, not proven: the workflow ran with nothing but what is staged, and nothing could get out;"]
         words[0] += f" whether it tried could not be seen{why}"
     elif proof.outcome == "completed":
-        words = [
-            "not proven: the workflow ran without a network, but tried to reach somebody"
-        ]
+        words = ["not proven: the workflow ran without a network, but tried to reach somebody"]
     else:
-        words = [
-            "not proven: with nothing but what is staged the workflow "
-            + (proof.error or proof.outcome)
-        ]
+        words = ["not proven: with nothing but what is staged the workflow " + (proof.error or proof.outcome)]
         words += [f"  | {line}" for line in proof.tail]
     words += attempts_lines(proof.attempts)
     return [*words, f"proof: {shown_path(proof.path)}", UNSEEN]
@@ -248,10 +197,7 @@ def unwatched_words(run: Execution) -> list[str]:
 
 def outputs_lines(outputs: Mapping[str, Json], content: Path) -> list[str]:
     """Each output's name and value."""
-    return [
-        one_line(f"  {name}: {value_line(placed(value, content))}")
-        for name, value in outputs.items()
-    ]
+    return [one_line(f"  {name}: {value_line(placed(value, content))}") for name, value in outputs.items()]
 
 
 def crate_view(report: CrateReport) -> str:
@@ -263,14 +209,9 @@ def crate_view(report: CrateReport) -> str:
         verdict = f"{found.profile}: {_checks(found)}"
     lines = [f"{report.kind} crate: {shown_path(report.path)}", plain(verdict)]
     if report.sealing is not None:
-        lines += [
-            f"sealed for {one.fingerprint} {plain(one.label)}".rstrip()
-            for one in report.sealing.recipients
-        ]
+        lines += [f"sealed for {one.fingerprint} {plain(one.label)}".rstrip() for one in report.sealing.recipients]
     if report.clear:
-        lines.append(
-            "in clear, as --allow-clear says; the working directory is encrypted"
-        )
+        lines.append("in clear, as --allow-clear says; the working directory is encrypted")
     return "\n".join(lines)
 
 
@@ -280,38 +221,24 @@ def validation_view(validation: Validation, *, colour: bool = False) -> str:
     folded: dict[tuple[str, str, str], list[str]] = {}
     for issue in validation.issues:
         if issue.check not in validation.known:
-            about = folded.setdefault(
-                (issue.severity.lower(), issue.check, issue.message), []
-            )
+            about = folded.setdefault((issue.severity.lower(), issue.check, issue.message), [])
             about += [issue.entity] if issue.entity else []
     for (severity, check, message), entities in list(folded.items())[:SHOWN_ISSUES]:
         more = f" and {len(entities) - 1} more" if len(entities) > 1 else ""
         entity = f" ({entities[0]}{more})" if entities else ""
         style = "red" if severity == "required" else "yellow"
-        lines.append(
-            styled(severity, style, colour=colour)
-            + plain(f": {check}: {message}{entity}")
-        )
+        lines.append(styled(severity, style, colour=colour) + plain(f": {check}: {message}{entity}"))
     if len(folded) > SHOWN_ISSUES:
         lines.append(f"and {len(folded) - SHOWN_ISSUES} more")
-    lines += [
-        f"not checked: {plain(one.identifier)}: {plain(one.skipped or '')}"
-        for one in validation.skipped
-    ]
-    verdict = status(
-        "completed" if validation.passed else "failed", colour=colour
-    ).replace("completed", "passed")
+    lines += [f"not checked: {plain(one.identifier)}: {plain(one.skipped or '')}" for one in validation.skipped]
+    verdict = status("completed" if validation.passed else "failed", colour=colour).replace("completed", "passed")
     lines.append(f"{plain(validation.profile)}: {verdict} ({_checks(validation)})")
     return "\n".join(lines)
 
 
 def _checks(validation: Validation) -> str:
     known = "; ".join(dict.fromkeys(validation.known.values()))
-    which = (
-        f", {len(validation.known)} of them known and unavoidable: {known}"
-        if known
-        else ""
-    )
+    which = f", {len(validation.known)} of them known and unavoidable: {known}" if known else ""
     told = f"{validation.required or 'no'} required and {validation.recommended or 'no'} recommended checks failed"
     if validation.optional:
         told = f"{validation.required or 'no'} required, {validation.recommended or 'no'} recommended and "
@@ -333,9 +260,7 @@ def list_view(reports: Sequence[WorkdirReport], *, colour: bool = False) -> str:
         )
         for report in reports
     ]
-    return table(
-        ("ID", "NICKNAME", "CREATED (UTC)", "ENGINE", "RUNS"), rows, colour=colour
-    )
+    return table(("ID", "NICKNAME", "CREATED (UTC)", "ENGINE", "RUNS"), rows, colour=colour)
 
 
 def _open_word(report: WorkdirReport) -> str:
@@ -355,17 +280,9 @@ def show_view(report: WorkdirReport, *, colour: bool = False) -> str:
         styled(plain(report.nickname), "bold", colour=colour) + f"  {report.id}",
         f"  path:    {shown_path(report.path)}",
         f"  created: {moment(report.created)} UTC",
-        *(
-            (f"  vault:   {plain(report.vault)}: encrypted, {_open_word(report)}",)
-            if report.vault != "plain"
-            else ()
-        ),
+        *((f"  vault:   {plain(report.vault)}: encrypted, {_open_word(report)}",) if report.vault != "plain" else ()),
         f"  engine:  {plain(report.engine or '')}",
-        *(
-            (f"  tools:   in containers ({plain(report.container)})",)
-            if report.container not in (None, "none")
-            else ()
-        ),
+        *((f"  tools:   in containers ({plain(report.container)})",) if report.container not in (None, "none") else ()),
         f"  lock:    {report.lock_digest}",
         *((_imported_line(report.imported),) if report.imported else ()),
         "",
