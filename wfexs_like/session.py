@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wfexs_like.access import Access
     from wfexs_like.audit.attestation import Attestation
     from wfexs_like.caching import Cache
+    from wfexs_like.comparing.report import CompareReport
     from wfexs_like.crate.report_types import CrateReport, Validation
     from wfexs_like.crate.validation import Level
     from wfexs_like.flow.audit import AuditWish
@@ -293,6 +294,27 @@ class Session:
                 wish, new, stager=self._staging.stager(store), cache=self.settings.cache, progress=self.progress
             )
         return report_import(wish, imported)
+
+    def compare(
+        self, a: str, b: str, *, strict: bool = False, tolerance: float | None = None, show: bool = False
+    ) -> CompareReport:
+        """Hold two runs against each other, each ``CRATE``, ``CRATE:RUN``, ``WORKDIR`` or ``WORKDIR:RUN``.
+
+        ``strict``: by their bytes alone. ``tolerance`` is relative, for numbers in tables and documents. With ``show``
+        the first differences in what is encrypted are told, too.
+
+        Raises:
+            NotFoundError: there is none of that name, or no such run.
+            CrateError: it is no crate, is sealed, or tells of no run.
+            DigestError: an output of a run is not the one that was recorded.
+        """
+        from wfexs_like.comparing.compare import compare
+        from wfexs_like.comparing.files import TOLERANCE, Manner
+        from wfexs_like.comparing.finding import open_side
+
+        manner = Manner(strict=strict, tolerance=TOLERANCE if tolerance is None else tolerance)
+        with open_side(self, a, show=show) as one, open_side(self, b, show=show) as other:
+            return compare(one, other, manner)
 
     def validate(self, crate: Path, *, profile: str | None = None) -> Validation:
         """Profile conformance of any crate, offline."""

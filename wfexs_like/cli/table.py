@@ -78,6 +78,12 @@ VERBS: Final[tuple[Verb, ...]] = (
         "wfexs-like verify results.crate.zip --signer ada.pub",
     ),
     Verb(
+        "compare",
+        _CHECK,
+        "Say whether two runs are the same, and where they first differ.",
+        "wfexs-like compare last:1 results.crate.zip",
+    ),
+    Verb(
         "recipients",
         _CHECK,
         "Tell and change who may open what is encrypted or sealed.",
@@ -110,7 +116,6 @@ VERBS: Final[tuple[Verb, ...]] = (
 NAMES: Final = tuple(verb.name for verb in VERBS)
 
 PLANNED: Final[tuple[str, ...]] = (
-    "compare",
     "publish",
     "report",
 )

@@ -19,7 +19,7 @@ _SEVERITIES: Final = ("required", "recommended", "optional")
 
 def junit(crate: str, verdicts: Iterable[Validation]) -> bytes:
     """The document. ``crate`` is what the crate is called."""
-    document = ET.Element("testsuites", name=_plain(f"validate {crate}"))
+    document = ET.Element("testsuites", name=plain(f"validate {crate}"))
     for one in verdicts:
         document.append(_suite(crate, one))
     for name in ("tests", "failures", "skipped", "errors"):
@@ -45,7 +45,7 @@ def _suite(crate: str, verdict: Validation) -> ET.Element:
     suite.set("errors", "0")
     properties = ET.Element("properties")
     for key, value in _properties(crate, verdict).items():
-        ET.SubElement(properties, "property", name=key, value=_plain(value))
+        ET.SubElement(properties, "property", name=key, value=plain(value))
     suite.insert(0, properties)
     return suite
 
@@ -56,21 +56,21 @@ def _properties(crate: str, verdict: Validation) -> Mapping[str, str]:
 
 
 def _case(verdict: Validation, check: Check, issues: list[ValidationIssue], counted: int) -> ET.Element:
-    case = ET.Element("testcase", classname=verdict.profile, name=_plain(f"{check.identifier} {check.name}"))
+    case = ET.Element("testcase", classname=verdict.profile, name=plain(f"{check.identifier} {check.name}"))
     text = "\n".join(f"{one.entity}: {one.message}" if one.entity else one.message for one in issues)
     known = verdict.known.get(check.identifier)
     if check.skipped is not None:
-        ET.SubElement(case, "skipped", message=_plain(check.skipped))
+        ET.SubElement(case, "skipped", message=plain(check.skipped))
     elif issues and known is not None:
-        ET.SubElement(case, "skipped", message=_plain(f"known and unavoidable: {known}"))
+        ET.SubElement(case, "skipped", message=plain(f"known and unavoidable: {known}"))
     elif issues and _SEVERITIES.index(issues[0].severity) <= counted:
-        failure = ET.SubElement(case, "failure", type=issues[0].severity, message=_plain(issues[0].message))
-        failure.text = _plain(text)
+        failure = ET.SubElement(case, "failure", type=issues[0].severity, message=plain(issues[0].message))
+        failure.text = plain(text)
     elif issues:
-        ET.SubElement(case, "system-out").text = _plain(f"{issues[0].severity}:\n{text}")
+        ET.SubElement(case, "system-out").text = plain(f"{issues[0].severity}:\n{text}")
     return case
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text without characters that XML can't hold."""
     return _UNTELLABLE.sub("\ufffd", text)

@@ -50,6 +50,8 @@ _DEFS: Final[dict[str, Schema]] = {
         {"where": _TEXT, "line": _or_null(_COUNT), "column": _or_null(_COUNT), "message": _TEXT},
         {"file": _TEXT, "hint": _or_null(_TEXT)},
     ),
+    "compared": _object({"name": _TEXT, "run": _TEXT, "status": _TEXT, "secret": _FLAG}),
+    "difference": _object({"what": _TEXT, "a": _or_null(_TEXT), "b": _or_null(_TEXT)}),
     "item": _object(
         {
             "role": _one_of("workflow", "engine", "plugin", "input", "environment", "container"),
@@ -369,6 +371,30 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
                 "warnings": _list(_TEXT),
             },
             {"document": _TEXT},
+        ),
+    ),
+    "compare": (
+        _object(
+            {
+                "verdict": _one_of("same", "different"),
+                "a": _ref("compared"),
+                "b": _ref("compared"),
+                "differences": _list(_ref("difference")),
+                "circumstances": _list(_ref("difference")),
+                "files": _list(
+                    _object(
+                        {
+                            "name": _TEXT,
+                            "verdict": _one_of("identical", "equivalent", "different", "unknown"),
+                            "reason": _TEXT,
+                            "where": _or_null(_TEXT),
+                            "a": _or_null(_TEXT),
+                            "b": _or_null(_TEXT),
+                        }
+                    )
+                ),
+                "step": _or_null(_object({"name": _TEXT, "differs": _TEXT})),
+            }
         ),
     ),
     "validate": (

@@ -1,0 +1,153 @@
+"""Data: what filled one parameter in two runs, held against each other file by file and value by value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from wfexs_like.comparing.files import Manner, compare_files
+from wfexs_like.comparing.formats.documents import compare_values
+from wfexs_like.comparing.sides import Leaf, Side
+from wfexs_like.comparing.verdicts import IDENTICAL, Comparison, different, equivalent, unknown
+from wfexs_like.reading.account import Item, Slot
+
+MISSING: Final = "it is there only once"
+_DEEPEST: Final = 16
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """One file, folder or value of two runs: its name, and what is to be said of it."""
+
+    name: str
+    comparison: Comparison
+
+
+class Comparing:
+    """Compares the data of two sides in one manner."""
+
+    def __init__(self, a: Side, b: Side, manner: Manner) -> None:
+        self.a = a
+        self.b = b
+        self.manner = manner
+        self._secret = a.secret or b.secret
+
+    def slots(self, a: Sequence[Slot], b: Sequence[Slot]) -> Iterator[Compared]:
+        """All that two executions have under the names of their parameters."""
+        ours, theirs = _by_name(a), _by_name(b)
+        for name in dict.fromkeys((*ours, *theirs)):
+            yield from self._told(self._items(name, ours.get(name, ()), theirs.get(name, ()), 0))
+
+    def leaves(self, name: str, a: Leaf, b: Leaf) -> Compared:
+        """Two files."""
+        return next(self._told([Compared(name=name, comparison=self._leaf(a, b))]))
+
+    def _told(self, found: Iterator[Compared] | list[Compared]) -> Iterator[Compared]:
+        for one in found:
+            yield replace(one, comparison=one.comparison.discreet()) if self._secret else one
+
+    def _items(self, name: str, a: Sequence[Item], b: Sequence[Item], depth: int) -> Iterator[Compared]:
+        for label, one, other in _pairs(name, a, b):
+            if one is None or other is None:
+                shown = (None if item is None else _shown(item) for item in (one, other))
+                yield Compared(name=label, comparison=different(MISSING, None, *shown))
+            else:
+                yield from self._item(label, one, other, depth)
+
+    def _item(self, name: str, a: Item, b: Item, depth: int) -> Iterator[Compared]:
+        if a.kind != b.kind:
+            yield Compared(name=name, comparison=different("it is of another kind", None, a.kind, b.kind))
+        elif a.kind == "file":
+            yield Compared(name=name, comparison=self._leaf(self.a.leaf(a), self.b.leaf(b)))
+        elif a.kind == "folder":
+            yield from self._folder(name, a, b)
+        elif (a.parts or b.parts) and depth < _DEEPEST:
+            yield from self._items(name, a.parts, b.parts, depth + 1)
+        else:
+            yield Compared(name=name, comparison=self._value(a, b))
+
+    def _leaf(self, a: Leaf, b: Leaf) -> Comparison:
+        common = a.digests.keys() & b.digests.keys()
+        if any(a.digests[one] == b.digests[one] for one in common):
+            return IDENTICAL
+        if a.source is not None and b.source is not None:
+            unreadable: tuple[type[Exception], ...] = (*self.a.contents.errors, *self.b.contents.errors, OSError)
+            try:
+                return compare_files(a.source, b.source, self.manner)
+            except unreadable:
+                return unknown("it can't be read")
+        if not common:
+            return unknown("there are neither digests of one kind nor the bytes of both")
+        one = "sha256" if "sha256" in common else min(common)
+        reason = f"its {one} differs" + ("" if self.manner.strict else ", and the bytes to look into aren't there")
+        return different(reason, None, a.digests[one], b.digests[one])
+
+    def _folder(self, name: str, a: Item, b: Item) -> Iterator[Compared]:
+        if a.digests and a.digests == b.digests:
+            yield Compared(name=name, comparison=IDENTICAL)
+            return
+        ours, theirs = self.a.files(a), self.b.files(b)
+        if ours is None or theirs is None:
+            if a.digests and b.digests:
+                yield Compared(name=name, comparison=different("its tree digest differs, and its files aren't there"))
+            else:
+                yield Compared(name=name, comparison=unknown("its files are neither there nor told of"))
+            return
+        for path in sorted(ours.keys() | theirs.keys()):
+            one, other = ours.get(path), theirs.get(path)
+            shown = (path if side is not None else None for side in (one, other))
+            found = different(MISSING, None, *shown) if one is None or other is None else self._leaf(one, other)
+            yield Compared(name=f"{name}/{path}", comparison=found)
+
+    def _value(self, a: Item, b: Item) -> Comparison:
+        if a.kind != "value":
+            return IDENTICAL if a.id == b.id else unknown("what it is isn't told")
+        if self.manner.strict:
+            found, rounded = compare_values(a.value, b.value, 0.0)
+        else:
+            found, rounded = compare_values(a.value, b.value, self.manner.tolerance)
+        if found is not None:
+            return replace(found, reason="its values differ")
+        return equivalent("numbers differ within the tolerance") if rounded else IDENTICAL
+
+
+def _by_name(slots: Sequence[Slot]) -> Mapping[str, tuple[Item, ...]]:
+    """What fills parameters, by their own names; of what fills none, by the items'."""
+    found: dict[str, tuple[Item, ...]] = {}
+    for slot in slots:
+        if slot.parameter is None:
+            for item in slot.items:
+                found[item.name] = (*found.get(item.name, ()), item)
+        else:
+            name = short_name(slot.name)
+            found[name] = (*found.get(name, ()), *slot.items)
+    return found
+
+
+def short_name(name: str) -> str:
+    """A parameter's own name, without that of the document or the process that it is in."""
+    return name.rpartition("#")[2].rpartition("/")[2] or name
+
+
+def _pairs(name: str, a: Sequence[Item], b: Sequence[Item]) -> Iterator[tuple[str, Item | None, Item | None]]:
+    """Which item stands for which: of one name, where names tell them apart, else at one place."""
+    if len(a) == len(b) == 1:
+        yield name, a[0], b[0]
+        return
+    ours, theirs = {one.name: one for one in a}, {one.name: one for one in b}
+    values = any(one.kind == "value" for one in (*a, *b))
+    if len(ours) == len(a) and len(theirs) == len(b) and not (values and ours.keys() != theirs.keys()):
+        for one in dict.fromkeys((*ours, *theirs)):
+            yield f"{name}/{one}", ours.get(one), theirs.get(one)
+        return
+    for place in range(max(len(a), len(b))):
+        yield (
+            f"{name}/{place + 1}",
+            a[place] if place < len(a) else None,
+            b[place] if place < len(b) else None,
+        )
+
+
+def _shown(item: Item) -> str:
+    return str(item.value) if item.kind == "value" else item.name

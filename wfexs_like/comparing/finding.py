@@ -1,0 +1,71 @@
+"""Finding: what ``compare`` was given (a crate or a working directory, each with or without a run), as two sides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from engines.execution import Status
+from staging.areas import PLAIN
+from staging.crate_source import METADATA
+from staging.errors import NotFoundError
+from wfexs_like.comparing.sides import Side, choose
+from wfexs_like.reading.contents import open_crate
+from wfexs_like.reading.recount import OLD_METADATA, recount_contents
+
+if TYPE_CHECKING:
+    from staging.workdir import StagedWorkdir
+    from wfexs_like.session import Session
+
+_WITH_RUN: Final = re.compile(r"(?s)(.+):([1-9]\d{0,8})")
+
+
+@contextmanager
+def open_side(session: Session, target: str, *, show: bool = False) -> Iterator[Side]:
+    """The run that ``target`` names: ``CRATE``, ``WORKDIR``, each with ``:RUN``; while it lasts, it can be read.
+
+    With ``show`` nothing is secret.
+
+    Raises:
+        NotFoundError: there is nothing of that name, or no such run.
+        CrateError: it is no crate, is sealed, or tells of no run.
+        VaultError: it is encrypted, and can't be opened. KeyAccessError: not with the key of this installation.
+    """
+    name, number = target, None
+    if not Path(target).exists():
+        match = _WITH_RUN.fullmatch(target)
+        if match is not None:
+            name, number = match[1], int(match[2])
+    path = Path(name)
+    if path.is_file() or (path / METADATA).exists() or (path / OLD_METADATA).exists():
+        with open_crate(path) as contents:
+            account = recount_contents(path, contents)
+            yield Side(label=target, account=account, run=choose(name, account, number), contents=contents)
+        return
+    from wfexs_like.flow.describe import subject_of
+    from wfexs_like.flow.recounting import recount_runs
+
+    try:
+        found = session.locate(name)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"there is no crate and no working directory {name!r}", hint=error.hint, where=name
+        ) from error
+    with session.opened(found), found.use():
+        chosen = number or _last(found)
+        account, contents = recount_runs(
+            subject_of(found, found.plan(), person=session.settings.person, run=chosen, licence=None)
+        )
+        secret = found.vault != PLAIN and not show
+        yield Side(label=target, account=account, run=choose(name, account, chosen), contents=contents, secret=secret)
+
+
+def _last(workdir: StagedWorkdir) -> int | None:
+    """The number of the last run that has ended."""
+    from wfexs_like.flow.describe import executions_of
+
+    ended = [one.run for one in executions_of(workdir, brief=True) if one.status is not Status.RUNNING]
+    return max(ended, default=None)
