@@ -48,7 +48,10 @@ class Tool:
     ``container_recipe`` tells how the image comes to be where it is not simply pulled by that name: CWL's
     ``dockerPull`` (another name, to pull it by), ``dockerLoad``, ``dockerImport`` or ``dockerFile``, or ``unknown``
     with the expression that chooses it, or ``missing`` where nothing says which it is. ``also`` lists other images that
-    it may choose.
+    it may choose. ``software`` are packages in the form of CWL's SoftwareRequirement. ``needs`` is the least that it
+    asks for, where its text says so: ``cores``, ``memory`` and ``storage`` (bytes). ``aliases`` are other names by
+    which ``StepRun.tool`` may call it; ``recipe_file`` is the file that says how its environment is made, relative to
+    the workflow's root.
     """
 
     id: str
@@ -63,6 +66,9 @@ class Tool:
     secrets: tuple[str, ...] = ()
     inputs: tuple[FormalParameter, ...] = ()
     outputs: tuple[FormalParameter, ...] = ()
+    needs: Mapping[str, float] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+    recipe_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,8 @@ class StepRun:
     of a whole container, page cache and all; ``read_characters`` and ``written_characters`` (bytes by any call that
     reads or writes), ``read_bytes`` and ``written_bytes`` (of these, what disks had to do with).
 
+    ``allotted`` is what the engine set aside for it: ``cores``, ``memory`` and ``storage`` (bytes), each where it says.
+
     ``id`` tells attempts of one step apart (``""`` becomes ``name``); ``attempt`` counts them from 1. ``cached``: an
     earlier run did the work, its times are those of then. ``after`` is what the engine did about a failure: ``retry``,
     ``ignore``, ``finish`` or ``terminate`` (``None``: nothing failed, or it didn't say). ``script`` is the text that
@@ -52,6 +54,7 @@ class StepRun:
     inputs: Mapping[str, Json] = field(default_factory=dict)
     outputs: Mapping[str, Json] = field(default_factory=dict)
     resources: Mapping[str, float] = field(default_factory=dict)
+    allotted: Mapping[str, float] = field(default_factory=dict)
     container: str | None = None
     error: str | None = None
     id: str = ""

@@ -149,6 +149,9 @@ def _tool_as_json(one: Tool) -> dict[str, Any]:
         "container_recipe": one.container_recipe,
         "software": [dict(package) for package in one.software],
         "secrets": list(one.secrets),
+        "needs": dict(one.needs),
+        "aliases": list(one.aliases),
+        "recipe_file": one.recipe_file,
         "inputs": [_parameter_as_json(slot) for slot in one.inputs],
         "outputs": [_parameter_as_json(slot) for slot in one.outputs],
     }
@@ -166,6 +169,9 @@ def _tool(record: Mapping[str, Any]) -> Tool:
         container_recipe=record.get("container_recipe"),
         software=tuple(record.get("software") or ()),
         secrets=tuple(str(one) for one in record.get("secrets") or ()),
+        needs={str(name): one for name, one in (record.get("needs") or {}).items() if isinstance(one, int | float)},
+        aliases=tuple(str(one) for one in record.get("aliases") or ()),
+        recipe_file=record.get("recipe_file"),
         inputs=tuple(_parameter(slot) for slot in record.get("inputs") or ()),
         outputs=tuple(_parameter(slot) for slot in record.get("outputs") or ()),
     )

@@ -36,8 +36,8 @@ content; a File or Directory is in CWL form with ``path``. Events, and what they
 both of these, if there is something to say
     ``id`` (which attempt at which step this is; default: ``name``. Lines with the same one tell of the same attempt),
     ``attempt`` (from 1), ``cached``, ``after`` (``retry``, ``ignore``, ``finish``, ``terminate``), ``script``, ``tag``,
-    ``environment``, ``trace``, and ``started`` and ``ended``: times that the engine told, which count more than the
-    line's own ``time``. What the line of the end says counts more than what that of the start says.
+    ``environment``, ``allotted``, ``trace``, and ``started`` and ``ended``: times that the engine told, which count
+    more than the line's own ``time``. What the line of the end says counts more than what that of the start says.
 ``measured``
     ``path``, ``sha256`` and ``size`` of a product of a step, as another took it, or as it was in the end (a folder's by
     the tree rule). The last of several counts.
@@ -439,6 +439,7 @@ def _steps(told: dict[str, dict[str, Any]], unended: Status, places: _Places) ->
             inputs=places.settle(step.get("inputs", {})),
             outputs=places.settle(step.get("outputs", {})),
             resources=step.get("resources", {}),
+            allotted=step.get("allotted", {}),
             container=step.get("container"),
             error=step.get("error"),
             attempt=int(step.get("attempt", 1)),

@@ -143,6 +143,13 @@ def test_both_engines_tell_steps_tools_times_usage_and_what_went_from_one_to_the
     text = entities[split["object"]["@id"]]
     assert set(ids(text["exampleOfWork"])) == {f"{main['@id']}#text", *slots & set(ids(text["exampleOfWork"]))}
     assert len(ids(text["exampleOfWork"])) == 2
+    tool = entities[split["instrument"]["@id"]]
+    assert tool["processorRequirements"] == "1 core"
+    assert tool["memoryRequirements"] == "256 MiB"
+    assert tool["storageRequirements"] == ("1 GiB" if "nextflow" in example else "2 GiB")
+    if "nextflow" not in example:
+        assert entities[split["environment"]["@id"]]["value"] == "C"
+        assert entities[tool["mainEntity"]["@id"]]["name"] == "tr"
     assert len(of_type(entities, "ParameterConnection")) == 3
     assert len(links(entities)) == 3
 

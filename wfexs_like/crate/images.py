@@ -90,6 +90,12 @@ class Images:
         source, revision = public_identifier(said.get("source", "")), said.get("revision")
         if source is not None and web_address(source) is not None:
             entity.add("isBasedOn", source)
+        for key, name in (("url", "url"), ("documentation", "softwareHelp")):
+            page = public_identifier(said.get(key, ""))
+            entity.add(name, page if page is not None and page.startswith(("http://", "https://")) else None)
+        title = said.get("title")
+        if title and title != reference_name(entity):
+            entity.add("alternateName", title)
         if revision is not None:
             about += f" It says that it was made from revision {revision}."
         base = said.get("base.name")
@@ -153,6 +159,11 @@ class Images:
             for one in (manifest["config"], *manifest["layers"]):
                 found[str(one["digest"]).removeprefix("sha256:")] = str(one["mediaType"])
         return found
+
+
+def reference_name(entity: Entity) -> str:
+    """The image's own name."""
+    return str(next((value for _, value in entity.properties.get("name", {})), ""))
 
 
 def reference_of(item: PlanItem) -> ImageReference:

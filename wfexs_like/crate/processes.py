@@ -13,6 +13,7 @@ from urllib.parse import quote, urlsplit
 from engines.base import Tool
 from wfexs_like.crate.discretion import Discretion, public_identifier
 from wfexs_like.crate.graph import Entity, Graph, Ref, fragment
+from wfexs_like.crate.needs import state
 from wfexs_like.crate.vocabulary import DOCKER_IMAGE, SIF_IMAGE
 
 PROCESS = "process"
@@ -84,6 +85,7 @@ class Processes:
         entity.set("url", Ref(main.id))
         about = self.discretion.text(tool.doc or tool.label or "")
         entity.set("description", about or f"The process {tool.id} of the workflow.")
+        state(entity, tool.needs)
         main.add("hasPart", Ref(entity.id))
         if tool.container is None:
             return

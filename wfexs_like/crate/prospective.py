@@ -15,6 +15,7 @@ from engines.base import FormalParameter
 from staging.errors import PolicyError
 from staging.paths import safe_join
 from staging.plan import Json, Kind, PlanItem, Role
+from wfexs_like.crate.citations import describe_citation
 from wfexs_like.crate.contextual import Contextual
 from wfexs_like.crate.data import Content, DataEntities, basename_of
 from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
@@ -100,6 +101,7 @@ class Prospective:
         main.add("license", self._workflow_licence(items))
         for author in interface.authors:
             main.add("author", self.contextual.author(author))
+        describe_citation(self, main)
         self._origin(main, items)
         self._engine(main)
         things = [_thing(main)]

@@ -22,6 +22,7 @@ from wfexs_like.crate.discretion import is_of_a_secret
 from wfexs_like.crate.graph import ROOT, Entity, Ref, fragment, path_id
 from wfexs_like.crate.hosts import describe_engine, describe_host
 from wfexs_like.crate.moments import moment
+from wfexs_like.crate.needs import observe
 from wfexs_like.crate.prospective import Prospective
 from wfexs_like.crate.step_data import StepData
 from wfexs_like.crate.step_texts import StepTexts, log_path
@@ -81,7 +82,9 @@ class Steps:
                 step_id = inside(owner.id, f"step/{quote(name, safe='/~')}")
             if step_id not in self.graph:
                 entity = self.graph.add(step_id, "HowToStep", name=place.name, position=place.position)
-                entity.set("workExample", Ref(self.tools.of(place.tool).entity.id))
+                tool = self.tools.of(place.tool)
+                entity.set("workExample", Ref(tool.entity.id))
+                entity.add("buildInstructions", self.tools.recipe(tool, place.tool))
                 entity.add("description", self.ground.words(place.about))
             owner.types["HowTo"] = None
             owner.add("step", Ref(step_id))
@@ -164,6 +167,7 @@ class Steps:
         action.set("name", self._texts.name(execution, step))
         action.set("description", self._texts.description(execution, step))
         action.set("instrument", Ref(tool.entity.id))
+        observe(tool.entity, tool.known, step.allotted)
         action.add("agent", *(one for _, one in run.properties["agent"]))
         action.add("startTime", moment(step.started)).add("endTime", moment(step.ended))
         action.add("object", *(one for refs in took.values() for one in refs))

@@ -8,17 +8,21 @@ Source: Provenance Run Crate 0.5; Process Run Crate 0.5, "Specifying software de
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from engines.base import FormalParameter, Tool
 from staging.plan import Json
+from wfexs_like.crate import needs
+from wfexs_like.crate.citations import doi_address
 from wfexs_like.crate.discretion import public_identifier, web_address
 from wfexs_like.crate.graph import Entity, Ref, fragment, path_id
 from wfexs_like.crate.processes import PROCESS, Processes
 from wfexs_like.crate.prospective import Prospective
+from wfexs_like.crate.recipes import Recipes
 from wfexs_like.crate.values import Formal, default_text, formal_parameter
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW, UNKNOWN_MEDIA_TYPE
 
@@ -54,7 +58,9 @@ class Tools:
         self.graph = ground.graph
         self.main = main
         self.entities: dict[str, ToolEntity] = {}
-        self._known = {tool.id: tool for tool in ground.subject.interface.tools}
+        tools = ground.subject.interface.tools
+        self._known = {name: tool for tool in tools for name in (*tool.aliases, tool.id)}
+        self._recipes = Recipes(ground)
         self._top = ground.top()
 
     def of(self, tool_id: str) -> ToolEntity:
@@ -67,6 +73,10 @@ class Tools:
             found = self.entities[tool_id] = ToolEntity(entity=entity, known=known)
             for package in known.software if known is not None else ():
                 self._software(entity, package, alone=known is not None and len(known.software) == 1)
+            if known is not None:
+                needs.state(entity, known.needs)
+                if known.program and not known.software:
+                    self._software(entity, {"package": PurePosixPath(known.program).name}, alone=True)
         return found
 
     def run(self, tool_id: str) -> ToolEntity:
@@ -77,6 +87,10 @@ class Tools:
             if tool.is_workflow:
                 self._workflow(tool.entity)
         return tool
+
+    def recipe(self, tool: ToolEntity, tool_id: str) -> Ref | None:
+        """The file that says how a tool's environment is made, if there is one."""
+        return self._recipes.of(tool_id, tool.known)
 
     def formal(self, tool: ToolEntity, side: str, name: str, value: Json = None) -> Formal:
         """The parameter that a tool has by that name; one that nobody declared is what it was seen to be."""
@@ -132,7 +146,10 @@ class Tools:
         """A Nextflow process; under another name, as ``include`` gives it one, it is a tool of its own."""
         entity_id = f"{self.main.id}#process/{quote(tool_id, safe='~')}"
         if entity_id not in self.graph:
-            Processes(self.graph, self.ground.discretion).describe(self.main, known or Tool(id=tool_id, kind=PROCESS))
+            # Under another name it is no part of the workflow before it ran; what it needs is as its own text says.
+            told = replace(known, id=tool_id) if known is not None else Tool(id=tool_id, kind=PROCESS)
+            image = self.ground.images.named(told.container)
+            Processes(self.graph, self.ground.discretion).describe(self.main, told, image=image)
         return self.graph[entity_id]
 
     def _document(self, tool_id: str, known: Tool | None) -> Entity:
@@ -176,8 +193,13 @@ class Tools:
         version = self.ground.discretion.text(", ".join(stated) or "not stated")
         pages = [public_identifier(str(one)) for one in specs] if isinstance(specs, list | tuple) else []
         needed = self.graph.add(fragment("software", name, version), "SoftwareApplication", name=name)
-        needed.set("version", version).set("url", next((web_address(one) for one in pages if one), _NO_PAGE))
-        needed.add("identifier", *pages)
+        papers = [address for one in pages if (address := doi_address(one)) is not None]
+        known = [one for one in pages if one is not None and doi_address(one) is None]
+        addresses = (_conda_page(one) or web_address(one) for one in (*known, *papers))
+        needed.set("version", version).set("url", next((one for one in addresses if one), _NO_PAGE))
+        needed.add("identifier", *known)
+        for paper in papers:
+            needed.add("citation", Ref(self.graph.add(paper, "CreativeWork", name=paper, url=paper).id))
         entity.add("softwareRequirements", Ref(needed.id))
         if alone:
             entity.set("mainEntity", Ref(needed.id))
@@ -200,6 +222,12 @@ class Tools:
             if stated.has_default and not self.ground.secretive:
                 entity.add("defaultValue", default_text(stated.default, self.ground.discretion))
         return formal_parameter(entity, name, stated.type, secondary=bool(stated.secondary))
+
+
+def _conda_page(identifier: str) -> str | None:
+    """Where people find a package that a package-url of conda's names with its channel."""
+    match = re.fullmatch(r"pkg:conda/([\w.-]+)/([\w.-]+)(?:@.*)?", identifier)
+    return None if match is None else f"https://anaconda.org/{match[1]}/{match[2]}"
 
 
 def inside(entity_id: str, name: str) -> str:

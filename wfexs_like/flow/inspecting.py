@@ -20,7 +20,7 @@ from staging.wanted import StagedItem
 from wfexs_like.flow.work import StageWork
 
 # Raised whenever the meaning of a kept inspection changes, so that an old one is not believed.
-INSPECTION_VERSION = 7
+INSPECTION_VERSION = 8
 _PROFILE = "profile"
 _PROFILE_PLACES = (_PROFILE, "workflow_config.nextflow.profile")
 

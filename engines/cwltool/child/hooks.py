@@ -91,7 +91,7 @@ class Hooks:
                 if made is not None:
                     self._admit(made, context)
                     self._spare_staged(made)
-                    made.step_hook = JobHook(self, "/".join(_path(context)) or self.main)
+                    made.step_hook = JobHook(self, "/".join(_path(context)) or self.main, _variables(process))
                 yield made
 
         kind.job = job
@@ -222,14 +222,17 @@ class Hooks:
 class JobHook:
     """Follows one job."""
 
-    def __init__(self, hooks: Hooks, step: str) -> None:
+    def __init__(self, hooks: Hooks, step: str, named: list[str]) -> None:
         self.hooks = hooks
         self.step = step
+        self.named = named
         self.name = hooks.name(step)
         self.code: int | None = None
         self.command: list[str] = []
         self.folders: list[str] = []
         self.resources: dict[str, float] = {}
+        self.allotted: dict[str, float] = {}
+        self.variables: dict[str, str] = {}
         self.image: str | None = None
         self.limit: int | None = None
         self.overdue = False
@@ -250,6 +253,8 @@ class JobHook:
             self.limit, job.timelimit = job.timelimit, None
         self.command = [str(word) for word in job.command_line]
         self.folders = [one for one in (job.outdir, job.tmpdir) if one]
+        self.allotted = allotted(job.builder.resources)
+        self.variables = {name: str(job.environment[name]) for name in self.named if name in job.environment}
         self.begin(job.joborder, self.command)
         collect = job.collect_outputs
 
@@ -315,6 +320,8 @@ class JobHook:
                 "folders": self.folders,
                 **({"container": self.image} if self.image is not None else {}),
                 "inputs": self.hooks.recorder.values(inputs),
+                **({"allotted": self.allotted} if self.allotted else {}),
+                **({"environment": self.variables} if self.variables else {}),
             },
         )
         self._clock = time.monotonic()
@@ -371,6 +378,19 @@ class JobHook:
         return f"it failed with exit code {self.code}" if self.code else "it failed"
 
 
+def allotted(resources: Any) -> dict[str, float]:
+    """What cwltool set aside for a job, in cores and bytes; it counts in MiB."""
+    found: dict[str, float] = {}
+    if isinstance(resources.get("cores"), int | float):
+        found["cores"] = resources["cores"]
+    if isinstance(resources.get("ram"), int | float):
+        found["memory"] = int(resources["ram"] * 2**20)
+    folders = [resources.get(one) for one in ("tmpdirSize", "outdirSize")]
+    if all(isinstance(one, int | float) for one in folders):
+        found["storage"] = int(sum(folders) * 2**20)
+    return found
+
+
 def transferred(pid: int) -> dict[str, float]:
     """The bytes that a process which ended, and those that it waited for, read and wrote: all, and those of disks.
 
@@ -395,6 +415,12 @@ def tail(path: str | None) -> list[str]:
             return stream.read().decode(errors="replace").splitlines()[-TAIL_LINES:]
     except OSError:
         return []
+
+
+def _variables(process: Any) -> list[str]:
+    """The names of the variables that a tool, or what is around it, sets."""
+    requirement, _ = process.get_requirement("EnvVarRequirement")
+    return [str(one["envName"]) for one in (requirement or {}).get("envDef", ())]
 
 
 def _path(context: Any) -> tuple[str, ...]:

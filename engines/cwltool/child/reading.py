@@ -173,6 +173,7 @@ class Reader:
             "program": _program(tool),
             **image_of(process, self.root),
             "software": [_plain(one) for one in (software or {}).get("packages", [])],
+            "needs": _needs(process),
             "inputs": [self.parameter(one, names) for one in tool["inputs"]],
             "outputs": [self.parameter(one, names) for one in tool["outputs"]],
         }
@@ -287,6 +288,15 @@ def _topological(process: Any) -> list[Any]:
         ordered.append(ready)
         done.add(ready.id)
     return ordered
+
+
+def _needs(process: Any) -> dict[str, float]:
+    """The least that a tool asks for, where it is no expression. Source: CWL v1.2, ResourceRequirement (in MiB)."""
+    requirement, _ = process.get_requirement("ResourceRequirement")
+    asked = {name: one for name, one in (requirement or {}).items() if isinstance(one, int | float)}
+    storage = [asked[name] for name in ("tmpdirMin", "outdirMin") if name in asked]
+    found = {"cores": asked.get("coresMin"), "memory": asked.get("ramMin"), "storage": sum(storage) or None}
+    return {name: one if name == "cores" else int(one * 2**20) for name, one in found.items() if one is not None}
 
 
 def _identifier(slot: Any) -> str:

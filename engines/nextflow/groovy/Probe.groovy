@@ -173,8 +173,10 @@ class Probe {
         ScriptMeta.REGISTRY.each { one, meta -> metas[meta.scriptPath.toString()] = meta }
         List processes = []
         List workflows = []
+        Map aliases = [:]
         Images images = request.containers ? new Images(session, metas[script.toString()]) : null
         metas.each { path, meta ->
+            aliases = merged(aliases, meta)
             meta.definitions.each { definition ->
                 if (definition instanceof ProcessDef) {
                     Map told = process(definition, path)
@@ -191,9 +193,25 @@ class Probe {
             place: stopped,
             processes: processes,
             workflows: workflows,
+            aliases: aliases,
             scripts: metas.keySet() as List,
             defaults: Plain.value(session.binding.getVariable('params') ?: [:]),
         ]
+    }
+
+    /** The names under which a script includes processes that are called otherwise, by their own names. */
+    private static Map merged(Map aliases, ScriptMeta meta) {
+        try {
+            meta.@imports.each { name, component ->
+                if (component instanceof ProcessDef && component.baseName && component.baseName != name) {
+                    aliases[component.baseName] = ((aliases[component.baseName] ?: []) + [name.toString()]).unique()
+                }
+            }
+        }
+        catch (Throwable ignored) {
+            // A version of the engine keeps them elsewhere; then an included process is only known by its name there.
+        }
+        return aliases
     }
 
     /** The file and the line of the workflow in which an error came up; null where the trace doesn't tell. */

@@ -129,7 +129,7 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
             *_left_unchecked(constraints),
             *((*without_image(told), *refused_options(told)) if wish.containers else ()),
         ),
-        tools=tuple(tool_of(one) for one in told.get("processes") or ()),
+        tools=tuple(tool_of(one, told.get("aliases") or {}, folder) for one in told.get("processes") or ()),
         documents=tuple(sorted(documents)),
         label=_text(manifest.get("name")),
         doc=_text(manifest.get("description")),

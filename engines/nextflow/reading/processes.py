@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from engines.base import FormalParameter, Tool, Wish
 from engines.containers.policy import sure_refusal
+from engines.nextflow.reading.packages import needs_of, recipe_below, software_of
 
 _MOST_NAMES = 10
 _PATH_KINDS = {"file": "File", "path": "File", "env": "string", "stdout": "string", "stdin": "string"}
 
 
-def tool_of(process: Mapping[str, Any]) -> Tool:
-    """A process of the interface."""
+def tool_of(process: Mapping[str, Any], aliases: Mapping[str, Sequence[str]], folder: Path) -> Tool:
+    """A process of the interface; ``aliases`` are the names under which it is included, ``folder`` the workflow's."""
     container = process.get("container")
     return Tool(
         id=str(process["name"]),
@@ -21,6 +23,10 @@ def tool_of(process: Mapping[str, Any]) -> Tool:
         container=str(container) if container else None,
         container_recipe=_recipe(process),
         secrets=_names(process.get("secret")),
+        software=software_of(process.get("conda")),
+        needs=needs_of(process),
+        aliases=tuple(sorted({str(one) for one in aliases.get(str(process["name"]), ())})),
+        recipe_file=recipe_below(process.get("conda"), folder),
         inputs=tuple(_slots(process.get("inputs") or ())),
         outputs=tuple(_slots(process.get("outputs") or ())),
     )

@@ -21,6 +21,7 @@ _NEVER = (None, 0)
 # Nextflow tells an exit code that it does not know as the largest int.
 _UNKNOWN_EXIT = 2**31 - 1
 _SIGNALLED = 128
+_ALLOTTED = {"cores": "cpus", "memory": "memory", "storage": "disk"}
 # The year 9999, in milliseconds: what a date can be.
 _END_OF_TIME = 253_402_300_800_000
 
@@ -73,6 +74,8 @@ class Teller:
             "time": iso(trace.get("submit")) or timestamp(),
             "inputs": self._inputs(told),
         }
+        if shares := allotted(trace):
+            event["allotted"] = shares
         for key in ("container", "script", "tag", "environment"):
             if told.get(key):
                 event[key] = told[key]
@@ -176,6 +179,12 @@ def resources(trace: Mapping[str, Any]) -> dict[str, float]:
         if value is not None and (value or name != "max_rss_bytes"):
             found[name] = value
     return found
+
+
+def allotted(trace: Mapping[str, Any]) -> dict[str, float]:
+    """What the engine set aside for a task, in cores and bytes."""
+    found = {name: _number(trace.get(field)) for name, field in _ALLOTTED.items()}
+    return {name: one for name, one in found.items() if one is not None}
 
 
 def _number(value: Any) -> float | None:
