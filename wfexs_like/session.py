@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from wfexs_like.flow.audit import AuditWish
     from wfexs_like.flow.run import Host
     from wfexs_like.importing.report import ImportReport
+    from wfexs_like.reading.account import Account
     from wfexs_like.results import EngineReport, Proof, StageReport, WorkdirReport
     from wfexs_like.seal.ssh_keys import Signer
     from wfexs_like.sealing import SealWish
@@ -329,6 +330,12 @@ class Session:
         from wfexs_like.crate.validation import judge_crate
 
         return judge_crate(crate, profiles=profiles, level=level, cache=self.settings.cache)
+
+    def account(self, target: str) -> Account:
+        """What any maker's crate, or a working directory, tells of its runs; see ``wfexs_like.flow.accounts``."""
+        from wfexs_like.flow.accounts import account_of
+
+        return account_of(self, target)
 
     def workdirs(self) -> tuple[WorkdirReport, ...]:
         """All working directories, oldest first. Those that are damaged are told of, and do not hide the others.

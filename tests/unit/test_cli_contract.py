@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -39,6 +40,21 @@ from wfexs_like.cli.options import ALLOWABLE
 from wfexs_like.cli.table import NAMES, PLANNED
 from wfexs_like.crate.report_types import CrateReport, Validation, ValidationIssue
 from wfexs_like.importing.report import ImportReport
+from wfexs_like.reading.account import (
+    Account,
+    Agent,
+    Image,
+    Item,
+    Parameter,
+    Quantity,
+    Run,
+    Slot,
+    Software,
+    Step,
+    Workflow,
+)
+from wfexs_like.reading.account import Execution as Told
+from wfexs_like.reading.account import StepRun as ToldStep
 from wfexs_like.results import EngineReport, ItemReport, StageReport, WorkdirReport
 from wfexs_like.schemas import names, schema_of
 
@@ -100,6 +116,35 @@ VALIDATION = Validation(
 )
 
 
+_TOOL = Software(id="t.cwl", name="t", version="1", programs=(Software(id="#p", name="p"),))
+_DONE = Told(
+    id="#1",
+    name="Run 1",
+    status="completed",
+    instrument=_TOOL,
+    started=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    ended=datetime(2026, 1, 2, 3, 4, 7, tzinfo=UTC),
+    seconds=2.0,
+    exit_code=0,
+    agents=(Agent(id="#ada", name="Ada"),),
+    inputs=(
+        Slot(
+            name="reads",
+            parameter=Parameter(id="w.cwl#reads", name="reads"),
+            items=(Item(id="r.fq", kind="file", name="r.fq", path="r.fq", digests={"sha256": SHA}, size=3),),
+        ),
+    ),
+    images=(Image(id="#i", name="quay.io/x:1", sha256=SHA),),
+    resources=(Quantity(name="wall-clock time", value=2.0, unit="s"),),
+)
+ACCOUNT = Account(
+    name="A crate",
+    workflow=Workflow(software=_TOOL, steps=(Step(id="#s", name="align", position=0, tool=_TOOL),)),
+    runs=(Run(execution=_DONE, number=1, engine=_TOOL, steps=(ToldStep(step="align", position=0, execution=_DONE),)),),
+    missing=("no licence is told",),
+)
+
+
 @dataclass
 class Found:
     id: str
@@ -133,6 +178,10 @@ class KnownAnswers:
         self.asked.append(tuple(one.id if isinstance(one, Found) else one for one in what))
         if self.raises is not None:
             raise self.raises
+
+    def account(self, target: str) -> Account:
+        self._hear("account", target)
+        return ACCOUNT
 
     def _stage_report(self, identifier: str | None) -> StageReport:
         there = identifier is not None
@@ -347,6 +396,7 @@ def call(session: KnownAnswers) -> Call:
 
 EVERY_RESULT = [
     ("check", ["check", "demo.stage"], 0),
+    ("report", ["report", "results.crate"], 0),
     ("resolve", ["resolve", "demo.stage"], 0),
     ("stage", ["stage", "demo.stage"], 0),
     ("import", ["import", "results.crate", "--run", "2", "--level", "metadata"], 0),

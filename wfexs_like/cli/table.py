@@ -72,6 +72,12 @@ VERBS: Final[tuple[Verb, ...]] = (
     Verb("rm", _LOOK, "Remove a working directory with all its runs.", "wfexs-like rm last --yes"),
     Verb("validate", _CHECK, "Check any crate against its profile, offline.", "wfexs-like validate results.crate.zip"),
     Verb(
+        "report",
+        _CHECK,
+        "Tell what ran, when, by whom and on what, of any crate or working directory.",
+        "wfexs-like report results.crate.zip --html results.html",
+    ),
+    Verb(
         "verify",
         _CHECK,
         "Hold any crate against its digests and its signature.",
@@ -117,7 +123,6 @@ NAMES: Final = tuple(verb.name for verb in VERBS)
 
 PLANNED: Final[tuple[str, ...]] = (
     "publish",
-    "report",
 )
 """Verbs of the design that are not built yet: named in the message of a user who tries one."""
 

@@ -175,6 +175,44 @@ _DEFS: Final[dict[str, Schema]] = {
             "issues": _list(_ref("issue")),
         }
     ),
+    "agent": _object({"id": _TEXT, "name": _TEXT, "affiliation": _or_null(_TEXT)}),
+    "software": _object({"id": _TEXT, "name": _TEXT, "version": _or_null(_TEXT), "address": _or_null(_TEXT)}),
+    "quantity": _object({"name": _TEXT, "value": _ANY, "unit": _or_null(_TEXT), "property_id": _or_null(_TEXT)}),
+    "told-image": _object({"id": _TEXT, "name": _TEXT, "sha256": _or_null(_DIGEST), "kind": _or_null(_TEXT)}),
+    "told-slot": _object({"name": _TEXT, "parameter": _or_null(_TEXT), "items": _list(_TEXT)}),
+    "told-item": _object(
+        {
+            "kind": _one_of("file", "folder", "collection", "value", "other"),
+            "name": _TEXT,
+            "path": _or_null(_TEXT),
+            "present": _FLAG,
+            "address": _or_null(_TEXT),
+            "value": _ANY,
+            "digests": {"type": "object", "additionalProperties": _TEXT},
+            "size": _or_null(_COUNT),
+            "parts": _list(_TEXT),
+        }
+    ),
+    "told-execution": _object(
+        {
+            "id": _TEXT,
+            "name": _TEXT,
+            "status": _one_of("completed", "failed", "active", "potential", "unknown"),
+            "instrument": _or_null(_ref("software")),
+            "started": _or_null(_TIME),
+            "ended": _or_null(_TIME),
+            "seconds": _or_null({"type": "number", "minimum": 0}),
+            "error": _or_null(_TEXT),
+            "command": _or_null(_TEXT),
+            "exit_code": _or_null({"type": "integer"}),
+            "agents": _list(_ref("agent")),
+            "inputs": _list(_ref("told-slot")),
+            "outputs": _list(_ref("told-slot")),
+            "images": _list(_ref("told-image")),
+            "resources": _list(_ref("quantity")),
+            "environment": {"type": "object", "additionalProperties": _TEXT},
+        }
+    ),
     "staged": _object(
         {
             "id": _or_null(_TEXT),
@@ -403,6 +441,61 @@ _RESULTS: Final[dict[str, tuple[Schema, ...]]] = {
     ),
     "validate-profiles": (
         _object({"profiles": _list(_object({"profile": _TEXT, "title": _TEXT, "addresses": _list(_TEXT)}))}),
+    ),
+    "report": (
+        _object(
+            {
+                "name": _or_null(_TEXT),
+                "published": _or_null(_TEXT),
+                "licence": _or_null(_TEXT),
+                "maker": _or_null(_TEXT),
+                "people": _list(_ref("agent")),
+                "profiles": _list(_TEXT),
+                "workflow": _or_null(
+                    _object(
+                        {
+                            "software": _ref("software"),
+                            "document": _or_null(_TEXT),
+                            "language": _or_null(_TEXT),
+                            "source": _or_null(_TEXT),
+                            "steps": _list(
+                                _object(
+                                    {
+                                        "id": _TEXT,
+                                        "name": _TEXT,
+                                        "position": _or_null({"type": "integer"}),
+                                        "tool": _or_null(_ref("software")),
+                                    }
+                                )
+                            ),
+                            "connections": _list(_object({"source": _TEXT, "target": _TEXT})),
+                        }
+                    )
+                ),
+                "runs": _list(
+                    {
+                        "allOf": [
+                            _ref("told-execution"),
+                            _object(
+                                {
+                                    "number": _or_null(_COUNT),
+                                    "engine": _or_null(_ref("software")),
+                                    "host": _list(_ref("quantity")),
+                                    "steps": _list(
+                                        {"allOf": [_ref("told-execution"), _object({"step": _TEXT, "position": _ANY})]}
+                                    ),
+                                }
+                            ),
+                        ]
+                    }
+                ),
+                "images": _list(_ref("told-image")),
+                "data": _list(_TEXT),
+                "items": {"type": "object", "additionalProperties": _ref("told-item")},
+                "missing": _list(_TEXT),
+                "remarks": _list(_TEXT),
+            }
+        ),
     ),
     "verify": (
         _object(

@@ -1,0 +1,59 @@
+"""Accounts of what a person names: a crate as it is, a working directory as a crate of it would tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from staging.errors import NotFoundError, UsageError
+from wfexs_like.reading.recount import read_account
+from wfexs_like.reading.targets import read_target
+
+if TYPE_CHECKING:
+    from wfexs_like.reading.account import Account
+    from wfexs_like.session import Session
+
+
+def account_of(session: Session, text: str) -> Account:
+    """The account of a crate or a working directory, of all runs or the one that is named with it.
+
+    Raises:
+        NotFoundError: there is nothing of that name, or no such run.
+        UsageError: it is sealed as a whole.
+        CrateError: it is no crate. ArchiveError, PolicyError: a zip is damaged, or could do harm.
+        DigestError: a working directory's output is not the one that was recorded.
+        VaultError: it is encrypted, and can't be opened. KeyAccessError: not with the key of this installation.
+    """
+    target = read_target(text)
+    if target.crate is not None:
+        from wfexs_like.seal.opening_crates import is_archive
+
+        if target.crate.is_file() and is_archive(target.crate):
+            raise UsageError(
+                f"{target.name} is sealed as a whole, and tells nothing to those who can't open it",
+                hint=f'open it first: "wfexs-like open {target.name} FOLDER"',
+                where=target.name,
+            )
+        account = read_account(target.crate)
+        return account if target.run is None else _only(account, target.name, target.run)
+    from wfexs_like.flow.describe import subject_of
+    from wfexs_like.flow.recounting import recount_runs
+
+    try:
+        found = session.locate(target.name)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"there is no crate and no working directory {target.name!r}", hint=error.hint, where=target.name
+        ) from error
+    with session.opened(found), found.use():
+        subject = subject_of(found, found.plan(), person=session.settings.person, run=target.run, licence=None)
+        return recount_runs(subject)[0]
+
+
+def _only(account: Account, name: str, number: int) -> Account:
+    """Only one run: by its number in crates of ours, by its place elsewhere."""
+    numbered = any(one.number is not None for one in account.runs)
+    runs = [one for place, one in enumerate(account.runs, start=1) if number == (one.number if numbered else place)]
+    if not runs:
+        raise NotFoundError(f"{name} tells of no run {number}", hint=f"it tells of {len(account.runs)}", where=name)
+    return replace(account, runs=tuple(runs))
