@@ -84,6 +84,12 @@ VERBS: Final[tuple[Verb, ...]] = (
         "wfexs-like verify results.crate.zip --signer ada.pub",
     ),
     Verb(
+        "convert",
+        _CHECK,
+        "Say what any crate tells as W3C PROV or a BioCompute Object.",
+        "wfexs-like convert results.crate.zip --to prov -o prov.ttl",
+    ),
+    Verb(
         "compare",
         _CHECK,
         "Say whether two runs are the same, and where they first differ.",
@@ -121,9 +127,7 @@ VERBS: Final[tuple[Verb, ...]] = (
 
 NAMES: Final = tuple(verb.name for verb in VERBS)
 
-PLANNED: Final[tuple[str, ...]] = (
-    "publish",
-)
+PLANNED: Final[tuple[str, ...]] = ("publish",)
 """Verbs of the design that are not built yet: named in the message of a user who tries one."""
 
 
