@@ -55,6 +55,14 @@ def crate_of(wfexs: Command, stage: Path, crate: Path, *more: str) -> tuple[dict
     return staged, run
 
 
+def same(wfexs: Command, crate: Path, workdir: str) -> None:
+    """The circle is closed: the run of what was imported is the crate's."""
+    told = wfexs.ok("compare", crate, workdir)
+    assert (told["verdict"], told["differences"], told["circumstances"], told["step"]) == ("same", [], [], None)
+    assert told["files"]
+    assert {one["verdict"] for one in told["files"]} == {"identical"}
+
+
 @pytest.mark.cwltool
 @pytest.mark.parametrize("name", ["a.crate", "a.crate.zip"])
 def test_a_crate_with_all_in_it_runs_on_a_machine_that_has_nothing_and_makes_the_same(
@@ -74,6 +82,7 @@ def test_a_crate_with_all_in_it_runs_on_a_machine_that_has_nothing_and_makes_the
     assert set(sources(told).values()) == {"crate"}
     assert {one["trust"] for one in told["items"]} == {"locked"}
     assert digests(there.ok("run", "again")) == digests(run)
+    same(there, crate, "again")
     assert sorted(path.name for path in Path(told["path"]).iterdir()) == [".lock", "work", "workdir.json"]
 
     # The circle: a crate of what was imported is valid, and can be imported in turn.
@@ -292,6 +301,7 @@ def test_a_nextflow_workflow_is_imported_and_runs_as_it_did(wfexs: Command, tmp_
     assert told["overrides"] == {}
     assert set(sources(told).values()) == {"crate"}
     assert digests(there.ok("run", told["id"])) == digests(run)
+    same(there, crate, told["id"])
 
 
 IN_IMAGE = """workflow_id: main.cwl

@@ -12,7 +12,7 @@ from wfexs_like.comparing.sides import Leaf, Side
 from wfexs_like.comparing.verdicts import IDENTICAL, Comparison, different, equivalent, unknown
 from wfexs_like.reading.account import Item, Slot
 
-MISSING: Final = "it is there only once"
+MISSING: Final = "only one of them has it"
 _DEEPEST: Final = 16
 
 
@@ -132,8 +132,8 @@ def short_name(name: str) -> str:
 
 def _pairs(name: str, a: Sequence[Item], b: Sequence[Item]) -> Iterator[tuple[str, Item | None, Item | None]]:
     """Which item stands for which: of one name, where names tell them apart, else at one place."""
-    if len(a) == len(b) == 1:
-        yield name, a[0], b[0]
+    if len(a) <= 1 and len(b) <= 1:
+        yield name, next(iter(a), None), next(iter(b), None)
         return
     ours, theirs = {one.name: one for one in a}, {one.name: one for one in b}
     values = any(one.kind == "value" for one in (*a, *b))

@@ -27,7 +27,7 @@ def compare_values(a: Any, b: Any, tolerance: float) -> tuple[Comparison | None,
     waiting: list[tuple[str, Any, Any]] = [("", a, b)]
     while waiting:
         where, left, right = waiting.pop()
-        place = f"key {where}" if where else "the value"
+        place = f"key {where}" if where else None
         if isinstance(left, dict) and isinstance(right, dict):
             missing = sorted(left.keys() ^ right.keys())
             if missing:
