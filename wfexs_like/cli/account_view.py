@@ -139,7 +139,7 @@ def _timeline(run: Run, shown: Sequence[StepRun], labels: Sequence[str], look: L
         return
     begin = min(begins)
     length = (max(ends) - begin).total_seconds()
-    left = max(map(len, labels)) + 6
+    left = max(len("timeline"), *map(len, labels)) + 6
     width = max(_LEAST_BAR, look.width - left - 1)
     if length <= 0:
         return

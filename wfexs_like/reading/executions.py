@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Final
 
 from wfexs_like.reading.account import Agent, Execution, Item, Parameter, Slot, Status
@@ -52,6 +52,8 @@ class Executions:
         instrument = next((self.surroundings.software(one) for one, _ in graph.follow(entity, "instrument")), None)
         error = graph.text(entity, "error")
         description = graph.text(entity, "description")
+        logs = tuple(self.items.item(one) for one in self._logs(identifier, entity))
+        made = self._slots(entity, "result", instrument.outputs if instrument else (), {one.id for one in logs})
         return Execution(
             id=identifier,
             name=graph.label(identifier, entity),
@@ -65,11 +67,11 @@ class Executions:
             exit_code=_exit_code(entity, description, error),
             agents=self.surroundings.agents(entity, "agent") or agents,
             inputs=self._slots(entity, "object", instrument.inputs if instrument else ()),
-            outputs=self._slots(entity, "result", instrument.outputs if instrument else ()),
+            outputs=made,
             images=self.surroundings.images(entity),
             resources=self.surroundings.quantities(entity, "resourceUsage"),
             environment=self.surroundings.environment(entity),
-            logs=tuple(self.items.item(one) for one in self._logs(identifier, entity)),
+            logs=logs,
         )
 
     def _status(self, entity: Entity, error: str | None) -> Status:
@@ -84,8 +86,13 @@ class Executions:
 
     # -- what filled which parameter --------------------------------------------------------------------------------
 
-    def _slots(self, entity: Entity, name: str, parameters: tuple[Parameter, ...]) -> tuple[Slot, ...]:
-        """What an action took or made, in the order of the parameters; what fills none of them comes last."""
+    def _slots(
+        self, entity: Entity, name: str, parameters: tuple[Parameter, ...], logs: Set[str] = frozenset()
+    ) -> tuple[Slot, ...]:
+        """What an action took or made, in the order of the parameters; what fills none of them comes last.
+
+        Its ``logs`` are told as that: some makers have them among the results.
+        """
         items = [self.items.item(one) for one, told in self.graph.follow(entity, name) if self._is_data(one, told)]
         known = {one.id: one for one in parameters}
         by_name = {one.name: one.id for one in parameters}
@@ -105,7 +112,7 @@ class Executions:
             for one in parameters
             if one.id in filled
         ]
-        unsaid = tuple(one for one in rest if one.id not in inner)
+        unsaid = tuple(one for one in rest if one.id not in inner and one.id not in logs)
         return (*slots_told, *((Slot(name="", parameter=None, items=unsaid),) if unsaid else ()))
 
     def _is_data(self, identifier: str, entity: Entity) -> bool:

@@ -118,8 +118,7 @@ class Graph:
 
     def _flat(self, entity: Entity, pending: list[tuple[str, Entity]]) -> Entity:
         """The entity with references where objects were; those are put aside to be entities as well."""
-        # Most values are texts, and there may be millions.
-        if all((type(value) is str and ":" not in key) or _is_flat(key, value) for key, value in entity.items()):
+        if _all_flat(entity):
             return entity
         found: dict[str, Any] = {}
         for key, value in entity.items():
@@ -204,6 +203,14 @@ def tail(identifier: str) -> str:
 
 def _bare(identifier: str) -> str:
     return identifier if is_elsewhere(identifier) else identifier.removeprefix("./").rstrip("/")
+
+
+def _all_flat(entity: Entity) -> bool:
+    # Most values are texts, and there may be millions.
+    for key, value in entity.items():
+        if (type(value) is not str or ":" in key) and not _is_flat(key, value):
+            return False
+    return True
 
 
 def _is_flat(key: str, value: object) -> bool:

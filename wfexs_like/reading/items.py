@@ -66,14 +66,13 @@ class Items:
         )
 
     def _make(self, identifier: str, depth: int) -> Item:
-        entity = self.graph[identifier]
-        kinds = self.graph.kinds(identifier)
+        entity = self.graph.entities.get(identifier, {})
+        kinds = self.graph.types.get(identifier, frozenset())
         path, present = self._place(identifier)
         kind = self._kind(identifier, kinds, path)
-        stated = [one.get("@id") if isinstance(one, dict) else one for one in values(entity.get("encodingFormat"))]
-        formats = [one for one in stated if isinstance(one, str)]
+        formats = _formats(entity.get("encodingFormat"))
         parts, weight = self._parts(identifier, entity, kind, depth)
-        slots = references(entity.get("exampleOfWork"))
+        slots = references(entity["exampleOfWork"]) if "exampleOfWork" in entity else ()
         item = Item(
             id=identifier,
             kind=kind,
@@ -134,7 +133,7 @@ class Items:
             return None, False
         if self.contents is not None:
             for path in paths:
-                if self.contents.resolve(path) is not None:
+                if path in self.contents.members or self.contents.resolve(path) is not None:
                     return path, True
         return paths[0], False
 
@@ -182,6 +181,13 @@ class Items:
             for one in references(entity.get("workExample")):
                 found[self.graph.find(one)].append(identifier)
         return found
+
+
+def _formats(value: object) -> list[str]:
+    if type(value) is str:
+        return [value]
+    stated = [one.get("@id") if isinstance(one, dict) else one for one in values(value)]
+    return [one for one in stated if isinstance(one, str)]
 
 
 def _digests(entity: Entity) -> dict[str, str]:

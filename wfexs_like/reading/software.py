@@ -26,6 +26,7 @@ UNITS: Final = {
     "GigaBYTE": "GB",
     "GibiBYTE": "GiB",
     "PERCENT": "%",
+    "UNITLESS": "",
     "HZ": "Hz",
     "MegaHZ": "MHz",
     "GigaHZ": "GHz",
@@ -39,6 +40,7 @@ PLACEHOLDERS: Final = frozenset({"not stated", "no licence stated", "unknown", "
 """Names that are none: profiles want somebody named, and who makes a crate may know nobody."""
 
 _PULLED: Final = ("docker://", "oras://", "library://", "shub://")
+_SPACE: Final = re.compile(r"\s")
 _AT_DIGEST: Final = re.compile(r"@?sha256:([0-9A-Fa-f]{64})")
 _VERSIONED: Final = re.compile(r"(\S.*?)(?:,? version:?)? v?([0-9]+(?:[.][0-9A-Za-z_+-]+)+)")
 _LONGEST_NAME: Final = 200
@@ -169,7 +171,8 @@ class Surroundings:
             name = self.graph.text(entity, "name") or _unschemed(identifier if whole else tail(identifier))
             registry, tag = self.graph.text(entity, "registry"), self.graph.text(entity, "tag")
             registry = _unschemed(registry).rstrip("/") if registry is not None else None
-            if registry and not name.startswith(f"{registry}/"):
+            # Where an image came from no registry, some say so in words.
+            if registry and not _SPACE.search(registry) and not name.startswith(f"{registry}/"):
                 name = f"{registry}/{name}"
             if tag is not None and not name.endswith(f":{tag}") and "@" not in name:
                 name = f"{name}:{tag}"
@@ -201,7 +204,7 @@ class Surroundings:
         return Quantity(
             name=self.graph.label(identifier, entity),
             value=amount if amount is not None else self.graph.text(entity, "value"),
-            unit=UNITS.get(code) if code in UNITS else self.graph.text(entity, "unitText") or code,
+            unit=(UNITS[code] or None) if code in UNITS else self.graph.text(entity, "unitText") or code,
             property_id=self.graph.text(entity, "propertyID"),
         )
 
