@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from wfexs_like.vault.known import KnownAreas
 
 AreaMaker = Callable[[Path, str], Area]
-_NO_KEY: Final = '"wfexs-like init" makes a key pair; "vault: plain" in the stage file asks for no encryption'
+_NO_KEY: Final = (
+    '"wfexs-like init" makes a key pair; "vault: plain" in the stage file (import: --vault plain) asks for none'
+)
 
 
 class Encryption:

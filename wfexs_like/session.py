@@ -285,12 +285,20 @@ class Session:
         locked: Path | None = None,
         vault: str | None = None,
     ) -> ImportReport:
-        """A new working directory, made of a crate of ours; see ``wfexs_like.importing.making`` for the rest."""
+        """A new working directory, made of a crate of ours; see ``wfexs_like.importing.making`` for the rest.
+
+        ``vault``: how it is encrypted; ``None``: as the crate's own was, otherwise as ``stage`` does where nothing is
+        said.
+        """
+        from wfexs_like.importing.asking import asked_of
         from wfexs_like.importing.making import Import, import_crate
         from wfexs_like.importing.report import report_import
 
-        wish = Import(crate=crate, run=run, level=level, strict=strict, locked=locked)
-        with self._places.new(vault, nickname) as (new, store):
+        wish = Import(crate=crate, run=run, level=level, strict=strict, locked=locked, clear=vault == PLAIN)
+        kind = vault or asked_of(crate)
+        if vault == PLAIN and asked_of(crate):
+            self.progress.say("not encrypted, as --vault plain says: the crate is of an encrypted working directory")
+        with self._places.new(kind, nickname) as (new, store):
             imported = import_crate(
                 wish, new, stager=self._staging.stager(store), cache=self.settings.cache, progress=self.progress
             )

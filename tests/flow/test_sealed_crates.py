@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -479,6 +480,30 @@ def test_an_encrypted_working_directory_leaves_it_sealed_or_with_a_word_in_the_c
     refused = wfexs("open", staged / "all.c4gh", staged / "mine")
     assert (refused.code, "--key" in refused.object["error"]["hint"]) == (12, True)
     wfexs.ok("open", staged / "all.c4gh", staged / "mine", "--key", staged / "ben.sec")
+
+
+@pytest.mark.gocryptfs
+@pytest.mark.fuse
+@pytest.mark.cwltool
+def test_a_crate_of_an_encrypted_working_directory_becomes_one_again_or_plain_by_a_word_alone(
+    staged: Path, wfexs: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear, elsewhere, keys = staged / "clear.zip", staged / "elsewhere", staged / "keys"
+    wfexs.ok("crate", "last", clear, "--prospective", "--allow-clear", "--no-validate")
+    with zipfile.ZipFile(clear) as archive, tarfile.open(staged / "clear.tgz", "w:gz") as other:
+        archive.extractall(staged / "folder")
+        other.add(staged / "folder", ".")
+    made = wfexs.ok("import", clear, "--nickname", "again")
+    assert wfexs.ok("show", made["id"])["vault"] == "gocryptfs"
+
+    keys.rename(staged / "moved")
+    monkeypatch.setenv("WFEXS_LIKE_WORKDIRS", str(elsewhere))
+    for crate in (clear, staged / "folder", staged / "clear.tgz"):
+        assert wfexs("import", crate).code == 12
+        assert not elsewhere.exists() or not any(elsewhere.glob("*-*"))
+    plain = wfexs("import", clear, "--vault", "plain")
+    assert "the crate is of an encrypted working directory" in plain.stderr
+    assert wfexs.ok("show", plain.object["id"])["vault"] == "plain"
 
 
 @pytest.mark.parametrize(

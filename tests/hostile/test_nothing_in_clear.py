@@ -95,14 +95,14 @@ def _live(planted: Planted) -> None:
 
 def test_what_is_allowed_is_found_and_the_record_says_so(plant: Plant) -> None:
     planted = plant("cwltool")
-    planted.wfexs.ok("stage", planted.stage_file)
     left = [Path(folder, "left") for folder in ("/tmp", "/var/tmp", "/dev/shm")]
     try:
-        assert planted.wfexs.run("run", "planted", "--allow", "open-walls").returncode == 0
+        done = planted.wfexs.ok("execute", planted.stage_file, "--allow", "open-walls")
         found = planted.found()
     finally:
         for one in left:
             one.unlink(missing_ok=True)
+    assert done["run"]["allowed"] == ["open-walls"]
     assert {line.split()[0] for line in found} >= {"temporary", "shared"}
     crate = planted.sources / "crate"
     planted.wfexs.ok("crate", "planted", crate, "--allow-clear")

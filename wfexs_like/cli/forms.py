@@ -56,7 +56,8 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
     """The object of ``run``, and one of ``runs`` of ``show``; ``content`` is what its relative paths start from.
 
     ``resumed`` is there only when it continued another run, ``platform`` where the engine runs on something,
-    ``container`` where its steps ran in containers.
+    ``container`` where its steps ran in containers. ``allowed`` is what of an encrypted working directory might be
+    found in clear elsewhere, as ``--allow`` said.
     """
     from engines.summary import offline
 
@@ -78,6 +79,7 @@ def run_form(execution: Execution, *, workdir_id: str, content: Path) -> Form:
         "overrides": {name: placed(value, content) for name, value in execution.overrides.items()},
         "steps": [step_form(step) for step in execution.steps],
         "logs": [shown_path(content / log) for log in execution.logs],
+        "allowed": list(execution.allowed),
     }
     if execution.platform:
         form["platform"] = dict(execution.platform)

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from engines.execution import Status
+from staging.areas import PLAIN
 from staging.errors import CrateError, NotFoundError, UsageError, from_os_error
 from staging.plan import Role
 from staging.workdir import LOCK
@@ -48,7 +49,7 @@ from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.told_lock import TOLD_LOCK, named_by, told_lock
 from wfexs_like.crate.validation import Judge, validate_crate
 from wfexs_like.crate.vocabulary import LANGUAGES
-from wfexs_like.seal.naming import IN_CLEAR, LOCK_DIGEST, MANIFEST, SIGNATURE
+from wfexs_like.seal.naming import IN_CLEAR, LOCK_DIGEST, MANIFEST, SIGNATURE, VAULT
 from wfexs_like.unfinished import hidden_beside
 
 if TYPE_CHECKING:
@@ -326,6 +327,10 @@ def _write(writing: _Writing, writer: Writer, *, signed_by: str | None = None) -
         said = graph.add("#in-clear", "PropertyValue", name="exported in clear", value=True)
         said.set("propertyID", IN_CLEAR).set("description", writing.clear)
         graph.add(ROOT).add("mentions", Ref(said.id))
+    if subject.vault != PLAIN:
+        # Who imports the crate is asked for no less.
+        kept = graph.add("#vault", "PropertyValue", name="encryption of the working directory", value=subject.vault)
+        graph.add(ROOT).add("mentions", Ref(kept.set("propertyID", VAULT).id))
     graph.add(ROOT).add("mentions", ground.contextual.ourselves(subject.software_version, ran=kind == "retrospective"))
     _lock_digest(graph, story.plan_digest)
     if signed_by is not None:

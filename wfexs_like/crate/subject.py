@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engines.base import WorkflowInterface
 from engines.execution import Execution
+from staging.areas import PLAIN
 from staging.plan import Plan
 from wfexs_like.settings import Person
 
@@ -20,6 +21,7 @@ class CrateSubject:
     ``authors`` are those of the stage file (``name``, ``orcid``, ``affiliation``, each optional). ``person`` is who ran
     it. ``created`` is when it was staged (ISO 8601, UTC). ``hidden`` names the parameters whose values must not be
     told; files that the plan marks as not to be disclosed need not be in it.
+    ``vault`` is how the working directory is encrypted (``staging.areas``).
     ``imported`` is the crate that the working directory was made of (see ``WorkdirReport``), where it was.
     """
 
@@ -36,4 +38,5 @@ class CrateSubject:
     software_version: str
     workdir_id: str
     hidden: frozenset[str] = frozenset()
+    vault: str = PLAIN
     imported: Mapping[str, str] = field(default_factory=dict)

@@ -133,5 +133,6 @@ def subject_of(
         created=workdir.created,
         software_version=__version__,
         workdir_id=workdir.id,
+        vault=workdir.vault,
         imported=imported_from(workdir),
     )

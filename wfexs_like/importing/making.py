@@ -10,6 +10,7 @@ from typing import Final
 from engines.base import Engine, InstalledEngine, Wish, WorkflowInterface
 from engines.gathering import check_contained
 from engines.interface import interface_as_json
+from staging.areas import PLAIN
 from staging.errors import CrateError, DigestError
 from staging.paths import safe_name
 from staging.placing import write_atomically, write_json
@@ -22,6 +23,7 @@ from staging.workdir import ABOUT, INTERFACE, LOCK, NewWorkdir, StagedWorkdir
 from wfexs_like.flow.plugins import PLUGINS, locked_plugins
 from wfexs_like.flow.recognising import load_engine
 from wfexs_like.flow.workflow import WORKFLOW_FOLDER
+from wfexs_like.importing.asking import refuse_in_clear
 from wfexs_like.importing.checking import check_payload, read_plan
 from wfexs_like.importing.opening import open_crate
 from wfexs_like.importing.taking import Level, Taking
@@ -38,7 +40,7 @@ class Import:
     ``run`` is the run whose parameters the working directory shall have (``None``: those of the plan). ``level``:
     ``full`` takes the bytes that are in the crate, ``metadata`` only what has no address to be fetched from.
     ``strict``: whatever is in the crate is verified, and what can't be is refused. ``locked`` is a lock that the
-    crate's maker gave apart.
+    crate's maker gave apart. ``clear``: what a crate of an encrypted working directory holds may become plain.
     """
 
     crate: Path
@@ -46,6 +48,7 @@ class Import:
     level: Level = "full"
     strict: bool = False
     locked: Path | None = None
+    clear: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,7 @@ def import_crate(wish: Import, new: NewWorkdir, *, stager: Stager, cache: Path, 
     Raises:
         NotFoundError: there is no such crate, or it tells of no such run.
         CrateError: it is none, has no lock, or is at odds with itself.
+        KeyAccessError: it is of an encrypted working directory, and ``new`` is plain.
         DefinitionError: its lock is none, or its workflow is invalid.
         DigestError: a file is not what the lock says.
         FetchError: something is neither in the crate nor to be had.
@@ -75,6 +79,8 @@ def import_crate(wish: Import, new: NewWorkdir, *, stager: Stager, cache: Path, 
     """
     unpacked = new.content / _UNPACKED
     crate = open_crate(wish.crate, unpacked)
+    if new.vault == PLAIN and not wish.clear:
+        refuse_in_clear(crate.entities)
     plan = read_plan(crate, wish.locked, strict=wish.strict)
     if wish.strict:
         check_payload(crate)

@@ -105,6 +105,7 @@ _DEFS: Final[dict[str, Schema]] = {
             "attempts": _list(_ref("attempt")),
             "logs": _list(_TEXT),
             "resumed": _COUNT,
+            "allowed": _list(_TEXT),
             "platform": {"type": "object", "additionalProperties": _TEXT},
             "container": _object(
                 {"runtime": _TEXT, "images": _list(_object({"name": _TEXT, "digest": _DIGEST, "id": _DIGEST}))}

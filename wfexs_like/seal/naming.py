@@ -19,6 +19,8 @@ BODY_DIGEST: Final = "sha256 of the sealed data blocks"
 """The ``propertyID`` of what stays the same of a sealed file when its recipients change: all but its header."""
 IN_CLEAR: Final = "an encrypted working directory was exported in clear, by wfexs-like"
 """The ``propertyID`` of what a crate says of that."""
+VAULT: Final = "encryption of the working directory, by wfexs-like"
+"""The ``propertyID`` by which a plain crate says that its working directory was encrypted, and how."""
 COMMANDS: Final = (
     f"ssh-keygen -Y verify -f ALLOWED -I SIGNER -n {NAMESPACE} -s {SIGNATURE} < {MANIFEST}",
     f"sha512sum --check --strict --quiet {MANIFEST}",

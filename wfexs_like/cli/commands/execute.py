@@ -12,6 +12,7 @@ from wfexs_like.cli.commands import SigningCommand
 from wfexs_like.cli.context import App
 from wfexs_like.cli.forms import Form, crate_form, run_form, stage_form
 from wfexs_like.cli.options import (
+    allow_option,
     crate_options,
     lock_options,
     offline_option,
@@ -32,6 +33,7 @@ from wfexs_like.cli.views import crate_view, encrypted_words, run_view, stage_wo
 @lock_options
 @param_option
 @offline_option
+@allow_option
 @proof_option
 @click.option("--crate", type=click.Path(path_type=Path), metavar="DEST", help="Export a retrospective crate to DEST.")
 @crate_options
@@ -57,6 +59,7 @@ def command(
     allow_clear: bool,
     wrroc: str,
     require_offline: bool,
+    allowed: tuple[str, ...],
     prove: bool,
 ) -> int:
     """A crate is made of a failed run too; exit code 8 says that it failed."""
@@ -86,7 +89,7 @@ def command(
     if proof_exit_code(proof):
         app.emit("execute", {"stage": stage_form(staged, proof), "run": None, "crate": None}, lambda: staged.id or "")
         return proof_exit_code(proof)
-    execution = perform(app, staged.id, overrides, require_offline=require_offline)
+    execution = perform(app, staged.id, overrides, require_offline=require_offline, allowed=allowed)
     tell_network(app, execution)
     tell_failure(app, staged.id, execution)
     result: Form = {

@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @click.option(
     "--vault",
     type=click.Choice(VAULTS),
-    help="Encrypted or plain; by default encrypted where this installation has a key.",
+    help="Encrypted or plain; by default encrypted where the crate's own working directory was, or this installation "
+    "has a key.",
 )
 @click.pass_obj
 def command(
