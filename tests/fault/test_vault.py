@@ -153,6 +153,41 @@ def test_a_mount_whose_server_died_is_repaired_by_the_next_command(vault: Encryp
     wait_for(vault.is_left_alone, AT_ONCE)
 
 
+def test_a_server_that_is_stopped_keeps_nobody_waiting(vault: Encrypted) -> None:
+    run = vault.start_run()
+    server = vault.server()
+    os.kill(server, signal.SIGSTOP)
+    began = time.monotonic()
+    error = vault.start("show", vault.root).error()
+    assert (error["exit_code"], f"process {server}, which serves it, is stopped" in error["message"]) == (11, True)
+    assert f"kill -CONT {server}" in error["hint"]
+    assert run.error()["exit_code"] == 7
+    assert time.monotonic() - began < 2 * AT_ONCE
+    wait_for(vault.is_left_alone, AT_ONCE)
+    assert vault.status(1) == "killed"
+    assert vault.in_clear() == []
+
+
+def test_who_stopped_a_server_goes_on_with_it(vault: Encrypted) -> None:
+    vault.wfexs.ok("mount", vault.root)
+    os.kill(vault.server(), signal.SIGSTOP)
+    shown = vault.start("show", vault.root)
+    time.sleep(1)
+    os.kill(vault.server(), signal.SIGCONT)
+    assert shown.ended() == 0
+    os.kill(vault.server(), signal.SIGSTOP)
+    assert vault.wfexs.ok("unmount", vault.root)["closed"] is True
+    wait_for(vault.is_left_alone, AT_ONCE)
+
+
+def test_what_a_stopped_server_serves_can_be_removed_under_its_users(vault: Encrypted) -> None:
+    run = vault.start_run()
+    os.kill(vault.server(), signal.SIGSTOP)
+    vault.wfexs.ok("rm", vault.root, "--yes", "--force")
+    assert run.ended() == 7
+    assert not vault.root.exists()
+
+
 @pytest.mark.root
 @pytest.mark.tmpfs
 def test_what_somebody_else_mounted_there_is_refused_and_left_alone(vault: Encrypted) -> None:
