@@ -229,12 +229,14 @@ class Session:
         seal: SealWish | None = None,
         allow_clear: bool = False,
         wrroc: str = "0.5",
+        prov: bool = False,
     ) -> CrateReport:
         """Export an RO-Crate of what was staged, or of what ran (all runs, or the one numbered ``run``).
 
         It is signed where there is a ``signer``; ``wfexs_like.unlocking.unlock_signer`` gives this installation's.
         It is sealed where there is a wish for it; of an encrypted working directory another one has to be allowed.
-        ``wrroc`` is the version of Workflow Run RO-Crate (see ``wfexs_like.crate.generations``).
+        ``wrroc`` is the version of Workflow Run RO-Crate (see ``wfexs_like.crate.generations``). With ``prov``
+        it tells the same as W3C PROV, too.
 
         Raises:
             PolicyError: it would be in clear, and ``allow_clear`` is not set.
@@ -262,6 +264,7 @@ class Session:
                 sealing=sealing,
                 clear=clear,
                 generation=GENERATIONS[wrroc],
+                prov=prov,
             )
 
     def refuse_clear(self, workdir: str | StagedWorkdir, *, sealed: bool, allowed: bool) -> None:
@@ -278,7 +281,7 @@ class Session:
         self,
         crate: Path,
         *,
-        run: int | None = None,
+        run: int | str | None = None,
         nickname: str | None = None,
         level: Literal["metadata", "full"] = "full",
         strict: bool = False,
@@ -300,7 +303,12 @@ class Session:
             self.progress.say("not encrypted, as --vault plain says: the crate is of an encrypted working directory")
         with self._places.new(kind, nickname) as (new, store):
             imported = import_crate(
-                wish, new, stager=self._staging.stager(store), cache=self.settings.cache, progress=self.progress
+                wish,
+                new,
+                stager=self._staging.stager(store),
+                cache=self.settings.cache,
+                progress=self.progress,
+                work=lambda definition: self._staging.work(definition, new, store),
             )
         return report_import(wish, imported)
 

@@ -287,6 +287,9 @@ def crate_options(function: F) -> F:
             "the outputs of a retrospective crate, nothing of a prospective one.",
         ),
         click.option("--licence", "--license", metavar="SPDX", help="The licence of the crate."),
+        click.option(
+            "--prov", is_flag=True, help="Put in as W3C PROV, too, what it tells: provenance/prov.ttl and .json."
+        ),
         click.option("--no-validate", is_flag=True, help="Skip the profile validator."),
         click.option(
             "--sign",
@@ -325,6 +328,12 @@ def crate_options(function: F) -> F:
             default=WRROC[0],
             show_default=True,
             help="The version of Workflow Run RO-Crate: 0.5 is of RO-Crate 1.1, 0.6 of RO-Crate 1.3.",
+        ),
+        click.option(
+            "--engine-configuration",
+            is_flag=True,
+            help="Name the engine's configuration files among the objects of its action, as the profile says; the "
+            "validator's check for these objects, which refuses that, is left out.",
         ),
         click.option("--rehash", is_flag=True, help="Read every byte again, whatever the file system says."),
     )

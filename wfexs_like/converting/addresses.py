@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterator
 from hashlib import sha256
 from typing import Final
 from urllib.parse import quote
 
-from wfexs_like.reading.account import Account, Item
+from wfexs_like.reading.account import Account, Item, Run
 
 CONTENT: Final = "urn:hash::sha256:"
 """What the address of bytes begins with, wherever they lie; their sha256 in hexadecimal follows."""
@@ -37,15 +38,25 @@ def _is_broken(text: str) -> bool:
 
 
 def base_of(account: Account) -> str:
-    """What addresses within the crate begin with: the same for the same crate, wherever it lies."""
+    """What addresses within the crate begin with: the same for the same runs of the same workflow, wherever it lies."""
+    document = account.workflow.document if account.workflow is not None else None
     told = [
         account.name,
         account.published,
-        [run.execution.id for run in account.runs],
-        [[one.id, sorted(one.digests.items())] for one in account.data],
+        None if document is None else _mark(document),
+        [[run.execution.id, str(run.execution.started), *map(_mark, _data_of(run))] for run in account.runs],
     ]
     digest = sha256(json.dumps(told, default=str).encode()).hexdigest()
     return f"arcp://uuid,{uuid.uuid5(uuid.NAMESPACE_URL, f'wfexs-like:crate:{digest}')}/"
+
+
+def _data_of(run: Run) -> Iterator[Item]:
+    for slot in (*run.execution.inputs, *run.execution.outputs):
+        yield from slot.items
+
+
+def _mark(item: Item) -> list[object]:
+    return [item.id, sorted(item.digests.items())]
 
 
 def address(base: str, identifier: str) -> str:

@@ -32,6 +32,7 @@ from staging.plan import Role
 from staging.workdir import LOCK
 from wfexs_like.crate.again import command_line
 from wfexs_like.crate.discretion import Discretion, web_address
+from wfexs_like.crate.engine_files import REFUSED, WHY
 from wfexs_like.crate.exporters import EXPORTERS, Sealing
 from wfexs_like.crate.generations import FIRST, Generation
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
@@ -46,6 +47,7 @@ from wfexs_like.crate.retrospective import Retrospective
 from wfexs_like.crate.story import Slot, Story, Thing
 from wfexs_like.crate.structure import has_steps
 from wfexs_like.crate.subject import CrateSubject
+from wfexs_like.crate.told_as_prov import add_prov
 from wfexs_like.crate.told_lock import TOLD_LOCK, named_by, told_lock
 from wfexs_like.crate.validation import Judge, validate_crate
 from wfexs_like.crate.vocabulary import LANGUAGES
@@ -75,12 +77,14 @@ def export_crate(
     sealing: Sealing | None = None,
     clear: str | None = None,
     generation: Generation = FIRST,
+    prov: bool = False,
 ) -> CrateReport:
     """Write the crate of ``subject`` to ``destination``: a folder, or a ZIP file when its name ends in ``.zip``.
 
     ``cache`` is the folder where the validator keeps what it needs. ``rehash`` also reads what stays out of the crate.
     ``signer`` signs it (``wfexs_like.seal.signing``). ``sealing`` has it sealed while it is written. ``clear`` is what
     the crate says of an encrypted working directory that is exported in clear. ``generation`` says by which profiles.
+    With ``prov`` it tells the same as W3C PROV, too.
 
     Raises:
         UsageError: the destination exists, or ``include`` asks for what there is not.
@@ -111,6 +115,7 @@ def export_crate(
             signer=signer,
             clear=clear,
             generation=generation,
+            prov=prov,
         )
         with hidden_beside(destination) as hidden:
             part = hidden / ("crate.zip" if zipped else "crate")
@@ -225,6 +230,7 @@ class _Writing:
     signer: Signer | None
     clear: str | None
     generation: Generation
+    prov: bool = False
 
     def into(self, writer: Writer) -> None:
         """Write the whole plain crate, signed where that is wished."""
@@ -241,7 +247,7 @@ class _Writing:
 def _plain(writing: _Writing, part: Path, profile: str | None, cache: Path) -> Validation | None:
     with ExitStack() as stack:
         # Started first: it gets ready while the crate is written.
-        judge = stack.enter_context(Judge(profile, cache)) if profile is not None else None
+        judge = stack.enter_context(_judge(writing, profile, cache)) if profile is not None else None
         writer: Writer = ZipWriter(part) if part.suffix == ".zip" else FolderWriter(part)
         try:
             writing.into(writer)
@@ -250,13 +256,18 @@ def _plain(writing: _Writing, part: Path, profile: str | None, cache: Path) -> V
         return judge.validate(part) if judge is not None else None
 
 
+def _judge(writing: _Writing, profile: str, cache: Path) -> Judge:
+    return Judge(profile, cache, without={REFUSED: WHY} if writing.subject.configured else None)
+
+
 def _sealed(writing: _Writing, part: Path, sealing: Sealing, profile: str | None, cache: Path) -> Validation | None:
     """What can be read of it is validated, and the plain crate too, by its metadata, where it tells more."""
     with ExitStack() as stack:
         with EXPORTERS.load(sealing.exporter)().export(part, sealing, writing.signer) as export:
             outside = None if profile is None else export.outside(profile)
-            outer = stack.enter_context(Judge(outside, cache)) if outside is not None else None
-            inner = stack.enter_context(Judge(profile, cache)) if profile is not None and export.inside() else None
+            outer = stack.enter_context(_judge(writing, outside, cache)) if outside is not None else None
+            wanted = profile if export.inside() else None
+            inner = stack.enter_context(_judge(writing, wanted, cache)) if wanted is not None else None
             writing.into(export.writer)
             export.finish()
         verdicts = []
@@ -335,6 +346,7 @@ def _write(writing: _Writing, writer: Writer, *, signed_by: str | None = None) -
     _lock_digest(graph, story.plan_digest)
     if signed_by is not None:
         _signature(graph, signed_by)
+    add_prov(ground, wished=writing.prov)
     readme = ground.data.made("README.md", render_readme(story).encode(), name="README", encoding="text/markdown")
     readme.set("about", Ref(ROOT))
     graph.add(PREVIEW, "CreativeWork", name="preview of this crate", about=Ref(ROOT), encodingFormat="text/html")
