@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -21,6 +22,7 @@ from engines.execution import Status, StepRun
 from staging.plan import Role
 from tests.conftest import ORACLE, ROOT, Command
 from tests.flow.test_crates import export, sound, texts_of
+from tests.support.converted import converted
 from tests.support.crates import Workdir, empty_workdir, entities_of, ids, many, usual_workdir
 from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.validation import KNOWN, SHARED
@@ -135,6 +137,12 @@ def test_both_engines_tell_steps_tools_times_usage_and_what_went_from_one_to_the
         "Java " if "nextflow" in example else f"Python {sys.version.split()[0]}"
     )
     assert entities[organize["result"]["@id"]]["instrument"] == entities["./"]["mainEntity"]
+
+    made, bco = converted(tmp_path / "crate")
+    names = [one["name"].partition(" ")[0] for one in run["steps"]]
+    assert made == {(names[0], "text.txt", "words.txt"), (names[1], "words.txt", "counts.txt")}
+    assert [one["name"] for one in bco["description_domain"]["pipeline_steps"]] == names
+    assert [one["uri"]["filename"] for one in bco["io_domain"]["output_subdomain"]] == ["counts.txt"]
     controls = [entities[one] for one in ids(organize["object"])]
     assert [one["object"] for one in controls] == [{"@id": split["@id"]}, {"@id": count["@id"]}]
     assert [entities[one["instrument"]["@id"]]["@type"] for one in controls] == ["HowToStep"] * 2
@@ -187,6 +195,12 @@ def test_variant_calling_is_told_with_its_programs_its_collections_and_all_its_l
         "samtools-sort.cwl#sorted",
     }
     assert len(links(entities)) == 17
+    picture = entities[entities["workflow/main.cwl"]["image"]["@id"]]
+    assert set(picture["@type"]) == {"File", "ImageObject"}
+    drawn = ElementTree.parse(tmp_path / "crate" / picture["@id"])
+    words = {one.text for one in drawn.iter("{http://www.w3.org/2000/svg}text")}
+    assert {*order, "reference", "variants", "bowtie2"} <= words
+    assert len(list(drawn.iter("{http://www.w3.org/2000/svg}rect"))) == 7 + 6 + 3
     usage = {one["name"] for one in map(entities.get, ids(attempts(entities)["align"]["resourceUsage"])) if one}
     assert "peak resident memory" in usage
 
@@ -304,6 +318,8 @@ def test_a_failed_step_is_told_with_its_exit_code_and_its_last_words(wfexs: Comm
     _, entities = told(wfexs, shapes(tmp_path / "flow", "bad"), tmp_path / "crate", fails=True)
 
     ran = attempts(entities)
+    failures = converted(tmp_path / "crate")[1]["error_domain"]["empirical_error"]
+    assert "inner/each" in [one["name"] for one in failures["failed_steps"] if "exit code 1" in one["error"]]
     failed = ran["inner/each_2"]
     assert failed["actionStatus"].endswith("FailedActionStatus")
     assert failed["error"].splitlines() == ["it failed with exit code 1", "no word: bad"]
@@ -351,6 +367,101 @@ def test_a_killed_run_has_no_end_that_nobody_saw(wfexs: Command, tmp_path: Path)
         assert "endTime" not in ran[name]
         assert ran[name]["actionStatus"].endswith("FailedActionStatus")
     assert ran["inner/each_2"]["error"] == "it had not ended when the run did"
+
+
+NESTED = '''
+process SPLIT {
+    input: path text
+    output: path '*.part'
+    script: "sed -n 1p $text >a.part; sed -n 2p $text >b.part"
+}
+process UPPER {
+    tag "${part.name}"
+    errorStrategy 'retry'
+    maxRetries 1
+    cpus { task.attempt }
+    input: path part
+    output: path "${part.baseName}.up"
+    script:
+    """
+    [ ${task.attempt}$part != 1b.part ] || { echo not yet >&2; exit 3; }
+    tr a-z A-Z <$part >${part.baseName}.up
+    """
+}
+process JOIN {
+    publishDir 'results'
+    input: path parts
+    output: path 'all.txt'
+    script: "cat $parts >all.txt"
+}
+workflow EACH {
+    take: parts
+    main: UPPER(parts)
+    emit: UPPER.out
+}
+workflow WORK {
+    take: text
+    main:
+    SPLIT(text)
+    EACH(SPLIT.out.flatten())
+    emit: EACH.out
+}
+workflow {
+    WORK(Channel.fromPath(params.text))
+    JOIN(WORK.out.collect(sort: true))
+}
+'''
+NESTED_STAGE = """
+workflow_id: ./main.nf
+workflow_type: nextflow
+engine: nextflow
+workflow_config: {secure: false, containerType: none}
+params: {text: {c-l-a-s-s: File, url: ./text.txt}}
+"""
+
+
+@pytest.mark.nextflow
+@pytest.mark.usefixtures("nextflow")
+def test_workflows_that_a_pipeline_calls_are_told_with_their_steps_their_tasks_and_their_second_tries(
+    wfexs: Command, tmp_path: Path
+) -> None:
+    flow = tmp_path / "flow"
+    flow.mkdir()
+    (flow / "main.nf").write_text(NESTED)
+    (flow / "text.txt").write_text("a\nb\n")
+    (flow / "a.wfex.stage").write_text(NESTED_STAGE)
+    _, entities = told(wfexs, flow / "a.wfex.stage", tmp_path / "crate")
+
+    main, work, each = (entities[f"workflow/main.nf{one}"] for one in ("", "#workflow/WORK", "#workflow/EACH"))
+    assert {"ComputationalWorkflow", "HowTo"} <= set(each["@type"]) & set(work["@type"])
+    steps = {
+        one["@id"].partition("#")[2]: entities[one["workExample"]["@id"]] for one in of_type(entities, "HowToStep")
+    }
+    assert set(ids(main["step"])) == {"workflow/main.nf#WORK", "workflow/main.nf#JOIN"}
+    assert steps["WORK"] == work
+    assert steps["workflow/WORK/EACH"] == each
+    assert steps["workflow/EACH/UPPER"]["name"] == "UPPER"
+    assert each["@id"] in ids(work["hasPart"])
+    assert work["@id"] in ids(main["hasPart"])
+    ran = attempts(entities)
+    controls = {one["name"]: one for one in of_type(entities, "ControlAction")}
+    upper = [entities[one] for one in ids(controls["step WORK:EACH:UPPER in run 1"]["object"])]
+    failed = [one for one in upper if one["actionStatus"].endswith("FailedActionStatus")]
+    assert (len(upper), len(failed)) == (3, 1)
+    assert "it was tried again" in failed[0]["error"]
+    assert "not yet" in failed[0]["error"]
+    assert controls["step WORK:EACH:UPPER in run 1"]["actionStatus"].endswith("CompletedActionStatus")
+    assert entities[upper[0]["instrument"]["@id"]]["processorRequirements"] == ["1 core", "2 cores"]
+    inner, outer = ran["sub-workflow WORK:EACH"], ran["sub-workflow WORK"]
+    assert inner["instrument"] == {"@id": each["@id"]}
+    names = {slot: {entities[one]["name"] for one in ids(inner[slot])} for slot in ("object", "result")}
+    assert names == {"object": {"a.part", "b.part"}, "result": {"a.up", "b.up"}}
+    assert [entities[one]["name"] for one in ids(outer["object"])] == ["text.txt"]
+    assert set(ids(outer["result"])) == set(ids(inner["result"])) == set(ids(ran["JOIN"]["object"]))
+    assert all(len(entities[one]["sha256"]) == 64 for one in ids(inner["result"]))
+    assert len(links(entities)) == 4
+    picture = (tmp_path / "crate" / main["image"]["@id"]).read_text()
+    assert all(one in picture for one in (">WORK:SPLIT<", ">WORK:EACH:UPPER<", ">JOIN<", ">text<"))
 
 
 # --- by hand ----------------------------------------------------------------------------------------------------------

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from engines.base import FormalParameter, Step, WorkflowInterface
 from engines.execution import Execution, Status, StepRun
-from wfexs_like.crate.connections import stated_pairs
 from wfexs_like.crate.graph import Graph
-from wfexs_like.crate.structure import executed, flows, has_steps, ordered, places, places_in
+from wfexs_like.crate.structure import executed, flows, has_steps, ordered, places, places_in, stated_pairs
 from wfexs_like.crate.usage import QUANTITIES, usage
 
 

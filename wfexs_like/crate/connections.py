@@ -12,34 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 
-from engines.base import WorkflowInterface
 from engines.execution import Execution
 from staging.plan import Role
 from wfexs_like.crate.graph import Entity, Ref
 from wfexs_like.crate.open_outputs import other_outputs
 from wfexs_like.crate.prospective import Prospective
-from wfexs_like.crate.structure import Place, executed, flows, places_in
+from wfexs_like.crate.structure import End, Pair, Place, executed, flows, places_in
 from wfexs_like.crate.tools import Tools
 from wfexs_like.crate.values import Formal
-
-End = tuple[str | None, str]
-"""A parameter: the path of its step (``None``: the workflow itself) and its name."""
-Pair = tuple[End, End]
-
-
-def stated_pairs(interface: WorkflowInterface, places: Mapping[str, Place]) -> list[Pair]:
-    """What the workflow's text says, as (source, target); a tool alone takes and makes what its workflow does."""
-    pairs = [(_end(source), _end(target)) for source, target in interface.connections]
-    if not interface.steps and interface.language == "cwl":
-        for path in places:
-            pairs += [((None, one.name), (path, one.name)) for one in interface.inputs]
-            pairs += [((path, one.name), (None, one.name)) for one in interface.outputs]
-    return list(dict.fromkeys(pairs))
-
-
-def _end(text: str) -> End:
-    path, _, name = text.rpartition("/")
-    return path or None, name
 
 
 def seen_pairs(ground: Prospective, execution: Execution, published: str | None) -> Iterator[Pair]:

@@ -18,6 +18,7 @@ from staging.plan import Json, Kind, PlanItem, Role
 from wfexs_like.crate.citations import describe_citation
 from wfexs_like.crate.contextual import Contextual
 from wfexs_like.crate.data import Content, DataEntities, basename_of
+from wfexs_like.crate.diagram import describe_diagram
 from wfexs_like.crate.discretion import Discretion, public_identifier, web_address
 from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, path_id
 from wfexs_like.crate.images import Images
@@ -26,6 +27,7 @@ from wfexs_like.crate.open_outputs import documented_outputs
 from wfexs_like.crate.payload import Payload, verify_outside
 from wfexs_like.crate.processes import PROCESS, Processes
 from wfexs_like.crate.story import Slot, Thing
+from wfexs_like.crate.structure import places, stated_pairs
 from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.values import (
     Formal,
@@ -258,7 +260,11 @@ class Prospective:
         return described
 
     def settle(self) -> None:
-        """Finish the parameters, when all values were described."""
+        """Finish the parameters, when all values were described; draw the workflow where no run drew it."""
+        main = self.graph[self.main_id]
+        if not main.has("image"):
+            known = places(self.subject.interface, ())
+            describe_diagram(self, main, known, stated_pairs(self.subject.interface, known))
         for formal in (*self.inputs.values(), *self.outputs.values(), *self.variables.values()):
             formal.settle()
 

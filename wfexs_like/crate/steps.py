@@ -17,7 +17,8 @@ from urllib.parse import quote
 
 from engines.execution import Execution, Status, StepRun
 from staging.plan import Json
-from wfexs_like.crate.connections import Connections, Pair, seen_pairs, stated_pairs
+from wfexs_like.crate.connections import Connections, seen_pairs
+from wfexs_like.crate.diagram import describe_diagram
 from wfexs_like.crate.discretion import is_of_a_secret
 from wfexs_like.crate.graph import ROOT, Entity, Ref, fragment, path_id
 from wfexs_like.crate.hosts import describe_engine, describe_host
@@ -26,7 +27,7 @@ from wfexs_like.crate.needs import observe
 from wfexs_like.crate.prospective import Prospective
 from wfexs_like.crate.step_data import StepData
 from wfexs_like.crate.step_texts import StepTexts, log_path
-from wfexs_like.crate.structure import Place, executed, places
+from wfexs_like.crate.structure import NESTED, Pair, Place, depth, executed, places, stated_pairs
 from wfexs_like.crate.tools import ToolEntity, Tools, inside
 from wfexs_like.crate.usage import usage
 from wfexs_like.crate.values import Formal, Values
@@ -57,6 +58,7 @@ class Steps:
         self.places = places(self.interface, executions)
         self.tools = Tools(ground, main)
         self.stated = stated_pairs(self.interface, self.places)
+        self._nested = any(one.parent is not None for one in self.places.values())
         self._seen: dict[Pair, None] = {}
         self._steps: dict[str, Entity] = {}
         self._texts = StepTexts(ground)
@@ -96,8 +98,10 @@ class Steps:
         for path in self.places:
             self._step(path)
         connections = Connections(self.ground, self.main, self.tools, self.places, self._step)
-        for pair in (*self.stated, *sorted(self._seen, key=str)):
+        pairs = (*self.stated, *sorted(self._seen, key=str))
+        for pair in pairs:
             connections.connect(pair)
+        describe_diagram(self.ground, self.main, self.places, pairs)
         self.tools.settle()
         self._parts()
 
@@ -146,7 +150,7 @@ class Steps:
         step = self._step(path)
         assert step is not None
         control = self.graph.add(fragment("control", execution.uuid, path), "ControlAction")
-        control.set("name", f"step {path} in run {execution.run}")
+        control.set("name", f"step {path.rstrip(NESTED)} in run {execution.run}")
         control.set("instrument", Ref(step.id)).add("object", *(one.action for one in group))
         _span(control, group)
         failed = sum(one.failed for one in group)
@@ -187,7 +191,8 @@ class Steps:
             action.types = {"ActivateAction": None}
         self.graph.add(ROOT).add("mentions", Ref(action.id))
         bad = step.status in (Status.FAILED, Status.KILLED) and step.after not in ("retry", "ignore")
-        inner = self.places[step.step].parent is not None
+        # What crosses the border of a sub-workflow is asked of all steps where no text says it.
+        inner = self.places[step.step].parent is not None or (not self.stated and self._nested)
         return _Ran(
             action=Ref(action.id),
             started=step.started,
@@ -280,18 +285,27 @@ class Steps:
             while parent is not None:
                 parents.add(parent)
                 parent = self.places[parent].parent
-        for path in sorted(parents, key=lambda one: one.count("/"), reverse=True):
+        for path in sorted(parents, key=lambda one: (-depth(one, self.places), one)):
             inner = {one: rans for one, rans in groups.items() if self.places[one].parent == path}
-            groups[path].append(self._sub_workflow(execution, run, path, inner))
+            groups[path].append(self._sub_workflow(execution, run, path, inner, groups))
 
-    def _sub_workflow(self, execution: Execution, run: Entity, path: str, inner: Mapping[str, list[_Ran]]) -> _Ran:
+    def _sub_workflow(
+        self,
+        execution: Execution,
+        run: Entity,
+        path: str,
+        inner: Mapping[str, list[_Ran]],
+        groups: Mapping[str, list[_Ran]],
+    ) -> _Ran:
         tool = self.tools.run(self.places[path].tool)
         rans = [one for group in inner.values() for one in group]
         action = self.graph.add(_identity(execution, f"{path}/"), "CreateAction")
-        action.set("name", f"sub-workflow {path} in run {execution.run}").set("instrument", Ref(tool.entity.id))
+        action.set("name", f"sub-workflow {path.rstrip(NESTED)} in run {execution.run}").set(
+            "instrument", Ref(tool.entity.id)
+        )
         action.set("description", "Its times are from the first of its steps to the last; all its members are in here.")
         action.add("agent", *(one for _, one in run.properties["agent"]))
-        made, took = self._passed(path, inner)
+        made, took = self._passed(path, inner) if self.stated else self._crossed(path, inner, groups, run)
         for side, slots in (("output", made), ("input", took)):
             for slot, refs in slots.items():
                 formal = self.tools.declared(tool, side, slot)
@@ -333,6 +347,24 @@ class Steps:
                 refs = [ref for ran in inner[target] for ref in ran.took.get(name, ())]
                 took[slot] += [ref for ref in refs if ref not in own and self._is_data(ref)]
         return made, took
+
+    def _crossed(
+        self, path: str, inner: Mapping[str, list[_Ran]], groups: Mapping[str, list[_Ran]], run: Entity
+    ) -> tuple[dict[str, list[Ref]], dict[str, list[Ref]]]:
+        """The same where no text says it: what came from outside, and what others took or the workflow handed out."""
+        made = {ref: None for rans in inner.values() for ran in rans for refs in ran.made.values() for ref in refs}
+        took = {ref: None for rans in inner.values() for ran in rans for refs in ran.took.values() for ref in refs}
+        elsewhere = {
+            ref
+            for other, rans in groups.items()
+            if not other.startswith(path)
+            for ran in rans
+            for refs in ran.took.values()
+            for ref in refs
+        }
+        elsewhere |= {Ref(str(one)) for _, one in run.properties.get("result", {})}
+        handed = [ref for ref in made if ref in elsewhere]
+        return {"": handed or list(made)}, {"": [ref for ref in took if ref not in made and self._is_data(ref)]}
 
     def _is_data(self, ref: Ref) -> bool:
         return bool(self.graph[ref].types.keys() & {"File", "Dataset", "Collection"})

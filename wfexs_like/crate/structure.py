@@ -1,7 +1,8 @@
 """The structure of a workflow as its runs and its inspection tell it: which steps there are, and what flows where.
 
 Pure. A language whose inspection tells no steps (Nextflow) has those that its runs had, in the order in which files
-went from one to the next.
+went from one to the next. There a step's own name tells the workflows that it is in: ``ALIGN:INDEX:BUILD`` is the
+process BUILD in the workflow INDEX, which the workflow ALIGN calls.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ from dataclasses import dataclass
 from engines.base import WorkflowInterface
 from engines.execution import Execution, Status, StepRun
 from staging.plan import Json
+
+NESTED = ":"
+"""What Nextflow has between the names of workflows and of a process; a path and a tool that end in it are workflows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +65,32 @@ def places(interface: WorkflowInterface, executions: Sequence[Execution]) -> dic
             if one.step not in found:
                 heard.setdefault(one.step, one.tool or one.step)
     order = ordered(heard, {(source[0], target[0]) for one in executions for source, target in flows(one)})
-    for position, path in enumerate(order, start=len(found)):
-        found[path] = Place(path=path, name=path, tool=heard[path], position=position)
+    for path in order:
+        around = _around(path, found) if interface.language == "nextflow" else None
+        last = path.rpartition(NESTED)[2] if around is not None else path
+        found[path] = Place(path=path, name=last, tool=heard[path], position=len(found), parent=around)
     return found
+
+
+def _around(path: str, found: dict[str, Place]) -> str | None:
+    """The workflow that a Nextflow process is called in, with those around it; ``None`` for the main one."""
+    outer: str | None = None
+    names = path.split(NESTED)[:-1]
+    for depth, name in enumerate(names, start=1):
+        inner = NESTED.join(names[:depth]) + NESTED
+        if inner not in found:
+            found[inner] = Place(path=inner, name=name, tool=f"{name}{NESTED}", position=len(found), parent=outer)
+        outer = inner
+    return outer
+
+
+def depth(path: str, found: Mapping[str, Place]) -> int:
+    """How many workflows a step is in, below the main one."""
+    count = 0
+    parent = found[path].parent
+    while parent is not None:
+        count, parent = count + 1, found[parent].parent
+    return count
 
 
 def ordered(names: Iterable[str], needs: Iterable[tuple[str, str]]) -> list[str]:
@@ -128,3 +155,23 @@ def place_of(value: Mapping[str, Json]) -> str | None:
         if isinstance(stated := value.get(key), str) and stated:
             return stated
     return None
+
+
+End = tuple[str | None, str]
+"""A parameter: the path of its step (``None``: the workflow itself) and its name."""
+Pair = tuple[End, End]
+
+
+def stated_pairs(interface: WorkflowInterface, places: Mapping[str, Place]) -> list[Pair]:
+    """What the workflow's text says, as (source, target); a tool alone takes and makes what its workflow does."""
+    pairs = [(_end(source), _end(target)) for source, target in interface.connections]
+    if not interface.steps and interface.language == "cwl":
+        for path in places:
+            pairs += [((None, one.name), (path, one.name)) for one in interface.inputs]
+            pairs += [((path, one.name), (None, one.name)) for one in interface.outputs]
+    return list(dict.fromkeys(pairs))
+
+
+def _end(text: str) -> End:
+    path, _, name = text.rpartition("/")
+    return path or None, name

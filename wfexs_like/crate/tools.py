@@ -23,6 +23,7 @@ from wfexs_like.crate.graph import Entity, Ref, fragment, path_id
 from wfexs_like.crate.processes import PROCESS, Processes
 from wfexs_like.crate.prospective import Prospective
 from wfexs_like.crate.recipes import Recipes
+from wfexs_like.crate.structure import NESTED
 from wfexs_like.crate.values import Formal, default_text, formal_parameter
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW, UNKNOWN_MEDIA_TYPE
 
@@ -68,8 +69,13 @@ class Tools:
         found = self.entities.get(tool_id)
         if found is None:
             known = self._known.get(tool_id)
+            if tool_id.endswith(NESTED):
+                known = Tool(id=tool_id, kind="Workflow")
             nextflow = self.ground.plan.workflow.language == "nextflow" or (known is not None and known.kind == PROCESS)
-            entity = self._process(tool_id, known) if nextflow else self._document(tool_id, known)
+            if tool_id.endswith(NESTED):
+                entity = self._nested(tool_id.rstrip(NESTED))
+            else:
+                entity = self._process(tool_id, known) if nextflow else self._document(tool_id, known)
             found = self.entities[tool_id] = ToolEntity(entity=entity, known=known)
             for package in known.software if known is not None else ():
                 self._software(entity, package, alone=known is not None and len(known.software) == 1)
@@ -141,6 +147,13 @@ class Tools:
         formal.entity.add("workExample", Ref(entity.id))
 
     # -- entities --------------------------------------------------------------------------------------------------
+
+    def _nested(self, name: str) -> Entity:
+        """A workflow that is called by another one of the same scripts (Nextflow)."""
+        entity = self.graph.add(f"{self.main.id}#workflow/{quote(name, safe='~')}", "SoftwareSourceCode", name=name)
+        entity.set("version", *(str(value) for _, value in self.main.properties.get("version", {})))
+        entity.set("url", Ref(self.main.id)).set("description", f"The workflow {name}, which the main one calls.")
+        return entity
 
     def _process(self, tool_id: str, known: Tool | None) -> Entity:
         """A Nextflow process; under another name, as ``include`` gives it one, it is a tool of its own."""

@@ -19,6 +19,13 @@ def draw_workflow(sheet: Sheet, graph: WorkflowGraph) -> str:
     """The drawing in a box that scrolls; empty where there is nothing to draw."""
     if not graph.nodes:
         return ""
+    folded = f'<p class="left">{text(graph.folded, 300)}</p>' if graph.folded else ""
+    drawn = draw_svg(sheet, graph)
+    return f'<div class="drawing" tabindex="0" role="region" aria-label="drawing of the workflow">{drawn}</div>{folded}'
+
+
+def draw_svg(sheet: Sheet, graph: WorkflowGraph) -> str:
+    """The drawing alone; its colours are those of the classes in ``style``."""
     drawing = lay_out({one.key: _size(one) for one in graph.nodes}, graph.edges)
     width, height = drawing.width + 2 * _MARGIN, drawing.height + 2 * _MARGIN
     title, description = sheet.new_id("title"), sheet.new_id("description")
@@ -26,15 +33,13 @@ def draw_workflow(sheet: Sheet, graph: WorkflowGraph) -> str:
         f'<path class="arrow" d="{_path(points)}" marker-end="url(#head)"/>' for points in drawing.arrows.values()
     )
     boxes = "".join(_node(one, drawing.boxes[one.key]) for one in graph.nodes)
-    folded = f'<p class="left">{text(graph.folded, 300)}</p>' if graph.folded else ""
     return (
-        '<div class="drawing" tabindex="0" role="region" aria-label="drawing of the workflow">'
         f'<svg role="img" aria-labelledby="{title} {description}" width="{width:.0f}" height="{height:.0f}" '
         f'viewBox="{-_MARGIN} {-_MARGIN} {width:.0f} {height:.0f}">'
         f'<title id="{title}">The workflow</title><desc id="{description}">{_words(graph)}</desc>'
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
         'orient="auto-start-reverse"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>'
-        f"{arrows}{boxes}</svg></div>{folded}"
+        f"{arrows}{boxes}</svg>"
     )
 
 
