@@ -281,7 +281,7 @@ class Session:
         self,
         crate: Path,
         *,
-        run: int | str | None = None,
+        run: int | None = None,
         nickname: str | None = None,
         level: Literal["metadata", "full"] = "full",
         strict: bool = False,
@@ -303,12 +303,7 @@ class Session:
             self.progress.say("not encrypted, as --vault plain says: the crate is of an encrypted working directory")
         with self._places.new(kind, nickname) as (new, store):
             imported = import_crate(
-                wish,
-                new,
-                stager=self._staging.stager(store),
-                cache=self.settings.cache,
-                progress=self.progress,
-                work=lambda definition: self._staging.work(definition, new, store),
+                wish, new, stager=self._staging.stager(store), cache=self.settings.cache, progress=self.progress
             )
         return report_import(wish, imported)
 

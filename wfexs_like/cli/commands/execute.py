@@ -58,7 +58,6 @@ def command(
     metadata: str | None,
     allow_clear: bool,
     wrroc: str,
-    engine_configuration: bool,
     prov: bool,
     require_offline: bool,
     allowed: tuple[str, ...],
@@ -113,7 +112,6 @@ def command(
             seal=wish,
             allow_clear=allow_clear,
             wrroc=wrroc,
-            engine_configuration=engine_configuration,
             prov=prov,
         )
         result["crate"] = crate_form(exported)
