@@ -12,6 +12,7 @@ import hashlib
 import os
 import stat
 import zipfile
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -252,6 +253,15 @@ class Payload:
         """Write a file that we made."""
         copied = self._copied[path] = self.writer.content(path, content)
         return copied
+
+    def files(self) -> Iterator[tuple[str, int]]:
+        """All files that were written, with their sizes in bytes."""
+        for path, copied in self._copied.items():
+            yield path, copied.size
+
+    def folders(self) -> Iterator[str]:
+        """All folders that were copied as a whole."""
+        yield from self._trees
 
     def holds(self, path: str) -> bool:
         """Whether that file or folder was copied."""

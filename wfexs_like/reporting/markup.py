@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from html import escape
 from itertools import islice
 from typing import Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from wfexs_like.cli.render import duration, one_line, plain, size
 from wfexs_like.reading.account import Quantity
+from wfexs_like.reporting.extras import Fact
 
 LONGEST: Final = 160
 """So many characters of a name are shown."""
@@ -28,6 +29,7 @@ _MARKS: Final = re.compile("[\u061c\u200b\u200e\u200f\u2028\u2029\ufeff\ufffe\uf
 _WEB: Final = re.compile(r"(?:https?|ftp)://[^\s\\\"'<>`]+", re.IGNORECASE)
 _MOST_OF_AN_ADDRESS: Final = 2000
 _PLAIN_NUMBERS: Final = ("UNITLESS", "NUM", "1")
+_LONGEST_FACT: Final = 2000
 _SHORT: Final = 0.095
 _DIGEST: Final = re.compile(r"(sha\d+:[0-9a-f]{12})[0-9a-f]+")
 
@@ -160,8 +162,7 @@ class Sheet:
         """A link to a file of the crate, where there are such."""
         if not self.inside or not path:
             return text(label)
-        # Told as an address by some makers, as a path by others: both come out right.
-        address = quote(unquote(path.removeprefix("./"), errors="surrogateescape"), safe="/", errors="replace")
+        address = quote(path.removeprefix("./"), safe="/", errors="replace")
         wrong = not address or address.startswith("/") or ".." in address.split("/") or len(address) > 4 * LONGEST
         return text(label) if wrong else f'<a href="{escape(address)}">{text(label)}</a>'
 
@@ -206,6 +207,15 @@ def facts(rows: Iterable[tuple[str, str]]) -> str:
     """Names with what they stand for (HTML); those without are left out."""
     told = "".join(f"<div><dt>{text(name)}</dt><dd>{value}</dd></div>" for name, value in rows if value)
     return f"<dl>{told}</dl>" if told else ""
+
+
+def fact_html(sheet: Sheet, fact: Fact) -> str:
+    """What stands beside the label of a fact."""
+    shown = code(fact.text) if fact.code else text(fact.text, _LONGEST_FACT)
+    if fact.href is not None:
+        # A digest is to be copied; the file that it is of stands beside it.
+        shown = f"{shown} ({sheet.file(fact.href, fact.href)})" if fact.code else sheet.file(fact.text, fact.href)
+    return "<br>".join([shown, *(text(line, _LONGEST_FACT) for line in fact.more)])
 
 
 def folded(title: str, html: str) -> str:

@@ -13,8 +13,8 @@ from wfexs_like.cli.render import size as size_of
 from wfexs_like.reading.account import Account, Item, Run, Workflow
 from wfexs_like.reporting.bars import HATCH
 from wfexs_like.reporting.dag import draw_workflow
-from wfexs_like.reporting.extras import Extras, Fact, Note
-from wfexs_like.reporting.markup import Sheet, badge, block, code, facts, folded, moment, section, soft, text, web
+from wfexs_like.reporting.extras import Extras, Note
+from wfexs_like.reporting.markup import Sheet, badge, block, fact_html, facts, folded, moment, section, soft, text, web
 from wfexs_like.reporting.runs import run_name, run_sections
 from wfexs_like.reporting.style import STYLE, policy
 from wfexs_like.reporting.tables import data_table, images_table, item, parameters_table, tool
@@ -30,11 +30,11 @@ def render_page(account: Account, *, extras: Extras = _NONE, inside: bool = Fals
     title = account.name or "A crate without a name"
     sections = [
         ("glance", "At a glance", _glance(sheet, account, extras)),
-        ("workflow", "Workflow", _workflow(sheet, account)),
-        ("", "", run_sections(sheet, account.runs, dict(extras.runs))),
+        ("workflow", "Workflow", _workflow(sheet, account, extras)),
+        ("", "", run_sections(sheet, account.runs, extras.runs)),
         ("images", "Container images", images_table(sheet, account.images) if account.images else ""),
         ("data", "Data", _data(sheet, account.data)),
-        *((f"note-{place}", note.title, _note(note)) for place, note in enumerate(extras.notes, start=1)),
+        *((f"note-{place}", note.title, _note(sheet, note)) for place, note in enumerate(extras.notes, start=1)),
         ("missing", "What is missing", _sentences(account.missing)),
         ("remarks", "Remarks", _sentences(account.remarks)),
     ]
@@ -125,16 +125,7 @@ def _people(account: Account) -> str:
     return told + (f" {soft(f'and {more:,} more')}" if more > 0 else "")
 
 
-def fact_html(sheet: Sheet, fact: Fact) -> str:
-    """One of the extra facts."""
-    shown = code(fact.text) if fact.code else text(fact.text, 2000)
-    if fact.href:
-        shown += f" ({sheet.file(fact.href, fact.href)})" if fact.code else ""
-        shown = shown if fact.code else sheet.file(fact.text, fact.href)
-    return "<br>".join([shown, *(text(line, 300) for line in fact.more)])
-
-
-def _workflow(sheet: Sheet, account: Account) -> str:
+def _workflow(sheet: Sheet, account: Account, extras: Extras) -> str:
     workflow = account.workflow
     graph = graph_of(account)
     drawing = draw_workflow(sheet, graph)
@@ -149,12 +140,12 @@ def _workflow(sheet: Sheet, account: Account) -> str:
         ("Steps", f"{len(workflow.steps):,}" if workflow.steps else ""),
         ("Diagram", item(sheet, workflow.diagram) if workflow.diagram is not None else ""),
     ]
-    interface = "" if account.runs else _interface(sheet, workflow, account.data)
+    interface = "" if account.runs else _interface(sheet, workflow, account.data, extras)
     heading = "<h3>Its steps</h3>" if drawing else ""
     return facts(rows) + heading + drawing + interface
 
 
-def _interface(sheet: Sheet, workflow: Workflow, data: Sequence[Item]) -> str:
+def _interface(sheet: Sheet, workflow: Workflow, data: Sequence[Item], extras: Extras) -> str:
     """What a workflow that did not run takes, with what is ready for it, and what it would make."""
     filled: dict[str, list[Item]] = {}
     for one in data:
@@ -162,7 +153,7 @@ def _interface(sheet: Sheet, workflow: Workflow, data: Sequence[Item]) -> str:
             filled.setdefault(slot, []).append(one)
     return (
         "<h3>Inputs</h3>"
-        + parameters_table(sheet, "inputs", workflow.software.inputs, filled)
+        + parameters_table(sheet, "inputs", workflow.software.inputs, filled, extras.inputs)
         + "<h3>Outputs to be made</h3>"
         + parameters_table(sheet, "outputs", workflow.software.outputs, {})
     )
@@ -181,11 +172,12 @@ def _data(sheet: Sheet, items: Sequence[Item]) -> str:
     return f"<p>{told}</p>" + folded("Files and folders", data_table(sheet, items))
 
 
-def _note(note: Note) -> str:
+def _note(sheet: Sheet, note: Note) -> str:
     command = f"<pre>{block(note.command)}</pre>" if note.command else ""
     first, *rest = note.paragraphs or ("",)
     told = [f"<p>{text(one, 2000)}</p>" for one in rest if one]
-    return (f"<p>{text(first, 2000)}</p>" if first else "") + command + "".join(told)
+    lines = facts((fact.label, fact_html(sheet, fact)) for fact in note.facts)
+    return (f"<p>{text(first, 2000)}</p>" if first else "") + command + lines + "".join(told)
 
 
 def _sentences(sentences: Sequence[str]) -> str:

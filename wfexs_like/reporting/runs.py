@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from wfexs_like.cli.render import counted
 from wfexs_like.reading.account import Execution, Run
@@ -15,6 +15,7 @@ from wfexs_like.reporting.markup import (
     block,
     code,
     cut,
+    fact_html,
     facts,
     folded,
     moment,
@@ -44,7 +45,7 @@ _LOGS = 20
 _COMMANDS = 40
 
 
-def run_sections(sheet: Sheet, runs: Sequence[Run], extras: dict[int, RunExtras]) -> str:
+def run_sections(sheet: Sheet, runs: Sequence[Run], extras: Mapping[int, RunExtras]) -> str:
     """The sections; where runs are very many, a table of them and sections of those that failed and of the last."""
     if len(runs) <= IN_FULL:
         return "".join(_run(sheet, one, run_name(runs, place), extras) for place, one in enumerate(runs))
@@ -81,7 +82,7 @@ def _table(sheet: Sheet, runs: Sequence[Run]) -> str:
     return sheet.table("runs", ("run", "ran", "status", "began", "took"), range(len(runs)), row, MANY)
 
 
-def _run(sheet: Sheet, run: Run, name: str, extras: dict[int, RunExtras]) -> str:
+def _run(sheet: Sheet, run: Run, name: str, extras: Mapping[int, RunExtras]) -> str:
     execution = run.execution
     more = extras.get(run.number, RunExtras()) if run.number is not None else RunExtras()
     steps = named(run.steps)
@@ -92,9 +93,9 @@ def _run(sheet: Sheet, run: Run, name: str, extras: dict[int, RunExtras]) -> str
         _failed_steps(steps),
         _steps(sheet, run, steps),
         "<h3>Outputs</h3>",
-        slots_table(sheet, "outputs", execution.outputs),
+        slots_table(sheet, "outputs", execution.outputs, more.outputs),
         "<h3>Inputs</h3>",
-        slots_table(sheet, "inputs", execution.inputs),
+        slots_table(sheet, "inputs", execution.inputs, more.inputs),
         _environment(execution),
         folded("Command line", f"<pre>{block(execution.command)}</pre>" if execution.command else ""),
         anchor=f"run-{run.number}" if run.number is not None else sheet.new_id("run-section"),
@@ -111,16 +112,12 @@ def _circumstances(sheet: Sheet, run: Run, more: RunExtras) -> str:
         ("By", text(", ".join(agent.name for agent in one.agents), 400)),
         ("Exit code", "" if one.exit_code is None else str(one.exit_code)),
         ("Used", text("; ".join(f"{each.name} {quantity(each)}" for each in one.resources[:20]), 600)),
-        *((fact.label, _told(sheet, fact.text, fact.href, fact.more, as_code=fact.code)) for fact in more.facts),
         ("Logs", brief(sheet, one.logs, _LOGS)),
     ]
     host = "; ".join(f"{each.name}: {quantity(each)}" for each in run.host[:40])
-    return facts([*rows, ("Host", text(host, 1500))])
-
-
-def _told(sheet: Sheet, words: str, href: str | None, more: Sequence[str], *, as_code: bool) -> str:
-    shown = sheet.file(words, href) if href else code(words) if as_code else text(words, 2000)
-    return "<br>".join([shown, *(text(line, 300) for line in more)])
+    rows.append(("Host", text(host, 1500)))
+    said = {label for label, value in rows if value}
+    return facts([*rows, *((fact.label, fact_html(sheet, fact)) for fact in more.facts if fact.label not in said)])
 
 
 def _errors(one: Execution, more: RunExtras) -> str:

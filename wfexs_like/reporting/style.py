@@ -42,7 +42,9 @@ th:last-child, td:last-child { padding-right: 0; }
 tr:last-child td { border-bottom: 0; }
 td { overflow-wrap: anywhere; min-width: 4rem; }
 .inputs td:first-child, .outputs td:first-child { min-width: 8rem; max-width: 16rem; }
-.steps td:nth-child(-n+3) { min-width: 7.5rem; } .runs td:first-child { min-width: 6rem; }
+.inputs td:nth-child(2), .outputs td:nth-child(2) { min-width: 11rem; }
+.steps th, .steps td { padding-right: .6rem; } .steps td:nth-child(-n+3) { min-width: 7rem; }
+.runs td:first-child { min-width: 6rem; }
 .n { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code, pre { font: .85em/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
 code { overflow-wrap: anywhere; }

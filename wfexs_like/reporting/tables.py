@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from types import MappingProxyType
 from typing import NamedTuple
 
 from wfexs_like.reading.account import Image, Item, Parameter, Slot, Software
@@ -27,6 +28,7 @@ MANY = 300
 """So many rows a table has at most."""
 IN_A_SLOT = 100
 _PARTS = 20
+_PROGRAMS = 4
 _VALUE = 400
 
 
@@ -96,8 +98,12 @@ class _Filled(NamedTuple):
     more: int
 
 
-def slots_table(sheet: Sheet, kind: str, slots: Sequence[Slot]) -> str:
-    """Parameters with what filled them."""
+def slots_table(
+    sheet: Sheet, kind: str, slots: Sequence[Slot], remarks: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Parameters with what filled them, and what is remarked on that by the parameters' names."""
+    names = {one.name for one in slots}
+    slots = [*slots, *(Slot(name=name, parameter=None, items=()) for name in remarks if name not in names)]
     if not slots:
         return "<p class=soft>None are told.</p>"
     lines: list[_Filled] = []
@@ -114,9 +120,11 @@ def slots_table(sheet: Sheet, kind: str, slots: Sequence[Slot]) -> str:
 
     def row(line: _Filled) -> str:
         name = _parameter(line.slot.name, line.slot.parameter) if line.first else ""
+        remark = remarks.get(line.slot.name) if line.first and line.item is not None else None
+        name += f"<br>{soft(text(remark, _VALUE))}" if remark else ""
         if line.item is None:
-            words = f"and {line.more:,} more, in the metadata" if line.more else "nothing"
-            return f"<tr>{cell(name)}{cell(soft(words))}<td></td><td></td></tr>"
+            words = f"and {line.more:,} more, in the metadata" if line.more else remarks.get(line.slot.name, "nothing")
+            return f"<tr>{cell(name)}{cell(soft(text(words, _VALUE)))}<td></td><td></td></tr>"
         return f"<tr>{cell(name)}{_item_cells(sheet, line.item)}</tr>"
 
     table = sheet.table(kind, ("name", "value", "size", "sha256"), lines, row, MANY + IN_A_SLOT)
@@ -131,7 +139,11 @@ def _parameter(name: str, parameter: Parameter | None) -> str:
 
 
 def parameters_table(
-    sheet: Sheet, kind: str, parameters: Sequence[Parameter], filled: Mapping[str, Sequence[Item]]
+    sheet: Sheet,
+    kind: str,
+    parameters: Sequence[Parameter],
+    filled: Mapping[str, Sequence[Item]],
+    remarks: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """What a workflow takes or makes: ``filled`` has what the crate holds for a parameter, by its id."""
     if not parameters:
@@ -142,6 +154,8 @@ def parameters_table(
         value = "<br>".join(item(sheet, each) for each in items[:_PARTS])
         if not items and one.default is not None:
             value = f"{text(json_text(one.default), _VALUE)} {soft('(by default)')}"
+        remark = remarks.get(one.name)
+        value += f"<br>{soft(text(remark, _VALUE))}" if remark else ""
         digests = "<br>".join(filter(None, (digest(each) for each in items[:_PARTS])))
         kinds = text(one.kind or "", 40) + (" (many)" if one.many else "") + (" *" if one.required else "")
         return (
@@ -168,7 +182,11 @@ def images_table(sheet: Sheet, images: Sequence[Image]) -> str:
 
     def row(one: Image) -> str:
         sha256 = f'<code class="digest">{text(one.sha256, 140)}</code>' if one.sha256 else soft("not told")
-        return f"<tr>{cell(text(one.name))}{cell(text(one.kind or '', 60), 'kind')}{cell(sha256, 'sha256')}</tr>"
+        base = one.name.partition("@")[0]
+        base = base.rpartition(":")[0] if ":" in base.rpartition("/")[2] else base
+        docker = one.sha256 and "docker" in (one.kind or "").lower()
+        name = text(one.name) + (f"<br>{code(f'docker://{base}@sha256:{one.sha256}', 400)}" if docker else "")
+        return f"<tr>{cell(name)}{cell(text(one.kind or '', 60), 'kind')}{cell(sha256, 'sha256')}</tr>"
 
     return sheet.table("images", ("image", "kind", "sha256"), images, row, MANY)
 
@@ -180,7 +198,10 @@ def tool(one: Software | None) -> str:
     number = version(one.version) if one.version and one.version not in one.name else ""
     title = f' title="{text(one.version or "")}"' if number != one.version else ""
     told = f' <span class="soft"{title}>{text(number)}</span>' if number else ""
-    return web(one.name, one.address) + told
+    programs = ", ".join(text(f"{each.name} {version(each.version)}".strip()) for each in one.programs[:_PROGRAMS])
+    more = len(one.programs) - _PROGRAMS
+    programs += f" and {more:,} more" if more > 0 else ""
+    return web(one.name, one.address) + told + (f"<br>{soft(f'with {programs}')}" if programs else "")
 
 
 def steps_table(sheet: Sheet, steps: Sequence[Named]) -> str:
