@@ -37,15 +37,21 @@ class Runs:
         self.ours = ours
         self.actions = dict(graph.of_type(*ACTIONS))
         self._organizers: dict[str, list[str]] = defaultdict(list)
+        self._unclaimed: list[str] = []
         for identifier, entity in graph.of_type("OrganizeAction"):
             for result, _ in graph.follow(entity, "result"):
                 self._organizers[result].append(identifier)
+            if not entity.get("result"):
+                self._unclaimed.append(identifier)
         self._taken: set[str] = set()
 
     def runs(self) -> tuple[Run, ...]:
         """The runs, in the order in which they began: of the workflow where there is one, or each action."""
         whole = [one for one in self.actions if self._is_whole(one)]
         self._taken.update(whole)
+        if len(whole) == 1:
+            # Some makers don't say what came of an engine's work; of one run there is no doubt.
+            self._organizers[whole[0]] += self._unclaimed
         told = [(one, self._steps(one)) for one in whole]
         rest = [one for one in self.actions if one not in self._taken]
         if told:
