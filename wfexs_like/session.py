@@ -229,6 +229,7 @@ class Session:
         seal: SealWish | None = None,
         allow_clear: bool = False,
         wrroc: str = "0.5",
+        engine_configuration: bool = False,
         prov: bool = False,
     ) -> CrateReport:
         """Export an RO-Crate of what was staged, or of what ran (all runs, or the one numbered ``run``).
@@ -236,7 +237,7 @@ class Session:
         It is signed where there is a ``signer``; ``wfexs_like.unlocking.unlock_signer`` gives this installation's.
         It is sealed where there is a wish for it; of an encrypted working directory another one has to be allowed.
         ``wrroc`` is the version of Workflow Run RO-Crate (see ``wfexs_like.crate.generations``). With ``prov``
-        it tells the same as W3C PROV, too.
+        it tells the same as W3C PROV, too. ``engine_configuration``: see ``wfexs_like.crate.engine_files``.
 
         Raises:
             PolicyError: it would be in clear, and ``allow_clear`` is not set.
@@ -253,7 +254,7 @@ class Session:
             found.verify(plan, store)
             subject = subject_of(found, plan, person=self.settings.person, run=run, licence=licence)
             return export_crate(
-                subject,
+                replace(subject, configured=engine_configuration),
                 destination,
                 kind=kind,
                 include=include,

@@ -27,9 +27,9 @@ _FIRST_TERMS: Final = """
 PREFIX bs: <https://bioschemas.org/>
 PREFIX bsp: <https://bioschemas.org/ComputationalWorkflow#>
 """
+# rdflib forgets the first of two prefixes that stand for the same.
 _SECOND_TERMS: Final = """
 PREFIX bs: <https://bioschemas.org/terms/>
-PREFIX bsp: <https://bioschemas.org/terms/>
 """
 # The main workflow of a crate that says it is a Workflow RO-Crate (by the root or by the metadata's own entity), and
 # its executions. Types are filters: as patterns they would be joined first, each with all others.
@@ -112,9 +112,9 @@ def statements(crate: Path) -> Graph:
 def answers(crate: Path) -> dict[str, list[tuple[str, ...]]]:
     """The rows that each question is answered with."""
     second = generation_of(json.loads((crate / METADATA).read_bytes())["@context"]) is SECOND
-    prefixes = _PREFIXES + (_SECOND_TERMS if second else _FIRST_TERMS)
     graph = statements(crate)
-    return {
-        name: [tuple(str(value) for value in row) for row in graph.query(prefixes + query)]  # type: ignore[union-attr]
-        for name, query in QUESTIONS.items()
-    }
+    found = {}
+    for name, query in QUESTIONS.items():
+        asked = _PREFIXES + (_SECOND_TERMS + query.replace("bsp:", "bs:") if second else _FIRST_TERMS + query)
+        found[name] = [tuple(str(value) for value in row) for row in graph.query(asked)]  # type: ignore[union-attr]
+    return found

@@ -726,6 +726,7 @@ def test_options_of_a_crate_reach_the_session(call: Call, session: KnownAnswers)
                 "seal": None,
                 "allow_clear": False,
                 "wrroc": "0.5",
+                "engine_configuration": False,
                 "prov": False,
             },
         )

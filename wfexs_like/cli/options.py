@@ -329,6 +329,12 @@ def crate_options(function: F) -> F:
             show_default=True,
             help="The version of Workflow Run RO-Crate: 0.5 is of RO-Crate 1.1, 0.6 of RO-Crate 1.3.",
         ),
+        click.option(
+            "--engine-configuration",
+            is_flag=True,
+            help="Name the engine's configuration files among the objects of its action, as the profile says; the "
+            "validator's check for these objects, which refuses that, is left out.",
+        ),
         click.option("--rehash", is_flag=True, help="Read every byte again, whatever the file system says."),
     )
     for decorator in reversed(decorators):

@@ -16,6 +16,7 @@ from staging.errors import NotFoundError
 from staging.plan import Json
 from wfexs_like.crate.attempts import in_short, not_seen, tried
 from wfexs_like.crate.data import Content, basename_of
+from wfexs_like.crate.engine_files import describe_configuration
 from wfexs_like.crate.graph import ROOT, Entity, Ref
 from wfexs_like.crate.logs import log_media_type, rewritten
 from wfexs_like.crate.moments import moment
@@ -82,6 +83,7 @@ class Retrospective:
         self.graph.add(ROOT).add("mentions", Ref(action.id))
         if self.steps is not None:
             self.steps.run(execution, action, self.published.name if self.published is not None else None)
+            describe_configuration(self.ground, execution)
         return RunStory(
             number=execution.run,
             uuid=execution.uuid,

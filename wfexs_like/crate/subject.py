@@ -22,6 +22,7 @@ class CrateSubject:
     it. ``created`` is when it was staged (ISO 8601, UTC). ``hidden`` names the parameters whose values must not be
     told; files that the plan marks as not to be disclosed need not be in it.
     ``vault`` is how the working directory is encrypted (``staging.areas``).
+    ``configured``: the engine's configuration files are to be among the objects of its action (``engine_files``).
     ``imported`` is the crate that the working directory was made of (see ``WorkdirReport``), where it was.
     """
 
@@ -40,3 +41,4 @@ class CrateSubject:
     hidden: frozenset[str] = frozenset()
     vault: str = PLAIN
     imported: Mapping[str, str] = field(default_factory=dict)
+    configured: bool = False

@@ -43,6 +43,7 @@ def command(
     metadata: str | None,
     allow_clear: bool,
     wrroc: str,
+    engine_configuration: bool,
     prov: bool,
 ) -> None:
     """DEST is a folder, or a file when it ends in .zip. Every staged byte is verified on the way.
@@ -73,6 +74,7 @@ def command(
         seal=wish,
         allow_clear=allow_clear,
         wrroc=wrroc,
+        engine_configuration=engine_configuration,
         prov=prov,
     )
     app.emit("crate", crate_form(report), lambda: crate_view(report))

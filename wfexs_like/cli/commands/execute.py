@@ -58,6 +58,7 @@ def command(
     metadata: str | None,
     allow_clear: bool,
     wrroc: str,
+    engine_configuration: bool,
     prov: bool,
     require_offline: bool,
     allowed: tuple[str, ...],
@@ -112,6 +113,7 @@ def command(
             seal=wish,
             allow_clear=allow_clear,
             wrroc=wrroc,
+            engine_configuration=engine_configuration,
             prov=prov,
         )
         result["crate"] = crate_form(exported)
