@@ -32,6 +32,7 @@ from staging.plan import Role
 from staging.workdir import LOCK
 from wfexs_like.crate.again import command_line
 from wfexs_like.crate.discretion import Discretion, web_address
+from wfexs_like.crate.engine_files import REFUSED, WHY
 from wfexs_like.crate.exporters import EXPORTERS, Sealing
 from wfexs_like.crate.generations import FIRST, Generation
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
@@ -246,7 +247,7 @@ class _Writing:
 def _plain(writing: _Writing, part: Path, profile: str | None, cache: Path) -> Validation | None:
     with ExitStack() as stack:
         # Started first: it gets ready while the crate is written.
-        judge = stack.enter_context(Judge(profile, cache)) if profile is not None else None
+        judge = stack.enter_context(_judge(writing, profile, cache)) if profile is not None else None
         writer: Writer = ZipWriter(part) if part.suffix == ".zip" else FolderWriter(part)
         try:
             writing.into(writer)
@@ -255,13 +256,18 @@ def _plain(writing: _Writing, part: Path, profile: str | None, cache: Path) -> V
         return judge.validate(part) if judge is not None else None
 
 
+def _judge(writing: _Writing, profile: str, cache: Path) -> Judge:
+    return Judge(profile, cache, without={REFUSED: WHY} if writing.subject.configured else None)
+
+
 def _sealed(writing: _Writing, part: Path, sealing: Sealing, profile: str | None, cache: Path) -> Validation | None:
     """What can be read of it is validated, and the plain crate too, by its metadata, where it tells more."""
     with ExitStack() as stack:
         with EXPORTERS.load(sealing.exporter)().export(part, sealing, writing.signer) as export:
             outside = None if profile is None else export.outside(profile)
-            outer = stack.enter_context(Judge(outside, cache)) if outside is not None else None
-            inner = stack.enter_context(Judge(profile, cache)) if profile is not None and export.inside() else None
+            outer = stack.enter_context(_judge(writing, outside, cache)) if outside is not None else None
+            wanted = profile if export.inside() else None
+            inner = stack.enter_context(_judge(writing, wanted, cache)) if wanted is not None else None
             writing.into(export.writer)
             export.finish()
         verdicts = []
