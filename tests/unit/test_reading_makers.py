@@ -31,7 +31,7 @@ def filled(run: Run) -> dict[str, list[Any]]:
     return {slot.name: [one.value if one.kind == "value" else one.name for one in slot.items] for slot in slots}
 
 
-WHO_WHEN_WHAT = [
+WHO_WHEN_WHAT: list[tuple[Any, ...]] = [
     # file, who ran it, when it ended, status, workflow, language, engine, steps planned, steps run, images
     ("wrroc-process-0.6", ["Stian Soiland-Reyes"], "2024-05-17T00:04:52", "unknown", None, None, None, 0, 0, []),
     (
@@ -146,31 +146,17 @@ WHO_WHEN_WHAT = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "who", "ended", "status", "workflow", "language", "engine", "planned", "ran", "images"),
-    WHO_WHEN_WHAT,
-    ids=[row[0] for row in WHO_WHEN_WHAT],
-)
-def test_who_ran_what_when_and_by_which_engine(
-    name: str,
-    who: list[str],
-    ended: str | None,
-    status: str,
-    workflow: str | None,
-    language: tuple[str, str | None] | None,
-    engine: tuple[str, str | None] | None,
-    planned: int,
-    ran: int,
-    images: list[str],
-) -> None:
+@pytest.mark.parametrize("told", WHO_WHEN_WHAT, ids=[row[0] for row in WHO_WHEN_WHAT])
+def test_who_ran_what_when_and_by_which_engine(told: tuple[Any, ...]) -> None:
+    name, who, ended, status, workflow, language, engine, planned, ran, images = told
     account = account_of(name)
     run = only_run(account)
     assert [one.name for one in run.execution.agents] == who
     assert run.execution.ended == (None if ended is None else datetime.fromisoformat(ended).replace(tzinfo=UTC))
     assert run.execution.status == status
     assert (account.workflow.software.name if account.workflow else None) == workflow
-    told = (account.workflow.language, account.workflow.language_version) if account.workflow else None
-    assert told == language
+    written = (account.workflow.language, account.workflow.language_version) if account.workflow else None
+    assert written == language
     assert ((run.engine.name, run.engine.version) if run.engine else None) == engine
     assert len(account.workflow.steps if account.workflow else ()) == planned
     assert len(run.steps) == ran

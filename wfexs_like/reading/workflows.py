@@ -13,7 +13,7 @@ from wfexs_like.reading.software import Surroundings
 
 DEEPEST: Final = 16
 """Sub-workflows are looked into so deep."""
-MOST_STEPS: Final = 200_000
+MOST_STEPS: Final = 50_000
 
 
 class Workflows:
