@@ -282,7 +282,7 @@ class Session:
         self,
         crate: Path,
         *,
-        run: int | None = None,
+        run: int | str | None = None,
         nickname: str | None = None,
         level: Literal["metadata", "full"] = "full",
         strict: bool = False,
@@ -304,7 +304,12 @@ class Session:
             self.progress.say("not encrypted, as --vault plain says: the crate is of an encrypted working directory")
         with self._places.new(kind, nickname) as (new, store):
             imported = import_crate(
-                wish, new, stager=self._staging.stager(store), cache=self.settings.cache, progress=self.progress
+                wish,
+                new,
+                stager=self._staging.stager(store),
+                cache=self.settings.cache,
+                progress=self.progress,
+                work=lambda definition: self._staging.work(definition, new, store),
             )
         return report_import(wish, imported)
 

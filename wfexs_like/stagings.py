@@ -39,7 +39,7 @@ class Staging:
         definition = load_stage_file(stage_file)
         lock = read_lock(locked) if locked else None
         with self._places.new(definition.vault, None) as (new, store):
-            work = self._work(definition, new, store, lock)
+            work = self.work(definition, new, store, lock)
             return StageReport(
                 id=None,
                 nickname=None,
@@ -67,7 +67,7 @@ class Staging:
         seal_for = read_staged(definition.seal_for, definition.base)
         lock = read_lock(locked) if locked else None
         with self._places.new(definition.vault, nickname or definition.nickname, recipients, like=like) as (new, store):
-            work = self._work(definition, new, store, None if update else lock)
+            work = self.work(definition, new, store, None if update else lock)
             prepared = prepare(work)
             plan, items = realise(work, prepared)
             write_staged(new, definition, prepared.workflow.interface, plan, seal_for=seal_for)
@@ -93,9 +93,10 @@ class Staging:
         settings = self._settings
         return Stager(store or self._places.store, self._progress, settings.for_fetchers, jobs=settings.jobs)
 
-    def _work(
-        self, definition: StageDefinition, new: NewWorkdir, store: ContentStore, locked: Plan | None
+    def work(
+        self, definition: StageDefinition, new: NewWorkdir, store: ContentStore, locked: Plan | None = None
     ) -> StageWork:
+        """The staging of a definition into a working directory that is being made, whose store is ``store``."""
         cache = self._settings.cache
         return StageWork(
             definition=definition,

@@ -57,6 +57,11 @@ def read_plan(crate: OpenCrate, locked: Path | None, *, strict: bool) -> Plan:
     return plan
 
 
+def has_lock(crate: OpenCrate) -> bool:
+    """Whether the crate says what it was made of as crates of ours do."""
+    return any(crate.path(name) is not None for name in (LOCK, TOLD_LOCK))
+
+
 def _lock_of(crate: OpenCrate) -> tuple[str, bytes]:
     for name in (LOCK, TOLD_LOCK):
         text = crate.read(name, LARGEST_LOCK)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,9 @@ from engines.base import Engine, InstalledEngine, Wish, WorkflowInterface
 from engines.gathering import check_contained
 from engines.interface import interface_as_json
 from staging.areas import PLAIN
-from staging.errors import CrateError, DigestError
+from staging.definition import StageDefinition
+from staging.errors import CrateError, DefinitionError, DigestError
+from staging.identifiers import Identifier
 from staging.paths import safe_name
 from staging.placing import write_atomically, write_json
 from staging.plan import Json, Plan, Role, Trust
@@ -22,12 +24,19 @@ from staging.wanted import StagedItem
 from staging.workdir import ABOUT, INTERFACE, LOCK, NewWorkdir, StagedWorkdir
 from wfexs_like.flow.plugins import PLUGINS, locked_plugins
 from wfexs_like.flow.recognising import load_engine
+from wfexs_like.flow.stage import prepare, realise
+from wfexs_like.flow.work import StageWork
 from wfexs_like.flow.workflow import WORKFLOW_FOLDER
 from wfexs_like.importing.asking import refuse_in_clear
-from wfexs_like.importing.checking import check_payload, read_plan
-from wfexs_like.importing.opening import open_crate
-from wfexs_like.importing.taking import Level, Taking
+from wfexs_like.importing.checking import check_payload, has_lock, read_plan
+from wfexs_like.importing.foreign import STAGE_FILE, Foreign
+from wfexs_like.importing.opening import OpenCrate, open_crate
+from wfexs_like.importing.taking import IN_CRATE, Level, Taking
 from wfexs_like.importing.telling import about, find_run, overrides_of
+from wfexs_like.reading.account import Account
+from wfexs_like.reading.contents import open_crate as look_into
+from wfexs_like.reading.makers import OURS
+from wfexs_like.reading.recount import recount_contents
 
 _UNPACKED: Final = ".crate"
 """Where an archive is unpacked meanwhile: within the content, which may be encrypted."""
@@ -44,7 +53,7 @@ class Import:
     """
 
     crate: Path
-    run: int | None = None
+    run: int | str | None = None
     level: Level = "full"
     strict: bool = False
     locked: Path | None = None
@@ -55,17 +64,29 @@ class Import:
 class Imported:
     """A working directory made of a crate.
 
-    ``overrides`` are the parameters that differ from the crate's own plan, since ``run`` had others.
+    ``overrides`` are the parameters that differ from the crate's own plan, since ``run`` had others: the number of the
+    run that was asked for, or in a crate of another maker of the one whose parameters it has.
     """
 
     workdir: StagedWorkdir
     plan: Plan
     items: tuple[StagedItem, ...]
     overrides: Mapping[str, Json] = field(default_factory=dict)
+    run: int | None = None
 
 
-def import_crate(wish: Import, new: NewWorkdir, *, stager: Stager, cache: Path, progress: Progress) -> Imported:
+def import_crate(
+    wish: Import,
+    new: NewWorkdir,
+    *,
+    stager: Stager,
+    cache: Path,
+    progress: Progress,
+    work: Callable[[StageDefinition], StageWork] | None = None,
+) -> Imported:
     """Make a working directory of a crate: ``new``, which is finished then, or left for its maker to take away.
+
+    ``work`` makes the work that stages a definition in there, which is how a crate of another maker comes in.
 
     Raises:
         NotFoundError: there is no such crate, or it tells of no such run.
@@ -81,17 +102,20 @@ def import_crate(wish: Import, new: NewWorkdir, *, stager: Stager, cache: Path, 
     crate = open_crate(wish.crate, unpacked)
     if new.vault == PLAIN and not wish.clear:
         refuse_in_clear(crate.entities)
+    account = None if work is None or wish.locked is not None or has_lock(crate) else _account(crate)
+    if work is not None and account is not None and not (account.maker or "").startswith(OURS):
+        foreign = Foreign(crate=crate, account=account, cache=cache, level=wish.level, strict=wish.strict)
+        return _import_foreign(wish, foreign, new, work, unpacked)
     plan = read_plan(crate, wish.locked, strict=wish.strict)
     if wish.strict:
         check_payload(crate)
-    if wish.run is not None:
-        find_run(crate, wish.run)
+    run = None if wish.run is None else find_run(crate, wish.run)[0]
     engine = load_engine(plan.engine)
     taking = Taking(crate=crate, plan=plan, stager=stager, content=new.content, workdir_id=new.id, level=wish.level)
     items = taking.take()
     installed = _installed(engine, plan, cache, progress)
     interface = _inspected(engine, installed, plan, new.content)
-    overrides = overrides_of(crate, wish.run, plan, engine, interface) if wish.run is not None else {}
+    overrides = overrides_of(crate, run, plan, engine, interface) if run is not None else {}
     if overrides:
         plan = replace(plan, parameters={**plan.parameters, **overrides})
     for name in plan.settings.secrets:
@@ -100,7 +124,39 @@ def import_crate(wish: Import, new: NewWorkdir, *, stager: Stager, cache: Path, 
     words = about(crate)
     remove_path(unpacked)
     _write(new, plan, interface, words, items)
-    return Imported(workdir=new.commit(), plan=plan, items=items, overrides=overrides)
+    return Imported(workdir=new.commit(), plan=plan, items=items, overrides=overrides, run=run)
+
+
+def _account(crate: OpenCrate) -> Account:
+    with look_into(crate.root) as contents:
+        return recount_contents(crate.place, contents)
+
+
+def _import_foreign(
+    wish: Import, foreign: Foreign, new: NewWorkdir, work: Callable[[StageDefinition], StageWork], unpacked: Path
+) -> Imported:
+    """Stage what a crate of another maker tells, as a stage file would be staged."""
+    definition = foreign.definition(wish.run)
+    working = work(definition)
+    for remark in foreign.remarks:
+        working.progress.say(remark)
+    try:
+        prepared = prepare(working)
+    except DefinitionError as error:
+        faults = tuple(one if one.hint else replace(one, hint=STAGE_FILE) for one in error.faults)
+        raise DefinitionError(faults) from error
+    plan, staged = realise(working, prepared)
+    items = tuple(replace(one, source=IN_CRATE) if _is_inside(one, foreign.crate.root) else one for one in staged)
+    words = about(foreign.crate)
+    remove_path(unpacked)
+    _write(new, plan, prepared.workflow.interface, words, items)
+    return Imported(workdir=new.commit(), plan=plan, items=items, run=foreign.number_of(wish.run))
+
+
+def _is_inside(one: StagedItem, root: Path) -> bool:
+    identifier = Identifier.parse(one.item.pinned) if one.item.pinned.startswith("file:") else None
+    path = None if identifier is None else identifier.local_path
+    return path is not None and path.resolve().is_relative_to(root.resolve())
 
 
 def _write(

@@ -33,7 +33,7 @@ def report_import(wish: Import, imported: Imported) -> ImportReport:
     return ImportReport(
         crate=wish.crate,
         level=wish.level,
-        run=wish.run,
+        run=imported.run,
         staged=StageReport(
             id=workdir.id,
             nickname=workdir.nickname,

@@ -85,7 +85,7 @@ def overrides_of(
         NotFoundError: the crate doesn't tell of that run.
         CrateError: a value can't be read from the crate.
     """
-    told = find_run(crate, run)
+    told = find_run(crate, run)[1]
     main = path_id(str(plan.workflow.path))
     found: dict[str, Json] = {}
     for identifier in references(told.get("object")):
@@ -104,17 +104,20 @@ def overrides_of(
     return found
 
 
-def find_run(crate: OpenCrate, run: int) -> Entity:
-    """What the crate tells of the run of that number.
+def find_run(crate: OpenCrate, run: int | str) -> tuple[int, Entity]:
+    """The number of a run, and what the crate tells of it; ``run`` is its number, or its action's @id or UUID.
 
     Raises:
         NotFoundError: nothing.
     """
     runs = _runs(crate)
-    if run not in runs:
+    if isinstance(run, str):
+        ids = (run, f"#{run}", f"urn:uuid:{run}")
+        run = next((number for number, one in runs.items() if one.get("@id") in ids), run)
+    if not isinstance(run, int) or run not in runs:
         known = ", ".join(map(str, sorted(runs))) or "none"
         raise NotFoundError(f"the crate tells of no run {run}", hint=f"its runs: {known}", where=f"run {run}")
-    return runs[run]
+    return run, runs[run]
 
 
 def _runs(crate: OpenCrate) -> Mapping[int, Entity]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from staging.areas import VAULTS
+from staging.errors import UsageError
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App, shown_path
 from wfexs_like.cli.forms import stage_form
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from wfexs_like.importing.report import ImportReport
 
 
+MOST_DIGITS = 9
+
+
 @click.command("import", cls=VerbCommand)
 @click.argument("crate", type=click.Path(path_type=Path), metavar="CRATE")
-@click.option("--run", type=click.IntRange(min=1), metavar="N", help="With the parameters of this run of the crate.")
+@click.option(
+    "--run", metavar="RUN", help="With the parameters of this run of the crate: its number, or its @id or UUID."
+)
 @click.option("--nickname", metavar="NAME", help="A name for the working directory, for you to use.")
 @click.option(
     "--level",
@@ -45,21 +51,34 @@ def command(
     app: App,
     crate: Path,
     *,
-    run: int | None,
+    run: str | None,
     nickname: str | None,
     level: Literal["metadata", "full"],
     strict: bool,
     locked: Path | None,
     vault: str | None,
 ) -> None:
-    """CRATE is a folder or a zip that wfexs-like exported. Whichever way its bytes are had, they are the lock's."""
+    """CRATE is a folder or a zip. Whichever way the bytes of one that wfexs-like exported are had, they are its lock's.
+
+    A crate of another program is staged by what it tells of its workflow and of a run, the last one by default; its
+    files are held against the digests that it states. What had to be taken for granted is told, and --strict refuses
+    it.
+    """
     report = app.session.import_crate(
-        crate, run=run, nickname=nickname, level=level, strict=strict, locked=locked, vault=vault
+        crate, run=_run(run), nickname=nickname, level=level, strict=strict, locked=locked, vault=vault
     )
     app.close()
     for line in (*_words(report), *(encrypted_words(app.session.locate(report.staged.id)) if report.staged.id else ())):
         app.say(line)
     app.emit("import", _form(report), lambda: report.staged.id or shown_path(crate))
+
+
+def _run(told: str | None) -> int | str | None:
+    if told is None or not (told.isascii() and told.isdigit()):
+        return told
+    if len(told) > MOST_DIGITS or int(told) == 0:
+        raise UsageError(f"{told[:20]!r} is no run: they are counted from 1", hint="wfexs-like import CRATE --run 1")
+    return int(told)
 
 
 def _form(report: ImportReport) -> dict[str, object]:
