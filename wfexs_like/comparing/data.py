@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
+from staging.fingerprints import CHUNK
 from wfexs_like.comparing.files import Manner, compare_files
 from wfexs_like.comparing.formats.documents import compare_values
 from wfexs_like.comparing.sides import Leaf, Side
@@ -77,6 +82,9 @@ class Comparing:
                 return compare_files(a.source, b.source, self.manner)
             except unreadable:
                 return unknown("it can't be read")
+        known = _found_out(a, b) if not common else None
+        if known is not None:
+            return IDENTICAL if known else different("its digest differs", None)
         if not common:
             return unknown("there are neither digests of one kind nor the bytes of both")
         one = "sha256" if "sha256" in common else min(common)
@@ -110,6 +118,20 @@ class Comparing:
         if found is not None:
             return replace(found, reason="its values differ")
         return equivalent("numbers differ within the tolerance") if rounded else IDENTICAL
+
+
+def _found_out(a: Leaf, b: Leaf) -> bool | None:
+    """Whether two are the same, of which one has bytes and the other digests; ``None`` where nobody can tell."""
+    for one, other in ((a, b), (b, a)):
+        names = [name for name in ("sha256", *sorted(other.digests)) if name in other.digests]
+        algorithm = next((name for name in names if name in hashlib.algorithms_guaranteed), None)
+        if one.source is not None and algorithm is not None:
+            with suppress(OSError, EOFError, zipfile.BadZipFile, zlib.error), one.source.stream() as stream:
+                digest = hashlib.new(algorithm)
+                while chunk := stream.read(CHUNK):
+                    digest.update(chunk)
+                return digest.hexdigest() == other.digests[algorithm].lower()
+    return None
 
 
 def _by_name(slots: Sequence[Slot]) -> Mapping[str, tuple[Item, ...]]:
