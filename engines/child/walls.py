@@ -23,6 +23,7 @@ from typing import Any
 from engines.child import names
 from engines.child.covering import cover, programs
 from engines.child.hiding import hide
+from engines.child.parting import part
 
 # mount(2) flags (linux/mount.h), and the statvfs(3) flags of a mount that a user namespace has to keep.
 _RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND, _REC = 1, 2, 4, 8, 32, 4096, 16384
@@ -96,6 +97,7 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
     if not request.get("all") and os.statvfs(content).f_flag & os.ST_RDONLY:
         # Put up before we began again with all libraries.
         return True
+    _part(libc, request)
     _cover_all(libc, request)
     hidden = _hide(libc, request)
     _point_names(libc, request)
@@ -128,6 +130,15 @@ def _hide(libc: Any, request: dict[str, Any]) -> tuple[str, ...]:
         _call(libc, source, os.fsencode(target), flags, kind=kind)
 
     return hide(mount, request.get("hidden", ()), _needed(request))
+
+
+def _part(libc: Any, request: dict[str, Any]) -> None:
+    """Take the open encrypted areas of other working directories out of this namespace."""
+
+    def mount(source: bytes, target: str, flags: int, kind: bytes) -> None:
+        _call(libc, source, os.fsencode(target), flags, kind=kind)
+
+    part(libc, mount, request["content"], _needed(request))
 
 
 def _needed(request: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from tests.conftest import Command
 from tests.support.canaries import EngineName, Planted, descendants
 from tests.support.container_daemons import Containing
 from tests.support.images import tools_image
+from tests.support.vaults import parent_of
 
 pytestmark = [pytest.mark.gocryptfs, pytest.mark.fuse]
 
@@ -91,6 +92,60 @@ def _live(planted: Planted) -> None:
     wfexs.ok("rm", "planted")
     assert planted.found() == []
     assert planted.workdirs == []
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_nothing_is_found_after_what_belongs_to_a_run_was_killed(plant: Plant, engine: EngineName) -> None:
+    planted = plant(engine)
+    planted.wfexs.ok("stage", planted.stage_file)
+    _killed(planted, "server", 7)
+    _killed(planted, "engine", 8)
+    if engine == "cwltool":
+        _killed(planted, "guard", 137)
+    assert planted.wfexs.ok("run", "planted")["status"] == "completed"
+
+
+@pytest.mark.docker
+@pytest.mark.cwltool
+def test_nothing_is_found_after_the_server_was_killed_under_a_container(
+    plant: Plant, docker_daemon: Containing
+) -> None:
+    planted = _contained(plant, "cwltool", docker_daemon)
+    planted.wfexs.ok("stage", planted.stage_file)
+    _killed(planted, "server", 7)
+
+
+def _killed(planted: Planted, what: str, code: int) -> None:
+    """``kill -9`` of one of them while a step runs; of the guard and then of the run, which ends with ``code``."""
+    with planted.sleeping() as running:
+        (root,) = planted.workdirs
+        server = int((root / "vault" / ".guard").read_text())
+        if what == "engine":
+            _kill_engine(running.pid, planted.engine)
+        else:
+            os.kill(server if what == "server" else parent_of(server), signal.SIGKILL)
+        if what == "guard":
+            assert planted.found() == [], "with the guard killed"
+            os.kill(running.pid, signal.SIGKILL)
+        ended = running.wait(60)
+        assert (ended if ended >= 0 else 128 - ended) == code, running.communicate()
+        assert planted.found() == [], f"after kill -9 of the {what}"
+        if what == "guard":
+            # Nobody is left who would close it: the next command does.
+            planted.wfexs.ok("show", "planted")
+    assert planted.closed
+    assert list((root / "work").iterdir()) == []
+    assert planted.found() == [], f"closed, after kill -9 of the {what}"
+
+
+def _kill_engine(run: int, engine: EngineName) -> None:
+    """Kill the JVM, or the process that has cwltool as a library: the first one in the run's own namespace."""
+    for one in descendants(run):
+        words = Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")
+        if words[0].endswith(b"java") if engine == "nextflow" else b"cwltool" in b"".join(words[:6]):
+            os.kill(one, signal.SIGKILL)
+            return
+    raise AssertionError("there is no engine")
 
 
 def test_what_is_allowed_is_found_and_the_record_says_so(plant: Plant) -> None:
