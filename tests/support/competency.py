@@ -116,5 +116,5 @@ def answers(crate: Path) -> dict[str, list[tuple[str, ...]]]:
     found = {}
     for name, query in QUESTIONS.items():
         asked = _PREFIXES + (_SECOND_TERMS + query.replace("bsp:", "bs:") if second else _FIRST_TERMS + query)
-        found[name] = [tuple(str(value) for value in row) for row in graph.query(asked)]  # type: ignore[union-attr]
+        found[name] = [tuple(str(value) for value in row) for row in graph.query(asked)]
     return found

@@ -156,7 +156,9 @@ class Contextual:
         )
         return Ref("#wfexs-like")
 
-    def encoding(self, address: str) -> Ref:
+    def encoding(self, address: str, name: str | None = None) -> Ref:
         """A file format named by an address, such as EDAM's."""
-        self.graph.add(address, "WebSite", name=re.split(r"[/#]", address.rstrip("/#"))[-1] or address)
+        if address in self.graph:
+            return Ref(address)
+        self.graph.add(address, "WebSite", name=name or re.split(r"[/#]", address.rstrip("/#"))[-1] or address)
         return Ref(address)

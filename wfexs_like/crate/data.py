@@ -8,15 +8,20 @@ network.) What must not be disclosed is named by its parameter alone.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from staging.errors import PolicyError
 from staging.fingerprints import Tree
+from staging.paths import safe_join
 from staging.plan import PlanItem
 from wfexs_like.crate.contextual import Contextual
 from wfexs_like.crate.discretion import public_identifier, web_address
+from wfexs_like.crate.formats import edam_format
 from wfexs_like.crate.graph import ROOT, Entity, Graph, Ref, fragment, path_id
 from wfexs_like.crate.payload import Payload, measure, verify_outside
 from wfexs_like.crate.story import Thing
@@ -154,11 +159,24 @@ class DataEntities:
         if size is not None:
             entity.set("contentSize", str(size))
         self._about(entity, content)
+        self._access(entity, content)
         note = "not in this crate" + (", sha256 by the tree rule" if content.folder else "")
         if content.item is not None and public_identifier(content.item.pinned) is None:
             note += ", its source was local: ask for it"
         href = next((str(value) for key in ("contentUrl", "url") for _, value in entity.properties.get(key, {})), None)
         return Ref(entity_id), Thing(text=content.basename, href=href, sha256=digest, size=size, note=note)
+
+    def _access(self, entity: Entity, content: Content) -> None:
+        """How to come by what stays out: of a thing that nobody published, the name is its digest (RFC 6920)."""
+        if content.item is None:
+            return
+        if public_identifier(content.item.pinned) is not None:
+            entity.set("conditionsOfAccess", "Not in this crate: as whoever publishes it wants it, at its address.")
+            return
+        entity.set("conditionsOfAccess", "Not in this crate: its source was local, ask whoever made the crate.")
+        if not content.folder and content.sha256 is not None:
+            digest = base64.urlsafe_b64encode(bytes.fromhex(content.sha256)).decode().rstrip("=")
+            entity.add("identifier", f"ni:///sha-256;{digest}")
 
     def _known(self, content: Content) -> tuple[str | None, int | None]:
         """Digest and size of something that stays out: of the record, or measured when it has none."""
@@ -199,11 +217,12 @@ class DataEntities:
         if not content.folder:
             if "SoftwareSourceCode" not in entity.types:
                 entity.set("encodingFormat", media_type(content.basename))
-            if content.format and content.format.startswith(("http://", "https://")):
-                entity.add("encodingFormat", self.contextual.encoding(content.format))
+            entity.add("dateModified", self._modified(content))
+            self._format(entity, content)
         item = content.item
         if item is None:
             return
+        entity.set("sdDatePublished", self.accessed)
         for licence in item.licences:
             entity.add("license", self.contextual.licence(licence))
         for attribution in item.attributions:
@@ -212,11 +231,29 @@ class DataEntities:
         if shown is None:
             return
         entity.add("identifier", shown)
-        entity.set("sdDatePublished", self.accessed)
         if not content.folder and shown.startswith(("http://", "https://", "ftp://")):
             entity.add("contentUrl", shown)
         else:
             entity.add("url", web_address(shown))
+
+    def _format(self, entity: Entity, content: Content) -> None:
+        """The format by an address: the one that is stated, else what the name lets expect."""
+        if content.format and content.format.startswith(("http://", "https://")):
+            entity.add("encodingFormat", self.contextual.encoding(content.format))
+            return
+        known = edam_format(content.basename)
+        if known is not None:
+            entity.add("encodingFormat", self.contextual.encoding(*known))
+
+    def _modified(self, content: Content) -> str | None:
+        """When the bytes of something that a run made were last written, by the file system."""
+        if not content.verified or content.path is None:
+            return None
+        try:
+            seconds = safe_join(self.payload.content, content.path).lstat().st_mtime
+        except (OSError, PolicyError):
+            return None
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def folder_of(entries: int) -> str:

@@ -17,7 +17,9 @@ from wfexs_like.crate.graph import Ref, fragment, path_id
 from wfexs_like.crate.prospective import Prospective
 
 REFUSED: Final = "provenance-run-crate-0.5_8.3"
-WHY: Final = "the engine's configuration is among the objects of its action, as the profile says and this check does not"
+WHY: Final = (
+    "the engine's configuration is among the objects of its action, as the profile says and this check does not"
+)
 SETTINGS: Final = "engine-settings.json"
 
 

@@ -32,7 +32,7 @@ class Formal:
     """A FormalParameter's entity while its values are being met.
 
     ``literals`` are the types of plain values that were met, ``assumed`` those of its default. They tell the type of a
-    parameter that declares none.
+    parameter that declares none. ``formats_declared``: whether it says itself which formats it takes.
     """
 
     entity: Entity
@@ -42,6 +42,7 @@ class Formal:
     observed: set[str] = field(default_factory=set)
     literals: set[str] = field(default_factory=set)
     assumed: frozenset[str] = frozenset()
+    formats_declared: bool | None = None
 
     @property
     def placeholder(self) -> str:
@@ -92,7 +93,25 @@ class Values:
                     formal.literals |= literal_types(value)
                 self.graph[ref].add("exampleOfWork", Ref(formal.entity.id))
                 formal.entity.add("workExample", ref)
+                if entity_type != "PropertyValue":
+                    self._annotate(ref, formal)
         return refs, Slot(name=slot, kind=kind, things=tuple(things[:SHOWN]), many=max(0, len(things) - SHOWN))
+
+    def _annotate(self, ref: Ref, formal: Formal) -> None:
+        """What a parameter says of its data, said of the data; and the format of the data of a parameter without."""
+        told = [value for _, value in formal.entity.properties.get("description", {})]
+        members = [self.graph[ref]]
+        if "Collection" in members[0].types:
+            members += [self.graph[str(one)] for _, one in members[0].properties.get("hasPart", {})]
+        for one in members:
+            if not one.has("description"):
+                one.add("description", *told)
+        if formal.formats_declared is None:
+            formal.formats_declared = formal.entity.has("encodingFormat")
+        if not formal.formats_declared:
+            main = members[1] if len(members) > 1 else members[0]
+            found = [one for kind, one in main.properties.get("encodingFormat", {}) if kind is Ref]
+            formal.entity.add("encodingFormat", *(Ref(str(one)) for one in found))
 
     def holding(self, slot: str, value: Json, formal: Formal, locate: Locate) -> tuple[list[Ref], Slot]:
         """A PropertyValue that has files or folders for its value, as an environment variable has."""
