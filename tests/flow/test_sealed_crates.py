@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import json
 import shutil
@@ -148,10 +149,29 @@ def test_the_metadata_say_how_each_file_is_sealed_and_for_whom(scene: Scene, kin
         assert "crypt4gh" in specification["name"]
         stated = {entities[name]["name"] for name in ids(one["additionalProperty"])}
         assert "sha256 of the sealed data blocks" in stated
-        assert ("sha256 of the plaintext" in stated) is (kind == "full")
+        assert ("encodesCreativeWork" in one) is (kind == "full")
+        if kind == "full":
+            plain = entities[one["encodesCreativeWork"]["@id"]]
+            path = plain["@id"].removeprefix("#plain/")
+            if (scene.plain / unquote(path)).is_file():
+                content = (scene.plain / unquote(path)).read_bytes()
+                assert (plain["contentSize"], plain["sha256"]) == (
+                    str(len(content)),
+                    hashlib.sha256(content).hexdigest(),
+                )
+            else:
+                assert path == "sealed-manifest.txt" or path.endswith(".sig")
         assert ("contentSize" in one) is (kind == "full" and one["name"] != "the sealed manifest")
     names = set(ids(entities["./"]["hasPart"]))
     assert {one["@id"] for one in described} <= names | {one["@id"] for one in described if "tree" in one["@id"]}
+
+
+@pytest.mark.parametrize("verb", ["validate", "verify"])
+def test_a_sealed_archive_is_said_to_be_one_and_how_it_is_looked_into(scene: Scene, wfexs: Command, verb: str) -> None:
+    refused = wfexs(verb, scene.sealed("archive"))
+    assert refused.code == 2
+    assert "is sealed" in refused.object["error"]["message"]
+    assert "wfexs-like open" in refused.object["error"]["hint"]
 
 
 def test_minimal_metadata_keep_the_name_the_people_the_dates_the_workflow_and_the_software(scene: Scene) -> None:

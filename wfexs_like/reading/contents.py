@@ -17,7 +17,7 @@ from typing import IO, Final
 
 from staging.archives import look_into_zip
 from staging.crate_source import METADATA
-from staging.errors import CrateError, NotFoundError, PolicyError, from_os_error
+from staging.errors import CrateError, NotFoundError, PolicyError, UsageError, from_os_error
 from staging.fingerprints import check_link
 from staging.paths import safe_relative
 from wfexs_like.reading.plain_paths import is_plain_path
@@ -113,6 +113,7 @@ def open_crate(path: Path) -> Iterator[Contents]:
     Raises:
         NotFoundError: there is nothing.
         CrateError: it is neither.
+        UsageError: it is sealed as a whole.
         ArchiveError: the zip is damaged.
         PolicyError: an entry of the zip could do harm, or there are too many.
     """
@@ -134,8 +135,10 @@ def open_crate(path: Path) -> Iterator[Contents]:
         yield folder
         return
     if start == MAGIC:
-        raise CrateError(
-            f"{path} is sealed as a whole", hint='"wfexs-like open" verifies it on the way', where=str(path)
+        raise UsageError(
+            f"{path} is sealed as a whole: nothing in it can be looked at",
+            hint='"wfexs-like open" opens it and verifies it on the way; name what comes out of that',
+            where=str(path),
         )
     if not start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         raise CrateError(f"{path} is neither a folder nor a zip", where=str(path))
