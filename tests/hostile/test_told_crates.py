@@ -100,12 +100,31 @@ def told(*entities: dict[str, Any], **root: Any) -> Account:
 
 
 @given(graph=GRAPHS)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_there_is_an_account_of_anything(graph: dict[str, Any]) -> None:
     account = account_of(graph)
     account_form(account)
     text = account_view(account, LOOK)
     assert not set(text) & {"\x1b", "\x07", "\r", "\u202e", "\ud800"}, "only printable text reaches the terminal"
+
+
+CRATES = sorted((Path(__file__).parents[1] / "data" / "crates").glob("*.json"))
+CHANGES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12), VALUES), min_size=4, max_size=40)
+
+
+@given(crate=st.sampled_from(CRATES), changes=CHANGES)
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_there_is_an_account_of_a_crate_in_which_things_are_not_what_they_should_be(
+    crate: Path, changes: list[tuple[int, int, Any]]
+) -> None:
+    graph = json.loads(crate.read_text())["@graph"]
+    for place, name, value in changes:
+        entity = graph[place % len(graph)]
+        names = sorted(entity.keys() - {"@id", "@type"}) or ["name"]
+        entity[names[name % len(names)]] = value
+    account = recount(Metadata(entities={one["@id"]: one for one in graph}), None)
+    account_form(account)
+    assert "\x1b" not in account_view(account, LOOK)
 
 
 def count(item: Item) -> int:
