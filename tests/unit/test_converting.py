@@ -273,7 +273,9 @@ def test_a_failed_run_says_so_with_its_error_and_exit_code() -> None:
 
 def test_nobody_is_made_up_for_those_who_are_not_stated() -> None:
     nobody = Agent(id="#not-stated", name="not stated")
-    account = replace(ACCOUNT, people=(nobody,), runs=(replace(RUN, execution=replace(WHOLE, agents=(nobody,))),))
+    step = StepRun(step="upper", position=0, execution=replace(FIRST, agents=(nobody,)))
+    run = replace(RUN, execution=replace(WHOLE, agents=(nobody,)), steps=(step,))
+    account = replace(ACCOUNT, people=(nobody,), runs=(run,))
     assert "not stated" not in text_of(account, "turtle")
     contributors = bco_of(account, account.runs[0])[0]["provenance_domain"]["contributors"]
     assert contributors == [{"contribution": ["createdWith"], "name": "wfexs-like 0.1.0"}]
@@ -397,6 +399,7 @@ def test_whatever_a_crate_tells_others_can_read_what_is_made_of_it(account: Acco
     turtle.encode()
     assert len(Graph().parse(data=turtle, format="turtle")) > 0
     assert all(one.isascii() for one in json.loads(told)["prefix"].values())
+    json.dumps(json.loads(told), ensure_ascii=False).encode()
     read_prov_json(told)
     bco_of(account, account.runs[0] if account.runs else None)
 
