@@ -131,11 +131,8 @@ def _anew(path: Path, descriptor: int, opened: OpenedHeader, recipients: Sequenc
     path = path.resolve()
     header = seal_header(recipients, opened.session_key, keep=[one.packet for one in opened.others])
     status = os.fstat(descriptor)
-    # Not named after the file, whose name may be as long as names can be.
-    target, name = tempfile.mkstemp(prefix=_BEGUN, suffix=_PART, dir=path.parent)
-    fresh = Path(name)
+    target, fresh = _begin(path.parent)
     try:
-        fcntl.flock(target, fcntl.LOCK_EX)  # somebody is at it: see ``remove_unfinished``
         with os.fdopen(target, "wb", buffering=0) as stream:
             writer_to(stream.fileno())(memoryview(header))
             _copy(descriptor, opened.length, stream.fileno())
@@ -152,6 +149,17 @@ def _anew(path: Path, descriptor: int, opened: OpenedHeader, recipients: Sequenc
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _begin(folder: Path) -> tuple[int, Path]:
+    """A new file that somebody is at, which is seen by its lock; see ``remove_unfinished``."""
+    while True:
+        # Not named after the file, whose name may be as long as names can be.
+        target, name = tempfile.mkstemp(prefix=_BEGUN, suffix=_PART, dir=folder)
+        fcntl.flock(target, fcntl.LOCK_EX)
+        if _is_still(Path(name), target):
+            return target, Path(name)
+        os.close(target)  # taken for a dead one's, before it was locked
 
 
 def is_unfinished(name: str) -> bool:
@@ -176,6 +184,18 @@ def remove_unfinished(path: Path) -> None:
         pass
     finally:
         os.close(descriptor)
+
+
+def remove_unfinished_beside(path: Path) -> None:
+    """Remove what somebody of this user who was killed left beside a single file that was to be made anew.
+
+    What can't be removed stays, and harms nobody: it is as sealed as the file itself.
+    """
+    with contextlib.suppress(OSError), os.scandir(path.resolve().parent) as entries:
+        for one in entries:
+            if is_unfinished(one.name) and one.stat(follow_symlinks=False).st_uid == os.geteuid():
+                with contextlib.suppress(OSError):
+                    remove_unfinished(Path(one.path))
 
 
 def _copy(source: int, offset: int, target: int) -> None:

@@ -28,7 +28,7 @@ from wfexs_like.seal.naming import MANIFEST, SIGNATURE
 from wfexs_like.seal.opening_crates import is_archive
 from wfexs_like.seal.readable import shared_anew
 from wfexs_like.seal.recipients import Recipient, distinct
-from wfexs_like.seal.rewrapping import is_unfinished, remove_unfinished, rewrap
+from wfexs_like.seal.rewrapping import is_unfinished, remove_unfinished, remove_unfinished_beside, rewrap
 from wfexs_like.seal.signing import sign_folder
 from wfexs_like.seal.ssh_keys import Signer
 
@@ -266,6 +266,7 @@ def _share_archive(
         raise UsageError("an archive is signed inside, and that signature stays", hint="leave --sign out")
     with path.open("rb") as stream:
         before = open_header(stream, private_keys, name=str(path))
+    remove_unfinished_beside(path)
     recipients = rewrap(path, private_keys, add=add, remove=remove, even_own=even_own)
     known, now = {one.public_key for one in before.recipients}, {one.public_key for one in recipients}
     leaving = {one if isinstance(one, str) else one.fingerprint for one in remove}
