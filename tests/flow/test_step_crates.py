@@ -461,6 +461,15 @@ def test_workflows_that_a_pipeline_calls_are_told_with_their_steps_their_tasks_a
     assert all(len(entities[one]["sha256"]) == 64 for one in ids(inner["result"]))
     assert len(links(entities)) == 4
     picture = (tmp_path / "crate" / main["image"]["@id"]).read_text()
+    described = entities[main["subjectOf"]["@id"]]
+    assert set(described["@type"]) == {"File", "SoftwareSourceCode", "HowTo"}
+    cwltool = [str(Path(sys.executable).with_name("cwltool")), "--validate", str(tmp_path / "crate" / described["@id"])]
+    done = subprocess.run(cwltool, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    abstract = json.loads(Path(cwltool[-1]).read_text())
+    assert list(abstract["steps"]) == ["WORK_SPLIT", "WORK_EACH_UPPER", "JOIN"]
+    assert abstract["steps"]["WORK_EACH_UPPER"]["in"]["part"]["source"].startswith("WORK_SPLIT/")
+    assert abstract["steps"]["WORK_SPLIT"]["in"]["text"] == {"source": "text"}
     assert all(one in picture for one in (">WORK:SPLIT<", ">WORK:EACH:UPPER<", ">JOIN<", ">text<"))
 
 

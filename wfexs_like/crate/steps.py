@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from engines.execution import Execution, Status, StepRun
 from staging.plan import Json
+from wfexs_like.crate.abstract import describe_abstract
 from wfexs_like.crate.connections import Connections, seen_pairs
 from wfexs_like.crate.diagram import describe_diagram
 from wfexs_like.crate.discretion import is_of_a_secret
@@ -102,6 +103,7 @@ class Steps:
         for pair in pairs:
             connections.connect(pair)
         describe_diagram(self.ground, self.main, self.places, pairs)
+        describe_abstract(self.ground, self.main, self.places, pairs)
         self.tools.settle()
         self._parts()
 
