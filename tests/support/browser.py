@@ -123,7 +123,7 @@ def browser(profile: Path) -> Iterator[Browser]:
     child_in, to_browser = os.pipe()
     from_browser, child_out = os.pipe()
     # It reads from 3 and writes to 4; a shell is the plain way to put them there.
-    argv = ["/bin/sh", "-c", f'exec "$@" 3<&{child_in} 4>&{child_out}', "sh", program, *_FLAGS]
+    argv = ["/bin/bash", "-c", f'exec "$@" 3<&{child_in} 4>&{child_out}', "bash", program, *_FLAGS]
     process = subprocess.Popen(
         [*argv, f"--user-data-dir={profile}", "about:blank"],
         pass_fds=(child_in, child_out),

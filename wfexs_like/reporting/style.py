@@ -17,13 +17,13 @@ STYLE: Final = """
 * { box-sizing: border-box; }
 html { -webkit-text-size-adjust: 100%; }
 body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.5 system-ui, "Segoe UI", Roboto,
-  "Liberation Sans", sans-serif; }
+  "Liberation Sans", sans-serif; overflow-wrap: anywhere; }
 main { max-width: 72rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }
-h1 { margin: 0 0 .4rem; font-size: 1.85rem; line-height: 1.2; overflow-wrap: anywhere; }
-h2 { margin: 0 0 .8rem; font-size: 1.25rem; overflow-wrap: anywhere; }
-h3 { margin: 1.6rem 0 .5rem; font-size: 1rem; overflow-wrap: anywhere; }
-p { margin: .5rem 0; overflow-wrap: anywhere; }
-a { color: var(--link); overflow-wrap: anywhere; }
+h1 { margin: 0 0 .4rem; font-size: 1.85rem; line-height: 1.2 }
+h2 { margin: 0 0 .8rem; font-size: 1.25rem }
+h3 { margin: 1.6rem 0 .5rem; font-size: 1rem }
+p { margin: .5rem 0 }
+a { color: var(--link) }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; border-radius: 2px; }
 .lead { max-width: 46rem; color: var(--soft); }
 .verdict { display: flex; flex-wrap: wrap; gap: .3rem .8rem; align-items: baseline; margin: .2rem 0 .8rem; }
@@ -32,7 +32,7 @@ nav { margin: 0 0 1.2rem; } nav ul { display: flex; flex-wrap: wrap; gap: .2rem 
 section { margin: 1.1rem 0; padding: 1.2rem 1.4rem; background: var(--card); border: 1px solid var(--line);
   border-radius: .6rem; }
 dl { margin: 0; } dl div { display: grid; grid-template-columns: 10rem minmax(0, 1fr); gap: 0 1rem; padding: .12rem 0; }
-dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+dt { color: var(--soft); } dd { margin: 0 }
 h1, h2, h3, p, dd, td, li, code, pre, text { unicode-bidi: isolate; }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: collapse; font-size: .92rem; }
@@ -40,23 +40,22 @@ th { text-align: left; font-weight: 600; color: var(--soft); font-size: .8rem; w
 th, td { padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:last-child, td:last-child { padding-right: 0; }
 tr:last-child td { border-bottom: 0; }
-td { overflow-wrap: anywhere; min-width: 4rem; }
+td { min-width: 4rem; }
 .inputs td:first-child, .outputs td:first-child { min-width: 8rem; max-width: 16rem; }
 .inputs td:nth-child(2), .outputs td:nth-child(2) { min-width: 11rem; }
 .steps th, .steps td { padding-right: .6rem; } .steps td:nth-child(-n+3) { min-width: 7rem; }
 .runs td:first-child { min-width: 6rem; }
 .n { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code, pre { font: .85em/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
-code { overflow-wrap: anywhere; }
 .digest { display: inline-block; min-width: 18ch; font-size: .75em; }
 pre { margin: .5rem 0; padding: .7rem .9rem; background: var(--page); border-radius: .4rem; white-space: pre-wrap;
-  overflow-wrap: anywhere; }
+  }
 pre.bad { background: var(--badbg); color: var(--bad); }
 .badge { display: inline-block; padding: .05rem .6rem; border-radius: 1rem; font-size: .84rem; font-weight: 600;
   white-space: nowrap; background: var(--track); color: var(--ink); }
 .badge.ok { background: var(--okbg); color: var(--ok); } .badge.bad { background: var(--badbg); color: var(--bad); }
 .soft, .left { color: var(--soft); font-size: .88rem; }
-.missing { padding-left: 1.2rem; } .missing li { margin: .2rem 0; overflow-wrap: anywhere; }
+.missing { padding-left: 1.2rem; } .missing li { margin: .2rem 0 }
 details { margin: .8rem 0 0; } summary { cursor: pointer; font-weight: 600; padding: .15rem 0; }
 details > :not(summary) { margin-top: .5rem; }
 footer { color: var(--soft); font-size: .88rem; }
