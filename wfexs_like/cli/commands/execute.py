@@ -68,9 +68,10 @@ def command(
     from wfexs_like.sealing import read_wish
 
     overrides, parts = split_params(params), split_include(include)
-    if crate is None and (include or licence or no_validate or rehash or sign is not None or seal or allow_clear):
+    asked = include or licence or no_validate or rehash or sign is not None or seal or allow_clear or prov
+    if crate is None and asked:
         raise UsageError(
-            "--include, --licence, --no-validate, --rehash, --sign, --seal and --allow-clear need --crate",
+            "--include, --licence, --prov, --no-validate, --rehash, --sign, --seal and --allow-clear need --crate",
             hint="add --crate DEST",
         )
     if crate is not None and os.path.lexists(crate):
