@@ -15,6 +15,7 @@ from wfexs_like.reporting.markup import Sheet, amount, soft, text
 MOST = 20
 """So many bars a chart has."""
 _CHARTS = 8
+_LONGEST = 200
 _NOT_ADDED = re.compile(r"peak|max|rss|mem|%|percent|rate|average|mean|cores|utili[sz]ation", re.IGNORECASE)
 _ORDER = ("wall", "real", "duration", "processor", "cpu", "memory", "rss", "read", "writ")
 
@@ -47,7 +48,7 @@ def _measured(run: Run) -> dict[_Key, dict[int, float]]:
 
 def _chart(sheet: Sheet, key: _Key, values: dict[int, float], steps: Sequence[StepRun]) -> str:
     name, unit = key
-    most = bool(_NOT_ADDED.search(name)) or unit == "%"
+    most = bool(_NOT_ADDED.search(name[:_LONGEST])) or unit == "%"
     if len(values) <= MOST:
         places = sorted(values)
         labels = named([steps[place] for place in places])

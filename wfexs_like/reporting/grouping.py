@@ -11,6 +11,7 @@ from datetime import datetime
 from wfexs_like.reading.account import StepRun
 
 _ATTEMPT = re.compile(r"attempt (\d{1,4})\b", re.IGNORECASE)
+_LONGEST = 1000
 _OF_RUN = re.compile(r" in run \d+")
 
 
@@ -55,7 +56,7 @@ def named(steps: Sequence[StepRun]) -> tuple[Named, ...]:
     members: dict[str, dict[str, list[tuple[StepRun, int]]]] = defaultdict(lambda: defaultdict(list))
     for one in steps:
         inputs = "\n".join(sorted(item.id for slot in one.execution.inputs for item in slot.items))
-        told = _ATTEMPT.search(one.execution.name)
+        told = _ATTEMPT.search(one.execution.name[:_LONGEST])
         # Without a word on attempts and without inputs, each is taken for a member of its own.
         member = _own_name(one) if told else inputs or str(len(members[one.step]))
         tries = members[one.step][member]
@@ -72,7 +73,7 @@ def named(steps: Sequence[StepRun]) -> tuple[Named, ...]:
 
 def _own_name(one: StepRun) -> str:
     """The execution's name without the run and the attempt."""
-    return _OF_RUN.sub("", one.execution.name).partition(", attempt ")[0].strip()
+    return _OF_RUN.sub("", one.execution.name[:_LONGEST]).partition(", attempt ")[0].strip()
 
 
 def _member(step: str, own: str, number: int) -> str:
