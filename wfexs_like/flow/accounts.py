@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from staging.errors import NotFoundError, UsageError
+from staging.errors import NotFoundError
 from wfexs_like.reading.recount import read_account
 from wfexs_like.reading.targets import read_target
 
@@ -26,14 +26,6 @@ def account_of(session: Session, text: str) -> Account:
     """
     target = read_target(text)
     if target.crate is not None:
-        from wfexs_like.seal.opening_crates import is_archive
-
-        if target.crate.is_file() and is_archive(target.crate):
-            raise UsageError(
-                f"{target.name} is sealed as a whole, and tells nothing to those who can't open it",
-                hint=f'open it first: "wfexs-like open {target.name} FOLDER"',
-                where=target.name,
-            )
         account = read_account(target.crate)
         return account if target.run is None else _only(account, target.name, target.run)
     from wfexs_like.flow.describe import subject_of

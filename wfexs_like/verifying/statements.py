@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from wfexs_like.reading.digests import DIGESTS, hexadecimal
 from wfexs_like.reading.metadata import Metadata, is_elsewhere, parse_metadata, paths_of, text, types, values
 from wfexs_like.seal.manifests import SUFFIX
 from wfexs_like.seal.naming import BODY_DIGEST, LOCK_DIGEST, SIGNATURE, TREE_RULE
 
-DIGESTS: Final[dict[str, int]] = {"sha256": 64, "sha512": 128, "sha1": 40, "md5": 32}
-"""The terms for digests, with their number of hexadecimal digits."""
 _DATA_TYPES: Final = frozenset({"File", "MediaObject", "Dataset"})
 _NUMBER_AND_UNIT: Final = re.compile(r"[\d.,]+\s*(?:[kKMGTPE]i?)?[bB](?:ytes?)?")
 _SHOWN_RUNS: Final = 1000
@@ -125,17 +124,17 @@ def _statement(
     sealed = _is_sealed(identifier, entity)
     digests: dict[str, tuple[str, ...]] = {}
     fault = None
-    for algorithm, digits in DIGESTS.items():
-        stated = [_hex(one, algorithm, digits) for one in values(entity.get(algorithm))]
+    for algorithm in DIGESTS:
+        stated = [hexadecimal(one, algorithm) for one in values(entity.get(algorithm))]
         if None in stated:
             fault = f"has a stated {algorithm} that is none"
         if stated:
             digests[algorithm] = tuple(one for one in stated if one is not None)
-    trees = [_hex(one, "sha256", DIGESTS["sha256"]) for one in _trees(entity, entities)] if folder else []
+    trees = [hexadecimal(one, "sha256") for one in _trees(entity, entities)] if folder else []
     tree = trees[0] if trees else None
     if any(one is None or one != tree for one in trees):
         fault = "has a stated sha256 by the tree rule that is none, or more than one"
-    bodies = [_hex(one, "sha256", DIGESTS["sha256"]) for one in _bodies(entity, entities)] if sealed else []
+    bodies = [hexadecimal(one, "sha256") for one in _bodies(entity, entities)] if sealed else []
     if None in bodies or len(set(bodies)) > 1:
         fault = f"has a stated {BODY_DIGEST} that is none, or more than one"
     size = None
@@ -197,8 +196,3 @@ def _runs(metadata: Metadata) -> Iterator[Run]:
                 started=text(entity.get("startTime")),
                 status=text(status.rpartition("/")[2]) if isinstance(status, str) else None,
             )
-
-
-def _hex(value: object, algorithm: str, digits: int) -> str | None:
-    digest = value.strip().lower().removeprefix(f"{algorithm}:") if isinstance(value, str) else ""
-    return digest if re.fullmatch(rf"[0-9a-f]{{{digits}}}", digest) else None
