@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from tests.conftest import Command
 from tests.support.canaries import EngineName, Planted, descendants
 from tests.support.container_daemons import Containing
 from tests.support.images import tools_image
-from tests.support.vaults import parent_of
+from tests.support.vaults import parent_of, wait_for
 
 pytestmark = [pytest.mark.gocryptfs, pytest.mark.fuse]
 
@@ -113,6 +115,34 @@ def test_nothing_is_found_after_the_server_was_killed_under_a_container(
     planted = _contained(plant, "cwltool", docker_daemon)
     planted.wfexs.ok("stage", planted.stage_file)
     _killed(planted, "server", 7)
+    with planted.sleeping() as running:
+        (root,) = planted.workdirs
+        (step,) = _steps(root)
+        os.kill(running.pid, signal.SIGKILL)
+        # It goes on until the working directory is used again, and has nothing to read or write.
+        wait_for(lambda: _error(Path(f"/proc/{step}/cwd")) in (errno.ENOTCONN, errno.ENOENT))
+    planted.wfexs.ok("cancel", "planted")
+    wait_for(lambda: not _steps(root))
+    assert planted.found() == []
+
+
+def _steps(root: Path) -> list[int]:
+    """The processes of steps that sleep in containers and see something of a working directory."""
+    found = []
+    here = Path("/proc/self/ns/mnt").readlink()
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (entry / "cmdline").read_bytes().startswith(b"sleep\0") and (entry / "ns/mnt").readlink() != here:
+                found += [int(entry.name)] * (root.name in (entry / "mountinfo").read_text())
+    return found
+
+
+def _error(path: Path) -> int | None:
+    try:
+        list(path.iterdir())
+    except OSError as error:
+        return error.errno
+    return None
 
 
 def _killed(planted: Planted, what: str, code: int) -> None:
