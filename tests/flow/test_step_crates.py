@@ -608,6 +608,8 @@ def test_where_something_must_not_be_disclosed_steps_tell_times_and_structure_al
         exit_code=2,
         error="secret-canary was bad",
         tag="secret-canary",
+        resources={"wall_seconds": 1.5, "read_characters": 471147, "written_bytes": 471148},
+        allotted={"cores": 471149},
     )
     execution = replace(subject.executions[0], steps=(failed, *subject.executions[0].steps[1:]))
     subject = replace(subject, plan=replace(subject.plan, items=items), executions=(execution,))
@@ -619,8 +621,9 @@ def test_where_something_must_not_be_disclosed_steps_tell_times_and_structure_al
     assert action["startTime"] == "2026-11-01T10:00:00.100+00:00"
     assert {entities[one]["description"] for one in ids(action["object"])} == {"not disclosed"}
     assert ids(attempts(entities)["sort"]["result"]) == ["runs/1/outputs/sorted.txt"]
+    assert [entities[one]["value"] for one in ids(action["resourceUsage"])] == [1.5]
     for name, text in texts_of(tmp_path / "crate"):
-        for word in ("secret-canary", "between.txt", "in.txt", log.decode()):
+        for word in ("secret-canary", "between.txt", "in.txt", "4711", log.decode()):
             assert word not in text, name
 
 

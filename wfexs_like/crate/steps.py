@@ -173,13 +173,15 @@ class Steps:
         action.set("name", self._texts.name(execution, step))
         action.set("description", self._texts.description(execution, step))
         action.set("instrument", Ref(tool.entity.id))
-        observe(tool.entity, tool.known, step.allotted)
+        if not self.ground.secretive:
+            # What is set aside, and what is read, may be as large as what must not be told.
+            observe(tool.entity, tool.known, step.allotted)
         action.add("agent", *(one for _, one in run.properties["agent"]))
         action.add("startTime", moment(step.started)).add("endTime", moment(step.ended))
         action.add("object", *(one for refs in took.values() for one in refs))
         action.add("result", *(one for refs in made.values() for one in refs))
         action.add("containerImage", *self._images(execution, step))
-        action.add("resourceUsage", *usage(self.graph, step.resources))
+        action.add("resourceUsage", *usage(self.graph, step.resources, secretive=self.ground.secretive))
         if not self.ground.secretive:
             action.add("environment", *(self._variable(name, text) for name, text in step.environment.items()))
         completed = step.status is Status.COMPLETED

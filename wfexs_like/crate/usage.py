@@ -40,12 +40,18 @@ QUANTITIES: Final[Mapping[str, Quantity]] = {
 """What ``StepRun.resources`` may hold."""
 
 
-def usage(graph: Graph, resources: Mapping[str, float]) -> list[Ref]:
-    """The PropertyValues of what was measured; the same amount is the same entity, whoever used it."""
+_TELLING: Final = frozenset({"read_characters", "written_characters", "read_bytes", "written_bytes"})
+
+
+def usage(graph: Graph, resources: Mapping[str, float], *, secretive: bool = False) -> list[Ref]:
+    """The PropertyValues of what was measured; the same amount is the same entity, whoever used it.
+
+    ``secretive``: what tells the size of what a step read or wrote is left out.
+    """
     refs = []
     for key, quantity in QUANTITIES.items():
         amount = resources.get(key)
-        if amount is None:
+        if amount is None or (secretive and key in _TELLING):
             continue
         entity_id = fragment("usage", key, str(amount))
         if entity_id not in graph:
