@@ -348,11 +348,11 @@ class Session:
 
         return judge_crate(crate, profiles=profiles, level=level, cache=self.settings.cache)
 
-    def account(self, target: str) -> Account:
+    def account(self, target: str, *, secret: bool = True) -> Account:
         """What any maker's crate, or a working directory, tells of its runs; see ``wfexs_like.flow.accounts``."""
         from wfexs_like.flow.accounts import account_of
 
-        return account_of(self, target)
+        return account_of(self, target, secret=secret)
 
     def workdirs(self) -> tuple[WorkdirReport, ...]:
         """All working directories, oldest first. Those that are damaged are told of, and do not hide the others.

@@ -179,8 +179,8 @@ class KnownAnswers:
         if self.raises is not None:
             raise self.raises
 
-    def account(self, target: str) -> Account:
-        self._hear("account", target)
+    def account(self, target: str, **options: Any) -> Account:
+        self._hear("account", target, options)
         return ACCOUNT
 
     def _stage_report(self, identifier: str | None) -> StageReport:

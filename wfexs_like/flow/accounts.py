@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from staging.errors import NotFoundError
+from staging.areas import PLAIN
+from staging.errors import NotFoundError, PolicyError
 from wfexs_like.reading.recount import read_account
 from wfexs_like.reading.targets import read_target
 
@@ -14,10 +15,13 @@ if TYPE_CHECKING:
     from wfexs_like.session import Session
 
 
-def account_of(session: Session, text: str) -> Account:
+def account_of(session: Session, text: str, *, secret: bool = True) -> Account:
     """The account of a crate or a working directory, of all runs or the one that is named with it.
 
+    It is not ``secret`` when it will be kept in clear.
+
     Raises:
+        PolicyError: it will, and the working directory is encrypted.
         NotFoundError: there is nothing of that name, or no such run.
         UsageError: it is sealed as a whole.
         CrateError: it is no crate. ArchiveError, PolicyError: a zip is damaged, or could do harm.
@@ -37,6 +41,12 @@ def account_of(session: Session, text: str) -> Account:
         raise NotFoundError(
             f"there is no crate and no working directory {target.name!r}", hint=error.hint, where=target.name
         ) from error
+    if not secret and found.vault != PLAIN:
+        raise PolicyError(
+            f"the working directory {found.nickname} is encrypted, and what is written of it would be in clear",
+            hint="leave out --html to see it here, or add --allow-clear",
+            where=found.id,
+        )
     with session.opened(found), found.use():
         subject = subject_of(found, found.plan(), person=session.settings.person, run=target.run, licence=None)
         return recount_runs(subject)[0]

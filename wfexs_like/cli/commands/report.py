@@ -18,6 +18,7 @@ from wfexs_like.cli.context import App, shown_path
 
 if TYPE_CHECKING:
     from wfexs_like.cli.account_view import Look
+    from wfexs_like.reading.account import Account
 
 SHOWN = 30
 
@@ -26,15 +27,17 @@ SHOWN = 30
 @click.argument("target", metavar="CRATE|WORKDIR[:RUN]")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write a page that needs nothing else.")
 @click.option("--force", is_flag=True, help="Write FILE also where there is one already.")
+@click.option("--allow-clear", is_flag=True, help="Write FILE also of an encrypted working directory.")
 @click.option("--steps", default=str(SHOWN), metavar="N|all", show_default=True, help="So many entries of each list.")
 @click.pass_obj
-def command(app: App, *, target: str, html: Path | None, force: bool, steps: str) -> None:
+def command(app: App, *, target: str, html: Path | None, force: bool, allow_clear: bool, steps: str) -> None:
     """A crate is a folder or a zip file, anybody's; nothing is fetched, and no file of it is opened but its metadata.
 
     Only what is told is shown, and what a reader would look for and isn't told is named: "wfexs-like verify" is what
     checks files. Of a working directory its runs are told as a crate of it would tell them.
 
-    Of a sealed crate the readable metadata are told.
+    Of a sealed crate the readable metadata are told. Exit code 14 when FILE would tell in clear of an encrypted working
+    directory.
     """
     from wfexs_like.cli.account_view import Look
 
@@ -42,14 +45,14 @@ def command(app: App, *, target: str, html: Path | None, force: bool, steps: str
     if html is not None:
         _must_be_writable(html, force=force)
     with _without_collecting():
-        _tell(app, target, html, Look(most=most, width=_width(app), colour=app.colour, bar=_mark(app)))
+        account = app.session.account(target, secret=html is None or allow_clear)
+        _tell(app, account, html, Look(most=most, width=_width(app), colour=app.colour, bar=_mark(app)))
 
 
-def _tell(app: App, target: str, html: Path | None, look: Look) -> None:
+def _tell(app: App, account: Account, html: Path | None, look: Look) -> None:
     from wfexs_like.cli.account_form import account_form
     from wfexs_like.cli.account_view import account_view
 
-    account = app.session.account(target)
     if html is not None:
         from staging.placing import write_atomically
         from wfexs_like.reporting.page import render_page
