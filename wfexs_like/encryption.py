@@ -219,7 +219,7 @@ class Encryption:
         try:
             return unlock_with(self._settings, passphrases, key=key)
         except NotFoundError as error:
-            if key is not None:
+            if key or self._settings.key:
                 raise
             what = f"{target} is sealed" if isinstance(target, Path) else f"{target.nickname} is encrypted"
             raise KeyAccessError(

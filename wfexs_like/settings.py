@@ -46,6 +46,7 @@ class Person:
 class Settings:
     """Where things live, and a few numbers.
 
+    ``key`` is a private key that opens instead of the one in ``keys``.
     ``jobs`` is how many transfers run at once. ``container`` is the container runtime of stage files that say none
     (``None``: containers are used where a tool requires one, and then any runtime will do); ``insists`` is whether the
     command line said so, and not only a default. ``registries`` says how to reach registries of images, by host;
@@ -57,6 +58,7 @@ class Settings:
     workdirs: Path
     credentials: Path
     keys: Path
+    key: Path | None = None
     jobs: int = 8
     container: str | None = None
     insists: bool = False
@@ -92,6 +94,7 @@ class Settings:
             from_file = stated.get(name)
             return config.parent / _expanded(str(from_file), home) if from_file else defaults[name]
 
+        key = flags.get("key")
         jobs = flags.get("jobs") or environment.get("WFEXS_LIKE_JOBS") or stated.get("jobs", 8)
         return cls(
             config=config,
@@ -99,6 +102,7 @@ class Settings:
             workdirs=place("workdirs"),
             credentials=place("credentials"),
             keys=place("keys"),
+            key=Path(key).absolute() if key else None,
             jobs=_jobs(jobs, "settings" if flags.get("jobs") or environment.get("WFEXS_LIKE_JOBS") else str(config)),
             container=_container(
                 flags.get("container") or environment.get("WFEXS_LIKE_CONTAINER") or stated.get("container"),

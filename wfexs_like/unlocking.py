@@ -75,7 +75,7 @@ def unlock(
 
 
 def unlock_with(settings: Settings, passphrases: Passphrases, *, key: Path | None = None) -> bytes:
-    """The 32 secret bytes (X25519) of this installation's key, or of the crypt4gh or SSH key in ``key``.
+    """The 32 secret bytes (X25519) of the crypt4gh or SSH key in ``key``, of the settings' one, or the installation's.
 
     Raises:
         NotFoundError: there is no such key.
@@ -83,7 +83,7 @@ def unlock_with(settings: Settings, passphrases: Passphrases, *, key: Path | Non
         KeyAccessError: its passphrase is missing or wrong, or it is no private key.
         UsageError: a source of passphrases can't be read.
     """
-    path = key if key is not None else KeyFiles.below(settings.keys).private
+    path = key or settings.key or KeyFiles.below(settings.keys).private
     if not needs_passphrase(path):
         return read_private(path, None)
     return passphrases.open(path, lambda passphrase: read_private(path, passphrase))

@@ -517,6 +517,11 @@ def test_a_crate_of_an_encrypted_working_directory_becomes_one_again_or_plain_by
     assert wfexs.ok("show", made["id"])["vault"] == "gocryptfs"
 
     keys.rename(staged / "moved")
+    assert wfexs("show", made["id"]).code == 12
+    own = staged / "moved/wfexs-like.sec"
+    assert wfexs.ok("show", made["id"], "--key", own)["lock"]["digest"] == made["lock"]["digest"]
+    assert wfexs("show", made["id"], "--key", staged / "ben.sec").code == 12
+    assert wfexs("--key", staged / "none.sec", "show", made["id"]).code == 10
     monkeypatch.setenv("WFEXS_LIKE_WORKDIRS", str(elsewhere))
     for crate in (clear, staged / "folder", staged / "clear.tgz"):
         assert wfexs("import", crate).code == 12

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -322,6 +323,16 @@ class KnownAnswers:
             program=Path("/usr/bin/java"),
             source="fetched",
             platform={"java": "17.0.15 (Debian)"},
+        )
+
+    @property
+    def cache(self) -> SimpleNamespace:
+        return SimpleNamespace(
+            list=self.cache_list,
+            add=self.cache_add,
+            verify=self.cache_verify,
+            remove=self.cache_remove,
+            gc=self.cache_gc,
         )
 
     def cache_list(self) -> tuple[StoreEntry, ...]:

@@ -69,6 +69,7 @@ class App:
             cache=options.cache,
             workdirs=options.workdirs,
             container=options.container,
+            key=options.key,
         )
 
     @property

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 GLOBAL_FLAGS: Final = ("--json", "--quiet", "-q", "--verbose", "-v", "--no-progress")
-GLOBAL_VALUES: Final = ("--config", "--cache", "--workdirs", "--container")
+GLOBAL_VALUES: Final = ("--config", "--cache", "--workdirs", "--container", "--key")
 
 _RUN_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
@@ -33,6 +33,7 @@ class GlobalOptions(NamedTuple):
     cache: str | None = None
     workdirs: str | None = None
     container: str | None = None
+    key: str | None = None
 
 
 def hoist(argv: Sequence[str]) -> list[str]:

@@ -198,6 +198,12 @@ before "--"."""
     metavar="RUNTIME",
     help="Where the stage file doesn't say: docker, podman, apptainer, any of them, or none.",
 )
+@click.option(
+    "--key",
+    metavar="PRIVATE",
+    help="Open what is encrypted or sealed with this private key (crypt4gh's or SSH ed25519), not with the "
+    "installation's.",
+)
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print it.")
 @click.pass_context
 def program(  # noqa: D103 - its help is above

@@ -24,19 +24,13 @@ SHOWN_PROBLEMS = 200
 @click.argument("sealed", type=click.Path(path_type=Path), metavar="SEALED")
 @click.argument("destination", type=click.Path(path_type=Path), metavar="DEST")
 @click.option(
-    "--key",
-    type=click.Path(path_type=Path),
-    metavar="PRIVATE",
-    help="Open it with this private key (crypt4gh's or SSH ed25519), instead of this installation's.",
-)
-@click.option(
     "--signer",
     metavar="KEY",
     help="Who must have signed it: an SSH public key or its file, an allowed_signers file, or a fingerprint "
     "(SHA256:...).",
 )
 @click.pass_obj
-def command(app: App, *, sealed: Path, destination: Path, key: Path | None, signer: str | None) -> int:
+def command(app: App, *, sealed: Path, destination: Path, signer: str | None) -> int:
     """SEALED is a folder, a zip file or one sealed file. DEST, the plain crate, is a new folder that only you enter.
 
     Everything is held against what was sealed before DEST is there: files that were cut, changed, added, removed,
@@ -51,11 +45,11 @@ def command(app: App, *, sealed: Path, destination: Path, key: Path | None, sign
 
     trusted = None if signer is None else read_trusted(signer)
     with private_memory():
-        private = unlock_with(app.settings, app.passphrases, key=key)
+        private = unlock_with(app.settings, app.passphrases)
         try:
             report = open_sealed(sealed, destination, [private], trusted=trusted)
         except KeyAccessError as error:
-            if key is None:
+            if app.settings.key is None:
                 error.hint = f"{error.hint}; --key names another key of yours, such as an SSH key"
             raise
     app.emit("open", _form(report), lambda: _view(report, sealed))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -20,33 +19,24 @@ if TYPE_CHECKING:
     from wfexs_like.access import Access
     from wfexs_like.seal.recipients import Recipient
 
+F = TypeVar("F", bound="Callable[..., Any]")
 _KEPT: Final = (
     "who was removed may have kept what they opened, or a copy that they still can open",
     "the content is encrypted with the same keys as before: who kept the password, and gets at its folder, can read it",
 )
 
 
-def _target(function: Callable[..., None]) -> Callable[..., None]:
-    return click.argument("target", metavar="TARGET")(function)
-
-
-_key = click.option(
-    "--key",
-    type=click.Path(path_type=Path),
-    metavar="PRIVATE",
-    help="Open it with this private key (crypt4gh's or SSH ed25519), instead of this installation's.",
-)
-
-
-_even_own = click.option(
-    "--even-own", is_flag=True, help="Remove the key that it is opened with, too, where that is named."
-)
+_target = click.argument("target", metavar="TARGET")
 _sign = click.option(
     "--sign",
     metavar="[KEY]",
     help="Sign the crate anew, with this installation's signing key or the SSH ed25519 private key in the file KEY. "
     "Otherwise it has no signature any more.",
 )
+
+
+def _named(what: str) -> Callable[[F], F]:
+    return click.option("--recipient", "recipients", multiple=True, metavar="KEY", help=f"{what}. Repeat for more.")
 
 
 class _Signing(ActionCommand):
@@ -67,63 +57,44 @@ def command() -> None:
 
 @command.command("list", cls=ActionCommand, example="wfexs-like recipients list last")
 @_target
-@_key
 @click.pass_obj
-def list_(app: App, target: str, *, key: Path | None) -> None:
+def list_(app: App, target: str) -> None:
     """Tell who may open TARGET, by the fingerprints of their keys."""
-    access = app.session.recipients(target, key=key)
+    access = app.session.recipients(target)
     app.emit("recipients-list", _form(access), lambda: _view(access, colour=app.colour))
 
 
 @command.command("add", cls=_Signing, example="wfexs-like recipients add last --recipient ada.pub")
 @_target
-@click.option(
-    "--recipient",
-    "recipients",
-    multiple=True,
-    metavar="KEY",
-    help="A public key or its file: crypt4gh's or SSH ed25519. Repeat for more.",
-)
-@_key
+@_named("A public key or its file: crypt4gh's or SSH ed25519")
 @_sign
 @click.pass_obj
-def add(app: App, target: str, *, recipients: tuple[str, ...], key: Path | None, sign: str | None) -> None:
+def add(app: App, target: str, *, recipients: tuple[str, ...], sign: str | None) -> None:
     """Let others open TARGET as well."""
     _must_name(recipients, "a public key")
-    access = app.session.share(target, add=recipients, key=key, signer=signer_of(app, sign))
-    _tell_signature(app, access)
-    app.emit("recipients-add", _form(access), lambda: _view(access, colour=app.colour))
+    access = app.session.share(target, add=recipients, signer=signer_of(app, sign))
+    _tell(app, access, "recipients-add", _form(access))
 
 
 @command.command("remove", cls=_Signing, example="wfexs-like recipients remove last --recipient ada.pub")
 @_target
-@click.option(
-    "--recipient",
-    "recipients",
-    multiple=True,
-    metavar="KEY",
-    help="A public key, its file or its fingerprint (SHA256:...). Repeat for more.",
-)
-@_key
-@_even_own
+@_named("A public key, its file or its fingerprint (SHA256:...)")
+@click.option("--even-own", is_flag=True, help="Remove the key that it is opened with, too, where that is named.")
 @_sign
 @click.pass_obj
-def remove(
-    app: App, target: str, *, recipients: tuple[str, ...], key: Path | None, even_own: bool, sign: str | None
-) -> None:
+def remove(app: App, target: str, *, recipients: tuple[str, ...], even_own: bool, sign: str | None) -> None:
     """Let others open TARGET no more. What they opened before, and copies of it, nobody takes away from them."""
     _must_name(recipients, "a public key or a fingerprint")
-    access = app.session.share(target, remove=recipients, key=key, even_own=even_own, signer=signer_of(app, sign))
-    _tell_signature(app, access)
-    warnings = _warnings(access)
-    for line in warnings:
-        app.say(line)
-    app.emit("recipients-remove", {**_form(access), "warnings": warnings}, lambda: _view(access, colour=app.colour))
+    access = app.session.share(target, remove=recipients, even_own=even_own, signer=signer_of(app, sign))
+    _tell(app, access, "recipients-remove", {**_form(access), "warnings": _warnings(access)})
 
 
-def _tell_signature(app: App, access: Access) -> None:
+def _tell(app: App, access: Access, schema: str, form: dict[str, object]) -> None:
     if access.signature == "removed":
         app.say("the crate is not signed any more; --sign signs it anew")
+    for line in _warnings(access):
+        app.say(line)
+    app.emit(schema, form, lambda: _view(access, colour=app.colour))
 
 
 def _must_name(recipients: tuple[str, ...], what: str) -> None:
