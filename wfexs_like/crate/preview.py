@@ -70,7 +70,7 @@ def extras_of(story: Story, account: Account) -> Extras:
         notes.append(Note(title="What to know of this crate", paragraphs=tuple(story.remarks)))
     return Extras(
         facts=tuple(told),
-        inputs=_remarks(story.inputs, ()),
+        inputs=_ready(story.inputs),
         runs={one.number: _run(one, runs.get(one.number)) for one in story.runs},
         notes=tuple(notes),
     )
@@ -145,10 +145,18 @@ def _remarks(slots: Sequence[Slot], told: Sequence[AccountSlot]) -> dict[str, st
     return found
 
 
+def _ready(slots: Sequence[Slot]) -> dict[str, str]:
+    """What is ready for a run: of files, which the account tells, only what is remarked on them."""
+    files = _remarks([one for one in slots if any(thing.sha256 or thing.href for thing in one.things)], ())
+    return {**{one.name: _listed(one).text for one in slots if one.name not in files}, **files}
+
+
 def _listed(slot: Slot) -> Fact:
-    """A variable with its value, or its files."""
+    """A variable or parameter with its value, or its files."""
 
     def words(thing: Thing) -> str:
         return f"{thing.text} ({thing.note})" if thing.note else thing.text
 
-    return Fact(label=slot.name, text=", ".join(words(one) for one in slot.things[:_LISTED]) or "none")
+    more = len(slot.things) - _LISTED + slot.many
+    told = [words(one) for one in slot.things[:_LISTED]] + ([f"and {more} more"] if more > 0 else [])
+    return Fact(label=slot.name, text=", ".join(told) or "none")

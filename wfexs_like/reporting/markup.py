@@ -89,6 +89,7 @@ STATUS: Final = {
     "active": ("", "…"),
     "potential": ("", "-"),
     "unknown": ("", "?"),
+    "no run": ("", "-"),
 }
 
 

@@ -15,7 +15,7 @@ from wfexs_like.reporting.bars import HATCH
 from wfexs_like.reporting.dag import draw_workflow
 from wfexs_like.reporting.extras import Extras, Note
 from wfexs_like.reporting.markup import Sheet, badge, block, fact_html, facts, folded, moment, section, soft, text, web
-from wfexs_like.reporting.runs import run_name, run_sections
+from wfexs_like.reporting.runs import run_anchor, run_name, run_sections, shown_in_full
 from wfexs_like.reporting.style import STYLE, policy
 from wfexs_like.reporting.tables import data_table, images_table, item, parameters_table, tool
 from wfexs_like.reporting.workflow_graph import graph_of
@@ -88,9 +88,9 @@ def _order(runs: Sequence[Run]) -> list[str]:
 
 def _contents(runs: Sequence[Run], sections: Sequence[tuple[str, str]]) -> str:
     links = [(anchor, text(name)) for anchor, name in sections]
-    numbered = [(f"run-{one.number}", text(run_name(runs, place))) for place, one in enumerate(runs) if one.number]
+    numbered = [(run_anchor(runs, place), text(run_name(runs, place))) for place in shown_in_full(runs)]
     after = next((place for place, (anchor, _) in enumerate(links) if anchor not in ("glance", "workflow")), len(links))
-    links[after:after] = numbered[:12]
+    links[after:after] = numbered
     items = "".join(f'<li><a href="#{anchor}">{name}</a></li>' for anchor, name in links)
     return f'<nav aria-label="on this page"><ul>{items}</ul></nav>'
 
@@ -103,7 +103,7 @@ def _glance(sheet: Sheet, account: Account, extras: Extras) -> str:
     when += f" to {moment(max(ended))}" if started and ended else ""
     engines = dict.fromkeys(tool(one.engine) for one in account.runs[:50] if one.engine is not None)
     rows = [
-        ("Ran", tool(workflow.software) if workflow is not None else ""),
+        ("Workflow", tool(workflow.software) if workflow is not None else ""),
         ("When", when),
         ("Engine", ", ".join(engines)),
         ("By", _people(account)),
@@ -153,9 +153,9 @@ def _interface(sheet: Sheet, workflow: Workflow, data: Sequence[Item], extras: E
             filled.setdefault(slot, []).append(one)
     return (
         "<h3>Inputs</h3>"
-        + parameters_table(sheet, "inputs", workflow.software.inputs, filled, extras.inputs)
+        + parameters_table(sheet, "inputs that are ready", workflow.software.inputs, filled, extras.inputs)
         + "<h3>Outputs to be made</h3>"
-        + parameters_table(sheet, "outputs", workflow.software.outputs, {})
+        + parameters_table(sheet, "outputs to be made", workflow.software.outputs, {})
     )
 
 

@@ -47,13 +47,9 @@ _COMMANDS = 40
 
 def run_sections(sheet: Sheet, runs: Sequence[Run], extras: Mapping[int, RunExtras]) -> str:
     """The sections; where runs are very many, a table of them and sections of those that failed and of the last."""
-    if len(runs) <= IN_FULL:
-        return "".join(_run(sheet, one, run_name(runs, place), extras) for place, one in enumerate(runs))
-    failed = [place for place, one in enumerate(runs) if one.execution.status == "failed"][: IN_FULL // 2]
-    last = range(len(runs) - (IN_FULL - len(failed)), len(runs))
-    shown = sorted({*failed, *last})
-    whole = section(f"All {len(runs):,} runs", _table(sheet, runs), anchor="runs")
-    return whole + "".join(_run(sheet, runs[place], run_name(runs, place), extras) for place in shown)
+    shown = shown_in_full(runs)
+    whole = section(f"All {len(runs):,} runs", _table(sheet, runs), anchor="runs") if len(shown) < len(runs) else ""
+    return whole + "".join(_run(sheet, runs, place, extras) for place in shown)
 
 
 def run_name(runs: Sequence[Run], place: int) -> str:
@@ -65,10 +61,18 @@ def run_name(runs: Sequence[Run], place: int) -> str:
     return f"Run {place + 1}" if len(runs) > 1 and not name else cut(name, 80) if len(runs) > 1 else "The run"
 
 
-def anchor(name: str, place: int) -> str:
+def run_anchor(runs: Sequence[Run], place: int) -> str:
     """Where a run's section is."""
-    last = name.rsplit(" ", 1)[-1]
-    return f"run-{last}" if name.startswith("Run ") and last.isdecimal() and last.isascii() else f"run-at-{place + 1}"
+    number = runs[place].number
+    return f"run-{number}" if number is not None else f"run-at-{place + 1}"
+
+
+def shown_in_full(runs: Sequence[Run]) -> list[int]:
+    """Places of the runs that have sections of their own: all, or where they are many some that failed and the last."""
+    if len(runs) <= IN_FULL:
+        return list(range(len(runs)))
+    failed = [place for place, one in enumerate(runs) if one.execution.status == "failed"][: IN_FULL // 2]
+    return sorted({*failed, *range(len(runs) - (IN_FULL - len(failed)), len(runs))})
 
 
 def _table(sheet: Sheet, runs: Sequence[Run]) -> str:
@@ -82,12 +86,13 @@ def _table(sheet: Sheet, runs: Sequence[Run]) -> str:
     return sheet.table("runs", ("run", "ran", "status", "began", "took"), range(len(runs)), row, MANY)
 
 
-def _run(sheet: Sheet, run: Run, name: str, extras: Mapping[int, RunExtras]) -> str:
+def _run(sheet: Sheet, runs: Sequence[Run], place: int, extras: Mapping[int, RunExtras]) -> str:
+    run = runs[place]
     execution = run.execution
     more = extras.get(run.number, RunExtras()) if run.number is not None else RunExtras()
     steps = named(run.steps)
     return section(
-        f"{text(name)} {badge(execution.status)}",
+        f"{text(run_name(runs, place))} {badge(execution.status)}",
         _circumstances(sheet, run, more),
         _errors(execution, more),
         _failed_steps(steps),
@@ -98,7 +103,7 @@ def _run(sheet: Sheet, run: Run, name: str, extras: Mapping[int, RunExtras]) -> 
         slots_table(sheet, "inputs", execution.inputs, more.inputs),
         _environment(execution),
         folded("Command line", f"<pre>{block(execution.command)}</pre>" if execution.command else ""),
-        anchor=f"run-{run.number}" if run.number is not None else sheet.new_id("run-section"),
+        anchor=run_anchor(runs, place),
     )
 
 

@@ -43,6 +43,7 @@ tr:last-child td { border-bottom: 0; }
 td { min-width: 4rem; }
 .inputs td:first-child, .outputs td:first-child { min-width: 8rem; max-width: 16rem; }
 .inputs td:nth-child(2), .outputs td:nth-child(2) { min-width: 11rem; }
+.parameters td { min-width: 5.5rem; } .parameters td:nth-child(3) { min-width: 10rem; }
 .steps th, .steps td { padding-right: .6rem; } .steps td:nth-child(-n+3) { min-width: 7rem; }
 .runs td:first-child { min-width: 6rem; }
 .n { white-space: nowrap; font-variant-numeric: tabular-nums; }

@@ -149,21 +149,29 @@ def parameters_table(
     if not parameters:
         return "<p class=soft>None are told.</p>"
 
-    def row(one: Parameter) -> str:
-        items = filled.get(one.id, ())
-        value = "<br>".join(item(sheet, each) for each in items[:_PARTS])
-        if not items and one.default is not None:
-            value = f"{text(json_text(one.default), _VALUE)} {soft('(by default)')}"
-        remark = remarks.get(one.name)
-        value += f"<br>{soft(text(remark, _VALUE))}" if remark else ""
-        digests = "<br>".join(filter(None, (digest(each) for each in items[:_PARTS])))
-        kinds = text(one.kind or "", 40) + (" (many)" if one.many else "") + (" *" if one.required else "")
-        return (
-            f"<tr>{cell(text(one.name))}{cell(kinds, 'type')}{cell(value, 'value')}{cell(digests, 'sha256')}"
-            f"{cell(text(one.description or '', _VALUE))}</tr>"
-        )
+    with_values = bool(filled or remarks)
 
-    return sheet.table(kind, ("name", "type", "value", "sha256", "what it is"), parameters, row, MANY)
+    def row(one: Parameter) -> str:
+        kinds = text(one.kind or "", 40) + (" (many)" if one.many else "") + (", required" if one.required else "")
+        values = _value_cells(sheet, one, filled.get(one.id, ()), remarks.get(one.name)) if with_values else ""
+        about = cell(text(one.description or "", _VALUE))
+        return f"<tr>{cell(text(one.name, 80))}{cell(kinds, 'type')}{values}{about}</tr>"
+
+    heads = ("name", "type", *(("value", "sha256") if with_values else ()), "what it is")
+    return sheet.table(f"parameters {kind}", heads, parameters, row, MANY)
+
+
+def _value_cells(sheet: Sheet, one: Parameter, items: Sequence[Item], remark: str | None) -> str:
+    """What is ready for a parameter: the items, else what is remarked, else its default."""
+    value = "<br>".join(item(sheet, each) for each in items[:_PARTS])
+    if remark and items:
+        value += f"<br>{soft(text(remark, _VALUE))}"
+    elif remark:
+        value = text(remark, _VALUE)
+    elif not items and one.default is not None:
+        value = f"{text(json_text(one.default), _VALUE)} {soft('(by default)')}"
+    digests = "<br>".join(filter(None, (digest(each) for each in items[:_PARTS])))
+    return cell(value, "value") + cell(digests, "sha256")
 
 
 def data_table(sheet: Sheet, items: Sequence[Item]) -> str:
