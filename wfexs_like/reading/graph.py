@@ -7,6 +7,7 @@ its short name whatever vocabulary's address stands before it, and a text may st
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
@@ -42,7 +43,11 @@ class Graph:
         self.entities: dict[str, Entity] = {}
         self._nested = 0
         self._fill(metadata.entities)
-        self.types = {identifier: _short_types(entity) for identifier, entity in self.entities.items()}
+        self.types = _types_of(self.entities)
+        # Kinds of entities are few, entities may be very many.
+        self._alike: dict[frozenset[str], list[tuple[int, str]]] = defaultdict(list)
+        for place, (identifier, kinds) in enumerate(self.types.items()):
+            self._alike[kinds].append((place, identifier))
         self._aliases: dict[str, str] = {}
         for identifier in self.entities:
             self._aliases.setdefault(_bare(identifier), identifier)
@@ -67,9 +72,9 @@ class Graph:
     def of_type(self, *names: str) -> Iterator[tuple[str, Entity]]:
         """All entities of one of these types."""
         wanted = frozenset(names)
-        for identifier, kinds in self.types.items():
-            if kinds & wanted:
-                yield identifier, self.entities[identifier]
+        found = [alike for kinds, alike in self._alike.items() if kinds & wanted]
+        for _, identifier in found[0] if len(found) == 1 else sorted(one for alike in found for one in alike):
+            yield identifier, self.entities[identifier]
 
     def follow(self, entity: Entity, *names: str) -> Iterator[tuple[str, Entity]]:
         """What properties refer to, each once, by @id; a text is its own @id where no entity has it for one."""
@@ -246,5 +251,15 @@ def _short(term: str) -> str:
     return term.rstrip("/#").rpartition("#")[2].rpartition("/")[2].rpartition(":")[2] or term
 
 
-def _short_types(entity: Entity) -> frozenset[str]:
-    return frozenset(_short(one) for one in values(entity.get("@type")) if isinstance(one, str))
+def _types_of(entities: Mapping[str, Entity]) -> dict[str, frozenset[str]]:
+    """The short types of each, those that are alike as one object."""
+    known: dict[tuple[str, ...], frozenset[str]] = {}
+    found = {}
+    for identifier, entity in entities.items():
+        told = entity.get("@type")
+        key = (told,) if type(told) is str else tuple(one for one in values(told) if isinstance(one, str))
+        kinds = known.get(key)
+        if kinds is None:
+            kinds = known[key] = frozenset(map(_short, key))
+        found[identifier] = kinds
+    return found

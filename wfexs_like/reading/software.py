@@ -161,7 +161,8 @@ class Surroundings:
 
     def all_images(self) -> tuple[Image, ...]:
         """All that the crate tells of."""
-        return tuple(self.image(one) for one, kinds in self.graph.types.items() if is_image(one, kinds))
+        told = self.graph.of_type("ContainerImage", "DockerImage", "SIFImage", "SoftwareApplication")
+        return tuple(self.image(one) for one, _ in told if is_image(one, self.graph.kinds(one)))
 
     def image(self, identifier: str) -> Image:
         """A container image, told as an entity or by its name alone."""
