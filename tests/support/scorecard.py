@@ -105,7 +105,7 @@ def score(crate: Crate) -> Rows:
             told += max(1, len(found))
             fulfilled += len(good)
             if not found or len(good) < len(found):
-                worst = next((one["@id"] for one in found if one not in good), "nothing to tell it of")
+                worst = next((one.get("@id", "not there") for one in found if one not in good), "nothing to tell it of")
                 lacking.append(f"{what}: {len(good)} of {len(found)} ({worst})")
         rows[name] = (2 if not lacking else 1 if fulfilled else 0, "; ".join(lacking))
 

@@ -3,6 +3,11 @@ class: CommandLineTool
 label: Unpack a file compressed with gzip
 hints:
   DockerRequirement: {dockerPull: "variant-calling:bookworm"}
+  SoftwareRequirement:
+    packages:
+      gzip:
+        version: ["1.12"]
+        specs: ["https://www.gnu.org/software/gzip/"]
 baseCommand: [gzip, --decompress, --stdout]
 inputs:
   packed:
