@@ -202,7 +202,7 @@ class Encryption:
             raise KeyAccessError(
                 "an encrypted working directory is asked for, and this installation has no key", hint=_NO_KEY
             ) from error
-        if not own.private.exists():
+        if self._settings.key is None and not own.private.exists():
             raise KeyAccessError(
                 f"an encrypted working directory is asked for, and the private key {own.private.name} is gone: nobody "
                 "here could ever open it",
