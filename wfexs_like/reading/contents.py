@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
-from staging.archives import look_into_zip
+from staging.archives import Limits, look_into_zip
 from staging.crate_source import METADATA
 from staging.errors import CrateError, NotFoundError, PolicyError, UsageError, from_os_error
 from staging.fingerprints import check_link
@@ -24,6 +24,8 @@ from wfexs_like.reading.plain_paths import is_plain_path
 from wfexs_like.seal.naming import MAGIC
 
 MOST_ENTRIES: Final = 1_000_000
+MOST_ZIPPED: Final = 250_000
+"""So many files and folders a crate may have, as a folder and as a zip, which takes more memory to look into."""
 _MOST_HOPS: Final = 40
 
 
@@ -144,7 +146,7 @@ def open_crate(path: Path) -> Iterator[Contents]:
         raise CrateError(f"{path} is neither a folder nor a zip", where=str(path))
     from staging.zip_archives import ZipReader
 
-    with look_into_zip(path) as inside:
+    with look_into_zip(path, limits=Limits(entries=MOST_ZIPPED)) as inside:
         found = Contents(errors=(OSError, *_errors_of(ZipReader)))
         prefix = _wrapper(inside)
         for name, one in inside.items():

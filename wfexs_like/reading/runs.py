@@ -149,7 +149,7 @@ class Runs:
         if step is not None and (step in self.workflows.names or self.graph[step]):
             name = self.workflows.names.get(step) or self.graph.label(step, self.graph[step])
             return StepRun(step=name, position=self.workflows.positions.get(step), execution=execution)
-        planned = [one for one in self.workflows.steps if one.tool is not None and one.tool == execution.instrument]
+        planned = self.workflows.uses.get(execution.instrument.id, []) if execution.instrument is not None else []
         if len(planned) == 1:
             return StepRun(step=planned[0].name, position=planned[0].position, execution=execution)
         name = execution.instrument.name if execution.instrument is not None else execution.name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
@@ -28,6 +29,7 @@ class Workflows:
         self.names: dict[str, str] = {}
         self.positions: dict[str, int | None] = {}
         self.tools: set[str] = set()
+        self.uses: dict[str, list[Step]] = defaultdict(list)
         if self.main is not None:
             self._steps(self.main)
 
@@ -97,6 +99,9 @@ class Workflows:
                     pending.append((tool, f"{name}/", (*above, tool)))
                 elif tool in above:
                     self.graph.remarks.add("a step runs the workflow that it is in: that is not followed")
+        for _, planned in found:
+            if planned.tool is not None:
+                self.uses[planned.tool.id].append(planned)
         self.steps = tuple(step for _, step in sorted(found, key=_by_place))
 
     def _position(self, step: Entity) -> Iterator[object]:
