@@ -185,5 +185,8 @@ def test_a_page_is_written_whole_and_never_over_another_file_without_a_word(crat
 def test_what_is_no_crate_is_told(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no crate")
     assert report(tmp_path / "text", "--json").code == 9
+    (tmp_path / "sealed").write_bytes(b"crypt4gh\1\0\0\0")
+    answer = report(tmp_path / "sealed", "--json")
+    assert (answer.code, "wfexs-like open" in answer.object["error"]["hint"]) == (2, True)
     (tmp_path / METADATA).write_text("[]")
     assert report(tmp_path, "--json").code == 9

@@ -64,7 +64,7 @@ class Executions:
             seconds=seconds_between(started, ended, remarks),
             error=error,
             command=None if whole else _command(description),
-            exit_code=_exit_code(entity, description, error),
+            exit_code=_exit_code(entity, error, description, whole=whole),
             agents=self.surroundings.agents(entity, "agent") or agents,
             inputs=self._slots(entity, "object", instrument.inputs if instrument else ()),
             outputs=made,
@@ -158,11 +158,12 @@ def _command(description: str | None) -> str | None:
     return (description if match is None else description[: -len(match[0])].rstrip()) or None
 
 
-def _exit_code(entity: Entity, description: str | None, error: str | None) -> int | None:
+def _exit_code(entity: Entity, error: str | None, description: str | None, *, whole: bool) -> int | None:
+    """As it is told, or in the words of a program's run: a workflow's may tell of its steps' exit codes."""
     told = number(next(iter(values(entity.get("exitCode"))), None))
     if told is not None:
         return int(told)
-    for text in (description, error):
+    for text in () if whole else (description, error):
         found = _EXIT_CODE.findall(text[-_SEARCHED:]) if text else []
         if found:
             return int(found[-1])

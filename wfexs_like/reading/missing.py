@@ -80,8 +80,8 @@ def _of_runs(account: Account) -> Iterator[str]:
         yield "nothing is told of the machine"
     if not any(one.resources for one in (*runs, *steps)):
         yield "what was used of time and memory isn't told"
-    yield from _some("run", runs, [not one.outputs for one in runs], "outputs")
-    yield from _some("run", runs, [not one.inputs for one in runs], "inputs")
+    yield from _some("run", runs, [not one.outputs for one in runs], "what it made")
+    yield from _some("run", runs, [not one.inputs for one in runs], "what it took")
 
 
 def _times(noun: str, executions: Sequence[Execution]) -> Iterator[str]:
