@@ -302,13 +302,11 @@ def _write(writing: _Writing, writer: Writer, *, signed_by: str | None = None) -
         licence=licence,
         people=people,
         workflow=documents[0],
-        workflow_name=title,
         workflow_source=_source(main),
         language=_language(subject),
         engine=f"{subject.plan.engine} {subject.plan.engine_version}",
         software=f"wfexs-like {subject.software_version}",
         plan_digest=str(subject.plan.digest),
-        documents=tuple(documents),
         signed_by=signed_by,
     )
     if kind == "retrospective":

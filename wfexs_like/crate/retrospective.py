@@ -102,7 +102,6 @@ class Retrospective:
             tools=self._tools(execution),
             platform=platform,
             tail=tuple(map(self.discretion.log, execution.tail)) if error and not self.ground.secretive else (),
-            offline=in_short(execution),
             # A name that is asked for may hold what must not be told.
             tried=() if self.ground.secretive else tried(execution, self.discretion),
             not_seen=not_seen(execution, self.discretion),

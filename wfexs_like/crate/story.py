@@ -35,7 +35,7 @@ class Slot:
 class RunStory:
     """One run. ``status`` is ``completed``, ``failed`` or ``killed``; times as in the record, ``None`` if not known.
 
-    ``offline`` tells how it was kept so, ``tried`` what it tried to reach and ``not_seen`` what of that nobody saw.
+    ``tried`` is what it tried to reach, ``not_seen`` what of that nobody saw.
     """
 
     number: int
@@ -55,7 +55,6 @@ class RunStory:
     tools: str = ""
     platform: str = ""
     tail: tuple[str, ...] = ()
-    offline: str = ""
     tried: tuple[str, ...] = ()
     not_seen: str = ""
 
@@ -71,13 +70,11 @@ class Story:
     licence: Thing
     people: tuple[str, ...]
     workflow: Thing
-    workflow_name: str
     workflow_source: Thing | None
     language: str
     engine: str
     software: str
     plan_digest: str
-    documents: tuple[Thing, ...] = ()
     lock: Thing | None = None
     inputs: tuple[Slot, ...] = ()
     environment: tuple[Slot, ...] = ()
