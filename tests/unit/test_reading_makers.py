@@ -287,3 +287,18 @@ def test_versions_and_schemes_of_terms_make_no_difference() -> None:
     graph = json.loads(text)
     expected, found = account_of("wrroc-provenance-0.6"), recount(parse_metadata(json.dumps(graph).encode()), None)
     assert (found.runs, found.workflow) == (expected.runs, expected.workflow)
+
+
+def test_variables_are_told_as_entities_or_as_texts() -> None:
+    graph = [
+        {"@id": "ro-crate-metadata.json", "about": {"@id": "./"}},
+        {"@id": "./", "@type": "Dataset"},
+        {
+            "@id": "#r",
+            "@type": "CreateAction",
+            "environment": [{"@id": "#v"}, "COMPSS_HOME=/apps/COMPSs/3.2/", "DEBUG"],
+        },
+        {"@id": "#v", "@type": "PropertyValue", "name": "NODES", "value": 4},
+    ]
+    account = recount(parse_metadata(json.dumps({"@graph": graph}).encode()), None)
+    assert only_run(account).execution.environment == {"NODES": "4", "COMPSS_HOME": "/apps/COMPSs/3.2/", "DEBUG": ""}

@@ -213,6 +213,10 @@ class Surroundings:
         """The environment variables of an action."""
         found: dict[str, str] = {}
         for identifier, told in self.graph.follow(entity, "environment"):
+            if not told and "=" in identifier:
+                name, _, text = identifier.partition("=")
+                found.setdefault(name, text)
+                continue
             name = self.graph.text(told, "name") or tail(identifier)
             value = next(iter(values(told.get("value"))), None)
             found.setdefault(name, scalar_text(value) or "")
