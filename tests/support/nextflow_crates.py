@@ -19,6 +19,15 @@ from wfexs_like.crate.subject import CrateSubject
 MAIN = b"workflow { }\n"
 CONFIG = b"params.outdir = 'results'\n"
 SCHEMA = b"{}\n"
+USED = (
+    "wall_seconds",
+    "cpu_seconds",
+    "max_rss_bytes",
+    "read_characters",
+    "written_characters",
+    "read_bytes",
+    "written_bytes",
+)
 
 
 @dataclass
@@ -115,14 +124,29 @@ def _events(tasks: int, outputs: Mapping[str, Json]) -> Iterator[dict[str, Any]]
         work = f"runs/1/engine/work/{index:032x}"
         taken = {"reads": {"class": "File", "path": f"{work}/in.txt"}}
         script = "cat in.txt | sort | uniq --count >counts.txt\n" * 10
-        yield {**common, "event": "step-started", "inputs": taken, "script": script, "tag": str(index)}
+        yield {
+            **common,
+            "event": "step-started",
+            "inputs": taken,
+            "script": script,
+            "tag": str(index),
+            "allotted": {"cores": 1},
+        }
         yield {
             **common,
             "event": "step-ended",
             "status": "completed",
             "exit_code": 0,
             "outputs": {"counts": {"class": "File", "path": f"{work}/counts.txt"}},
+            "resources": {name: index * place for place, name in enumerate(USED, start=1)},
             "trace": {**quantities, "workdir": work, "script": script},
+        }
+        yield {
+            "event": "measured",
+            "time": time,
+            "path": f"{work}/counts.txt",
+            "sha256": f"{index:064x}",
+            "size": index,
         }
     yield {
         "event": "run-ended",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from wfexs_like.crate.generations import FIRST
 from wfexs_like.crate.graph import METADATA, ROOT, Graph, Ref, fragment, path_id
 from wfexs_like.crate.licences import licence_url
-from wfexs_like.crate.generations import FIRST
 from wfexs_like.crate.vocabulary import EXTRA_TERMS, additional_types, media_type
 
 

@@ -7,26 +7,32 @@ and what nobody states is named. The engine's version is the stated one where it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Final
 from urllib.parse import unquote
 
 from engines.base import Engine
+from engines.gathering import check_contained
 from staging.definition import DirectoryValue, EngineWish, FileValue, Param, Source, StageDefinition, Value
-from staging.errors import CrateError, DigestError, NotFoundError, UsageError
+from staging.errors import CrateError, DigestError, NotFoundError, PolicyError, UsageError
 from staging.fingerprints import CHUNK, Fingerprint
 from staging.identifiers import Identifier
 from staging.paths import safe_name
+from staging.wanted import StagedItem, Wanted
 from wfexs_like.flow.recognising import load_engine
+from wfexs_like.importing.addresses import address_anywhere, path_inside
 from wfexs_like.importing.opening import OpenCrate, path_of
 from wfexs_like.importing.taking import Level
 from wfexs_like.reading.account import Account, Item, Parameter, Run, Slot
 
 _WEB: Final = ("http://", "https://", "ftp://")
 _MANY: Final = 16
+_LONGEST: Final = 60
 STAGE_FILE: Final = (
     "write a stage file: the crate, a folder or a zip, can be its workflow_id, and params say what it is given"
 )
@@ -42,9 +48,16 @@ _NUMBERS: Final[Mapping[str, Callable[[str], Value]]] = {"Integer": int, "Float"
 _TRUTH: Final = {"true": True, "false": False}
 
 
-@dataclass(slots=True, kw_only=True)
+_VERSION: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){1,2}(?:-[A-Za-z][A-Za-z0-9]{0,31})?")
+
+
+@dataclass(kw_only=True)
 class Foreign:
-    """One crate of another maker being read. ``remarks`` are what had to be taken for granted, a sentence each."""
+    """One crate of another maker being read. ``remarks`` are what had to be taken for granted, a sentence each.
+
+    Nothing of this machine is read but what lies in the crate itself: ``vouch`` sees to that before anything is
+    fetched, and ``hold`` looks at what came.
+    """
 
     crate: OpenCrate
     account: Account
@@ -69,7 +82,7 @@ class Foreign:
             workflow=self._workflow(engine),
             base=self.crate.root,
             file=f"the crate {self.crate.place.name}",
-            text=f"# imported from {self.crate.place.name}\n",
+            text=f"# imported from {self.crate.place.name!r}\n",
             engine=EngineWish(name=engine.name, version=self._version(engine, run)),
             params=params,
             title=dataset.name,
@@ -88,7 +101,7 @@ class Foreign:
         if wanted is None:
             return runs[-1] if runs else None
         if isinstance(wanted, int):
-            found = [runs[wanted - 1]] if wanted <= len(runs) else []
+            found = [runs[wanted - 1]] if 0 < wanted <= len(runs) else []
         else:
             found = [one for one in runs if wanted.strip("#") in (one.execution.id.strip("#"), _uuid(one.execution.id))]
         if not found:
@@ -123,10 +136,15 @@ class Foreign:
         if version is None:
             self._unsure(f"the crate doesn't say which version of {engine.name} ran: the default one is taken")
             return None
-        known = [one.version for one in engine.versions(self.cache)] if engine.name == "cwltool" else [version]
-        if version in known:
+        if engine.name == "cwltool":
+            known = version in [one.version for one in engine.versions(self.cache)]
+        else:
+            known = _VERSION.fullmatch(version) is not None
+        if known:
             return version
-        self._unsure(f"{engine.name} {version}, which ran, isn't to be had here: the one that is the default is taken")
+        self._unsure(
+            f"{engine.name} {version[:_LONGEST]}, which ran, isn't to be had here: the one that is the default is taken"
+        )
         return None
 
     # -- the workflow -----------------------------------------------------------------------------------------------
@@ -140,12 +158,9 @@ class Foreign:
         path = path_of(entry)
         there = None if path is None else self.crate.path(path)
         if path is None or there is None or not there.is_file():
-            address = (document.address if document is not None else None) or workflow.source
-            if address is None:
-                raise CrateError(f"the crate doesn't hold its workflow {name!r}, nor say where it is", where=name)
-            return Source(mirrors=(Identifier.parse(address),), where="workflow")
+            return self._workflow_elsewhere(workflow.source, document)
         stated = {} if document is None else document.digests
-        self._check(there, path, stated)
+        sha256 = self._check(there, path, stated)
         if not stated:
             self._unsure(f"nobody states a digest of the workflow {path}")
         if engine.name == "nextflow":
@@ -153,10 +168,29 @@ class Foreign:
             whole = Identifier.of_path(self.crate.root / folder)
             main = Identifier.parse(f"{whole}#subdirectory={PurePosixPath(path).name}")
             return Source(mirrors=(main,), where="workflow")
+        # What is about the crate, a repository of its reader's perhaps, is none of its business.
+        check_contained(self.crate.root, PurePosixPath(path), engine.references)
         of = Identifier.of_path(there)
         if process:
             of = Identifier.parse(f"{of}#{unquote(process)}")
-        return Source(mirrors=(of,), where="workflow")
+        return Source(mirrors=(of,), sha256=sha256, where="workflow")
+
+    def _workflow_elsewhere(self, source: str | None, document: Item | None) -> Source:
+        """Where the workflow is to be had, of which the crate has no file."""
+        assert self.account.workflow is not None, "seen by _engine"
+        name = self.account.workflow.software.id
+        stated = {} if document is None else document.digests
+        told = [None if document is None else document.address, source]
+        found = [one for text in told if text and (one := address_anywhere(text, stated=bool(stated))) is not None]
+        if not found:
+            raise CrateError(
+                f"the crate doesn't hold its workflow {name!r}, nor say where on the web it is",
+                hint=STAGE_FILE,
+                where=name,
+            )
+        if "sha256" not in stated and "sha1" not in stated:
+            self._unsure(f"nobody states a sha256 of {found[0]}")
+        return Source(mirrors=(found[0],), sha256=_sha256(stated), sha1=stated.get("sha1"), where="workflow")
 
     # -- what the run was given -------------------------------------------------------------------------------------
 
@@ -184,7 +218,14 @@ class Foreign:
             return self._collection(item, many=parameter is not None and bool(parameter.many))
         if item.kind == "value":
             if item.parts:
-                return {one.name.rpartition("/")[2]: self._value(one, None) for one in item.parts}
+                record = {one.name.rpartition("/")[2]: self._value(one, None) for one in item.parts}
+                if record.get("class") in ("File", "Directory"):
+                    raise PolicyError(
+                        f"the crate's value of {item.name!r} names a file of the machine that it is run on",
+                        hint="don't trust the crate: files are entities of their own in it",
+                        where=item.id,
+                    )
+                return record
             return _plain(item.value, parameter.kind if parameter is not None else None)
         raise CrateError(f"the crate doesn't say what {item.name!r} is", where=item.id)
 
@@ -206,16 +247,16 @@ class Foreign:
         """Where a file is to be had: in the crate once it was checked, or on the web with the digest expected."""
         if item.sealed:
             raise UsageError(f"{item.name!r} in the crate is sealed", hint='"wfexs-like open" opens it', where=item.id)
-        sha256 = item.digests.get("sha256")
-        fingerprint = None if sha256 is None else Fingerprint.parse(sha256)
         web = item.address if item.address is not None and item.address.lower().startswith(_WEB) else None
-        there = None if item.path is None else self.crate.path(unquote(item.path))
+        there = None if item.path is None else self.crate.path(item.path)
         if web is not None and (there is None or self.level == "metadata"):
-            if fingerprint is None and "sha1" not in item.digests:
-                self._unsure(f"nobody states a sha256 of {web}")
-            return Source(
-                mirrors=(Identifier.parse(web),), sha256=fingerprint, sha1=item.digests.get("sha1"), where=item.id
-            )
+            stated = "sha256" in item.digests or "sha1" in item.digests
+            found = address_anywhere(web, stated=stated)
+            if found is not None:
+                if not stated:
+                    self._unsure(f"nobody states a sha256 of {web}")
+                sha1 = item.digests.get("sha1")
+                return Source(mirrors=(found,), sha256=_sha256(item.digests), sha1=sha1, where=item.id)
         if there is None or not there.is_file():
             raise CrateError(
                 f"{item.name!r}, which the run was given, is neither in the crate nor has it an address",
@@ -229,18 +270,76 @@ class Foreign:
         )
 
     def _folder(self, item: Item) -> Source:
-        there = None if item.path is None else self.crate.path(unquote(item.path).rstrip("/"))
+        there = None if item.path is None else self.crate.path(item.path.rstrip("/"))
         if there is None or not there.is_dir():
             raise CrateError(f"the folder {item.name!r}, which the run was given, is not in the crate", where=item.id)
-        checked = 0
-        for part in item.parts:
-            path = None if part.path is None else self.crate.path(unquote(part.path))
-            if part.kind == "file" and path is not None and part.digests:
-                self._check(path, part.id, part.digests)
-                checked += 1
-        if checked < sum(one.is_file() for one in there.rglob("*")):
-            self._unsure(f"nobody states digests of all files of {item.path}")
         return Source(mirrors=(Identifier.of_path(there),), where=item.id)
+
+    # -- what may be read, and what came ----------------------------------------------------------------------------
+
+    def vouch(self, wanted: Iterable[Wanted]) -> None:
+        """Look at all that is about to be fetched, which workflows name, too (secondary files, defaults).
+
+        Raises:
+            PolicyError: a file of this machine that isn't in the crate, or a link in there; an address within the
+                reader's own network of which nobody states a digest.
+            CrateError: (``strict``) nobody states a digest of something.
+            DigestError: a file isn't what the metadata say.
+        """
+        for one in wanted:
+            if one.source is None:
+                continue
+            stated = one.source.sha256 is not None or one.source.sha1 is not None
+            for mirror in one.source.mirrors:
+                path = mirror.against(self.crate.root).local_path
+                if path is None:
+                    if address_anywhere(str(mirror), stated=stated) is None:
+                        raise _of_this_machine(one.name, str(mirror))
+                    if not stated:
+                        self._unsure(f"nobody states a sha256 of {mirror}")
+                    continue
+                inner = path_inside(mirror, self.crate.root)
+                if inner is None or self.crate.path(inner) is None:
+                    raise _of_this_machine(one.name, str(path))
+                if path.is_file() and not stated:
+                    self._judge(inner, path)
+
+    def hold(self, staged: Iterable[StagedItem]) -> None:
+        """Hold what was placed of the crate, folders too, against what is stated of it.
+
+        Raises:
+            DigestError: a file isn't what the metadata say.
+            CrateError: (``strict``) nobody states a digest of one.
+        """
+        for one in staged:
+            inside = None
+            if one.item.pinned.startswith("file:"):
+                inside = path_inside(Identifier.parse(one.item.pinned), self.crate.root)
+            for placed in one.placed if inside is not None and one.item.path is not None else ():
+                below = PurePosixPath(placed.path).relative_to(str(one.item.path))
+                name = str(PurePosixPath(str(inside)) / below)
+                stated = self._stated.get(name, {})
+                if "sha256" in stated and stated["sha256"] != placed.sha256:
+                    raise _wrong(name, "sha256", stated["sha256"], placed.sha256)
+                path = self.crate.path(name)
+                if name not in self._judged and path is not None:
+                    self._judge(name, path)
+
+    @cached_property
+    def _stated(self) -> Mapping[str, Mapping[str, str]]:
+        """What is stated of the crate's files, by their paths."""
+        return {one.path: one.digests for one in self.account.data if one.kind == "file" and one.path is not None}
+
+    @cached_property
+    def _judged(self) -> set[str]:
+        """The paths of the files that were held against what is stated of them, or of which that nobody does was told."""
+        return set()
+
+    def _judge(self, name: str, path: Path) -> None:
+        stated = self._stated.get(name, {})
+        self._check(path, name, stated)
+        if not stated:
+            self._unsure(f"nobody states a digest of {name}")
 
     def _check(self, path: Path, name: str, stated: Mapping[str, str]) -> Fingerprint:
         """The fingerprint of a file of the crate, held against every digest that is stated of it."""
@@ -252,14 +351,8 @@ class Foreign:
         for algorithm, expected in stated.items():
             actual = computing[algorithm].hexdigest() if algorithm in computing else expected
             if actual != expected.lower():
-                raise DigestError(
-                    f"the {algorithm} of {name} in the crate is {actual}, its metadata say {expected}",
-                    hint="the crate was changed after it was made: don't trust it",
-                    where=name,
-                    path=name,
-                    expected=expected,
-                    actual=actual,
-                )
+                raise _wrong(name, algorithm, expected, actual)
+        self._judged.add(str(path.relative_to(self.crate.root)))
         return Fingerprint.parse(computing["sha256"].hexdigest())
 
     def _unsure(self, remark: str) -> None:
@@ -269,6 +362,29 @@ class Foreign:
             )
         if remark not in self.remarks:
             self.remarks.append(remark)
+
+
+def _sha256(stated: Mapping[str, str]) -> Fingerprint | None:
+    return Fingerprint.parse(stated["sha256"]) if "sha256" in stated else None
+
+
+def _wrong(name: str, algorithm: str, expected: str, actual: str) -> DigestError:
+    return DigestError(
+        f"the {algorithm} of {name} in the crate is {actual}, its metadata say {expected}",
+        hint="the crate was changed after it was made: don't trust it",
+        where=name,
+        path=name,
+        expected=expected,
+        actual=actual,
+    )
+
+
+def _of_this_machine(name: str, place: str) -> PolicyError:
+    return PolicyError(
+        f"the crate would have {place}, which is not in it, as its {name!r}",
+        hint="don't trust the crate",
+        where=name,
+    )
 
 
 def _uuid(identifier: str) -> str:

@@ -27,6 +27,7 @@ from wfexs_like.flow.recognising import load_engine
 from wfexs_like.flow.stage import prepare, realise
 from wfexs_like.flow.work import StageWork
 from wfexs_like.flow.workflow import WORKFLOW_FOLDER
+from wfexs_like.importing.addresses import named_by_archive, path_inside
 from wfexs_like.importing.asking import refuse_in_clear
 from wfexs_like.importing.checking import check_payload, has_lock, read_plan
 from wfexs_like.importing.foreign import STAGE_FILE, Foreign
@@ -138,25 +139,40 @@ def _import_foreign(
     """Stage what a crate of another maker tells, as a stage file would be staged."""
     definition = foreign.definition(wish.run)
     working = work(definition)
-    for remark in foreign.remarks:
-        working.progress.say(remark)
+    said = _say(foreign, working, 0)
     try:
         prepared = prepare(working)
     except DefinitionError as error:
         faults = tuple(one if one.hint else replace(one, hint=STAGE_FILE) for one in error.faults)
         raise DefinitionError(faults) from error
+    foreign.hold(prepared.workflow.items)
+    foreign.vouch((*prepared.inputs.wanted, *prepared.environment.wanted))
+    said = _say(foreign, working, said)
     plan, staged = realise(working, prepared)
-    items = tuple(replace(one, source=IN_CRATE) if _is_inside(one, foreign.crate.root) else one for one in staged)
+    foreign.hold(staged)
+    _say(foreign, working, said)
+    items = tuple(_of_crate(one, foreign.crate) for one in staged)
+    plan = replace(plan, items=tuple(one.item for one in items))
     words = about(foreign.crate)
     remove_path(unpacked)
     _write(new, plan, prepared.workflow.interface, words, items)
     return Imported(workdir=new.commit(), plan=plan, items=items, run=foreign.number_of(wish.run))
 
 
-def _is_inside(one: StagedItem, root: Path) -> bool:
-    identifier = Identifier.parse(one.item.pinned) if one.item.pinned.startswith("file:") else None
-    path = None if identifier is None else identifier.local_path
-    return path is not None and path.resolve().is_relative_to(root.resolve())
+def _say(foreign: Foreign, working: StageWork, already: int) -> int:
+    """Say the remarks that weren't said yet; how many there are by now."""
+    for remark in foreign.remarks[already:]:
+        working.progress.say(remark)
+    return len(foreign.remarks)
+
+
+def _of_crate(one: StagedItem, crate: OpenCrate) -> StagedItem:
+    """An item that was in the crate is told as such, and named by what lasts."""
+    pinned = Identifier.parse(one.item.pinned) if one.item.pinned.startswith("file:") else None
+    if pinned is None or path_inside(pinned, crate.root) is None:
+        return one
+    item = one.item if crate.place.is_dir() else named_by_archive(one.item, crate.place, crate.root)
+    return replace(one, item=item, source=IN_CRATE)
 
 
 def _write(

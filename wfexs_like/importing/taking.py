@@ -21,6 +21,7 @@ from staging.plan import Kind, Plan, PlanItem, Role, Trust
 from staging.stager import Stager
 from staging.unpacked import SUFFIX, unpacked_item
 from staging.wanted import StagedItem, Wanted
+from wfexs_like.importing.addresses import OF_ONE_MACHINE, path_inside
 from wfexs_like.importing.checking import wrong_bytes
 from wfexs_like.importing.opening import OpenCrate, path_of
 from wfexs_like.reading.metadata import Entity, references
@@ -31,8 +32,6 @@ IN_CRATE: Final = "crate"
 """The source of an item whose bytes were in the crate."""
 _NOWHERE: Final = ".in-the-store"
 """The place of what only the store has: the stager takes it by its digest, and finds nothing there to fetch."""
-# What lies on the machine that a crate was made on is nowhere else, and a lock from elsewhere must not name our files.
-_OF_ONE_MACHINE: Final = frozenset({"file", "git+file", "oci", ""})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,12 +100,20 @@ class Taking:
 
         A crate always holds the workflow's documents, so that it may hold parts of a folder that isn't in there.
         """
-        path = self.crate.path(str(item.path))
+        named = self._named(item)
+        path = self.crate.path(named or str(item.path))
         if path is None:
             return None
+        if named is not None:
+            return path if path.is_dir() is (item.kind is Kind.DIRECTORY) else None
         if item.kind is Kind.FILE:
             return path
         return path if path.is_dir() and str(item.path) in folders else None
+
+    def _named(self, item: PlanItem) -> str | None:
+        """The path of what a crate of another maker was imported of, which its lock, given apart, names."""
+        identifier = Identifier.parse(item.pinned) if item.pinned.startswith("file:") else None
+        return None if identifier is None else path_inside(identifier, self.crate.place)
 
     def _told_folders(self) -> Set[str]:
         """The folders that the crate's metadata has as things of their own, and not only files in them."""
@@ -167,7 +174,8 @@ class Taking:
     def _changed(self, folder: PurePosixPath) -> Iterator[tuple[str, str, str]]:
         """The files of a folder that aren't what the crate's metadata says, each with both digests."""
         inside = self.crate.path(str(folder))
-        assert inside is not None, "it was read from there"
+        if inside is None:
+            return
         for entry in Tree.of_directory(inside).entries:
             name = f"{folder}/{entry.path}"
             stated = next((_sha256(one) for key, one in self.crate.entities.items() if path_of(key) == name), None)
@@ -219,7 +227,7 @@ def _addresses(item: PlanItem) -> Iterator[Identifier]:
             found = Identifier.parse(text)
         except IdentifierError:
             continue
-        if found.scheme in known and found.scheme not in _OF_ONE_MACHINE and str(found) not in seen:
+        if found.scheme in known and found.scheme not in OF_ONE_MACHINE and str(found) not in seen:
             seen.add(str(found))
             yield found
 
