@@ -67,6 +67,6 @@ def test_a_brief_record_gives_the_same_tally_and_holds_nothing_else_of_a_task(tm
     assert in_words(brief) == in_words(whole) == "3 tasks"
     assert whole.steps[0].script
     assert whole.steps[0].inputs
-    bare = {"inputs": {}, "outputs": {}, "script": None, "trace": {}}
+    bare = {"inputs": {}, "outputs": {}, "script": None, "trace": {}, "resources": {}, "allotted": {}}
     assert brief.steps == tuple(replace(one, **bare) for one in whole.steps)
     assert brief.final_parameters == whole.final_parameters
