@@ -299,9 +299,9 @@ class RecordedRun(ABC):
         self.measuring.heard(event)
 
     def _tell_measured(self, event: Mapping[str, Any]) -> None:
-        """Write what a product of a step is; no news for the listener."""
+        """Tell what a product of a step is. A record that can't be written any more ends the run elsewhere."""
         with suppress(OSError):
-            self.journal.append({**event, "time": timestamp()})
+            self.tell({**event, "time": timestamp()})
 
     def _with_reason(self, end: dict[str, Any]) -> dict[str, Any]:
         """The end of a run that failed because a container was refused, or could not be had, says that."""
