@@ -10,8 +10,12 @@ from typing import Any
 
 import pytest
 
-from staging.definition import DirectoryValue, FileValue, StageDefinition
-from staging.errors import CrateError, DigestError, NotFoundError, PolicyError
+from staging.definition import DirectoryValue, FileValue, Source, StageDefinition
+from staging.errors import CrateError, DefinitionError, DigestError, NotFoundError, PolicyError
+from staging.identifiers import Identifier
+from staging.plan import Role
+from staging.resolving import lay_out
+from staging.wanted import Wanted
 from wfexs_like.importing.foreign import Foreign
 from wfexs_like.importing.opening import open_crate
 from wfexs_like.reading.contents import open_crate as look_into
@@ -48,6 +52,7 @@ def crate(
     main: str = "wf.cwl",
     language: str = "CWL",
     version: str | None = None,
+    **more: Any,
 ) -> Path:
     """A crate as another maker would write it; each of ``runs`` is what one was given."""
     folder.mkdir(parents=True)
@@ -62,6 +67,7 @@ def crate(
             "programmingLanguage": refer("#language")[0],
             "input": refer(*parameters),
             "sha256": hashlib.sha256(b"text").hexdigest(),
+            **more,
         },
         {
             "@id": "#language",
@@ -96,7 +102,9 @@ def told(place: Path, run: int | str | None = None, **more: Any) -> tuple[StageD
         account = recount_contents(place, contents)
     wish = {"level": "full", "strict": False, **more}
     foreign = Foreign(crate=opened, account=account, cache=place.parent / "cache", **wish)
-    return foreign.definition(run), foreign.remarks
+    definition = foreign.definition(run)
+    foreign.holding.vouch(lay_out(definition.params, role=Role.INPUT, top="inputs", file="").wanted)
+    return definition, foreign.remarks
 
 
 def params(definition: StageDefinition) -> dict[str, Any]:
@@ -171,7 +179,7 @@ def test_the_run_is_the_last_one_or_that_which_is_named(tmp_path: Path) -> None:
     entities = [formal("n", "Integer"), value("#one", "n", "1"), value("#two", "n", "2")]
     place = crate(tmp_path / "c", entities, runs=[["#one"], ["#two"]])
     assert [params(told(place, run)[0])["n"] for run in (None, 1, 2, "#run-1", "run-2")] == [2, 1, 2, 1, 2]
-    for run in (3, "run-9"):
+    for run in (3, "run-9", 0, -1):
         with pytest.raises(NotFoundError, match="no run"):
             told(place, run)
     assert told(crate(tmp_path / "d"))[0].params == ()
@@ -212,3 +220,102 @@ def test_a_nextflow_workflow_comes_with_its_folder_and_the_version_that_is_told(
     assert remarks == []
     _, remarks = told(crate(tmp_path / "d", main="main.nf", language="Nextflow"))
     assert "doesn't say which version of nextflow ran" in remarks[0]
+    for at, version in enumerate(("99", "../../x", ">=23.04", "x" * 1000)):
+        definition, remarks = told(crate(tmp_path / f"v{at}", main="main.nf", language="Nextflow", version=version))
+        assert (definition.engine.version, len(remarks)) == (None, 1)
+        assert "isn't to be had here" in remarks[0]
+        assert len(remarks[0]) < 200
+
+
+def test_a_workflow_that_is_elsewhere_is_never_a_file_of_the_reader(tmp_path: Path) -> None:
+    """Nor is it fetched without being held against what is stated of it."""
+    secret = tmp_path / "secret.cwl"
+    secret.write_text("text")
+    for at, address in enumerate((f"file://{secret}", str(secret), "~/secret.cwl", f"git+file://{tmp_path}")):
+        for name in ("url", "identifier"):
+            place = crate(tmp_path / f"{name}{at}", **{name: address})
+            (place / "wf.cwl").unlink()
+            with pytest.raises(CrateError, match="nor say where on the web"):
+                told(place)
+    place = crate(tmp_path / "web", url="https://example.org/wf.cwl")
+    (place / "wf.cwl").unlink()
+    definition, remarks = told(place)
+    source = definition.workflow
+    assert not any("states" in one for one in remarks)
+    assert str(source.mirrors[0]) == "https://example.org/wf.cwl"
+    assert source.sha256 is not None
+    assert source.sha256.digest == hashlib.sha256(b"text").hexdigest()
+
+
+def test_nothing_is_fetched_from_the_readers_own_network_unless_it_is_known_what(tmp_path: Path) -> None:
+    stated = hashlib.sha256(b"x").hexdigest()
+    for at, host in enumerate(("169.254.169.254", "localhost:8080", "10.0.0.7", "[::1]", "2852039166")):
+        entities = [formal("reads", "File"), file(f"http://{host}/x", "reads")]
+        with pytest.raises(PolicyError, match="within your own network"):
+            told(crate(tmp_path / f"a{at}", entities, runs=[[f"http://{host}/x"]]))
+        entities[1]["sha256"] = stated
+        told(crate(tmp_path / f"b{at}", entities, runs=[[f"http://{host}/x"]]))
+        place = crate(tmp_path / f"c{at}", url=f"http://{host}/wf.cwl", sha256=None)
+        (place / "wf.cwl").unlink()
+        with pytest.raises(PolicyError, match="within your own network"):
+            told(place)
+
+
+def test_a_record_is_no_file_of_the_machine(tmp_path: Path) -> None:
+    def record(kind: str) -> Path:
+        entities = [
+            formal("r", "PropertyValue"),
+            {**value("#v", "r", None), "value": refer("#c", "#l")},
+            {"@id": "#c", "@type": "PropertyValue", "name": "class", "value": kind},
+            {"@id": "#l", "@type": "PropertyValue", "name": "location", "value": "file:///etc/passwd"},
+        ]
+        return crate(tmp_path / kind, entities, runs=[["#v"]])
+
+    assert params(told(record("Other"))[0])["r"] == {"class": "Other", "location": "file:///etc/passwd"}
+    for kind in ("File", "Directory"):
+        with pytest.raises(PolicyError, match="names a file of the machine"):
+            told(record(kind))
+
+
+def test_a_workflow_reads_nothing_around_the_crate_though_that_is_in_a_repository(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "secret.txt").write_text("secret")
+    text = "class: CommandLineTool\ncwlVersion: v1.2\nbaseCommand: {$include: WHAT}\ninputs: []\noutputs: []\n"
+    for at, what in enumerate(("../secret.txt", str(tmp_path / "secret.txt"), "link.txt")):
+        place = crate(tmp_path / f"c{at}", files={"wf.cwl": text.replace("WHAT", what)}, sha256=None)
+        (place / "link.txt").symlink_to(tmp_path / "secret.txt")
+        with pytest.raises(DefinitionError):
+            told(place)
+
+
+def test_what_a_workflow_asks_for_beside_its_inputs_is_the_crates_own_and_as_it_is_stated(tmp_path: Path) -> None:
+    """Secondary files and defaults, which no run of the crate tells of."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text("secret")
+    place = crate(tmp_path / "c", [file("a.bai", sha1=hashlib.sha1(b"other").hexdigest())], {"a.bai": "bai", "b": "b"})
+    (place / "link").symlink_to(secret)
+    opened = open_crate(place, tmp_path / "unpacked")
+    with look_into(place) as contents:
+        account = recount_contents(place, contents)
+    holding = Foreign(crate=opened, account=account, cache=tmp_path, level="full", strict=False).holding
+
+    def vouch(text: str) -> None:
+        source = Source(mirrors=(Identifier.parse(text),), where="x")
+        holding.vouch([Wanted(role=Role.INPUT, name="x", path=place.relative_to("/"), source=source)])
+
+    for text in (str(secret), "../secret.txt", str(place / "../secret.txt"), "git+file:///x", "/etc/passwd"):
+        with pytest.raises(PolicyError, match="which is not in it"):
+            vouch(text)
+    with pytest.raises(PolicyError, match="is a link"):
+        vouch(str(place / "link"))
+    with pytest.raises(DigestError, match=r"sha1 of a\.bai"):
+        vouch(str(place / "a.bai"))
+    vouch(str(place / "b"))
+    vouch("https://example.org/x")
+    assert holding.remarks == [
+        "nobody states a digest of b",
+        "nobody states a sha256 of https://example.org/x",
+    ]
+    holding.strict = True
+    with pytest.raises(CrateError, match="nobody states"):
+        vouch("https://example.org/y")

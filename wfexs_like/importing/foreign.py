@@ -6,9 +6,8 @@ and what nobody states is named. The engine's version is the stated one where it
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,13 +18,13 @@ from urllib.parse import unquote
 from engines.base import Engine
 from engines.gathering import check_contained
 from staging.definition import DirectoryValue, EngineWish, FileValue, Param, Source, StageDefinition, Value
-from staging.errors import CrateError, DigestError, NotFoundError, PolicyError, UsageError
-from staging.fingerprints import CHUNK, Fingerprint
+from staging.errors import CrateError, NotFoundError, PolicyError, UsageError
+from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
 from staging.paths import safe_name
-from staging.wanted import StagedItem, Wanted
 from wfexs_like.flow.recognising import load_engine
-from wfexs_like.importing.addresses import address_anywhere, path_inside
+from wfexs_like.importing.addresses import address_anywhere
+from wfexs_like.importing.holding import Holding
 from wfexs_like.importing.opening import OpenCrate, path_of
 from wfexs_like.importing.taking import Level
 from wfexs_like.reading.account import Account, Item, Parameter, Run, Slot
@@ -55,8 +54,7 @@ _VERSION: Final = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9}){1,2}(?:-[A-Za-z][A-Za-
 class Foreign:
     """One crate of another maker being read. ``remarks`` are what had to be taken for granted, a sentence each.
 
-    Nothing of this machine is read but what lies in the crate itself: ``vouch`` sees to that before anything is
-    fetched, and ``hold`` looks at what came.
+    What of it may be read, and what is believed, is ``holding``'s.
     """
 
     crate: OpenCrate
@@ -65,6 +63,11 @@ class Foreign:
     level: Level
     strict: bool
     remarks: list[str] = field(default_factory=list)
+
+    @cached_property
+    def holding(self) -> Holding:
+        """What holds its files against what is stated of them."""
+        return Holding(crate=self.crate, account=self.account, strict=self.strict, remarks=self.remarks)
 
     def definition(self, wanted: int | str | None) -> StageDefinition:
         """What is to be staged: the workflow, with what the run ``wanted`` (the last one by default) was given.
@@ -134,7 +137,7 @@ class Foreign:
             version = self.account.workflow.language_version
         version = None if version is None else version.removeprefix("!>=").removeprefix("!").removeprefix("v")
         if version is None:
-            self._unsure(f"the crate doesn't say which version of {engine.name} ran: the default one is taken")
+            self.holding.unsure(f"the crate doesn't say which version of {engine.name} ran: the default one is taken")
             return None
         if engine.name == "cwltool":
             known = version in [one.version for one in engine.versions(self.cache)]
@@ -142,7 +145,7 @@ class Foreign:
             known = _VERSION.fullmatch(version) is not None
         if known:
             return version
-        self._unsure(
+        self.holding.unsure(
             f"{engine.name} {version[:_LONGEST]}, which ran, isn't to be had here: the one that is the default is taken"
         )
         return None
@@ -160,9 +163,9 @@ class Foreign:
         if path is None or there is None or not there.is_file():
             return self._workflow_elsewhere(workflow.source, document)
         stated = {} if document is None else document.digests
-        sha256 = self._check(there, path, stated)
+        sha256 = self.holding.check(there, path, stated)
         if not stated:
-            self._unsure(f"nobody states a digest of the workflow {path}")
+            self.holding.unsure(f"nobody states a digest of the workflow {path}")
         if engine.name == "nextflow":
             folder = PurePosixPath(path).parent
             whole = Identifier.of_path(self.crate.root / folder)
@@ -189,7 +192,7 @@ class Foreign:
                 where=name,
             )
         if "sha256" not in stated and "sha1" not in stated:
-            self._unsure(f"nobody states a sha256 of {found[0]}")
+            self.holding.unsure(f"nobody states a sha256 of {found[0]}")
         return Source(mirrors=(found[0],), sha256=_sha256(stated), sha1=stated.get("sha1"), where="workflow")
 
     # -- what the run was given -------------------------------------------------------------------------------------
@@ -254,7 +257,7 @@ class Foreign:
             found = address_anywhere(web, stated=stated)
             if found is not None:
                 if not stated:
-                    self._unsure(f"nobody states a sha256 of {web}")
+                    self.holding.unsure(f"nobody states a sha256 of {web}")
                 sha1 = item.digests.get("sha1")
                 return Source(mirrors=(found,), sha256=_sha256(item.digests), sha1=sha1, where=item.id)
         if there is None or not there.is_file():
@@ -264,9 +267,9 @@ class Foreign:
                 where=item.id,
             )
         if not item.digests:
-            self._unsure(f"nobody states a digest of {item.path}")
+            self.holding.unsure(f"nobody states a digest of {item.path}")
         return Source(
-            mirrors=(Identifier.of_path(there),), sha256=self._check(there, item.id, item.digests), where=item.id
+            mirrors=(Identifier.of_path(there),), sha256=self.holding.check(there, item.id, item.digests), where=item.id
         )
 
     def _folder(self, item: Item) -> Source:
@@ -275,116 +278,9 @@ class Foreign:
             raise CrateError(f"the folder {item.name!r}, which the run was given, is not in the crate", where=item.id)
         return Source(mirrors=(Identifier.of_path(there),), where=item.id)
 
-    # -- what may be read, and what came ----------------------------------------------------------------------------
-
-    def vouch(self, wanted: Iterable[Wanted]) -> None:
-        """Look at all that is about to be fetched, which workflows name, too (secondary files, defaults).
-
-        Raises:
-            PolicyError: a file of this machine that isn't in the crate, or a link in there; an address within the
-                reader's own network of which nobody states a digest.
-            CrateError: (``strict``) nobody states a digest of something.
-            DigestError: a file isn't what the metadata say.
-        """
-        for one in wanted:
-            if one.source is None:
-                continue
-            stated = one.source.sha256 is not None or one.source.sha1 is not None
-            for mirror in one.source.mirrors:
-                path = mirror.against(self.crate.root).local_path
-                if path is None:
-                    if address_anywhere(str(mirror), stated=stated) is None:
-                        raise _of_this_machine(one.name, str(mirror))
-                    if not stated:
-                        self._unsure(f"nobody states a sha256 of {mirror}")
-                    continue
-                inner = path_inside(mirror, self.crate.root)
-                if inner is None or self.crate.path(inner) is None:
-                    raise _of_this_machine(one.name, str(path))
-                if path.is_file() and not stated:
-                    self._judge(inner, path)
-
-    def hold(self, staged: Iterable[StagedItem]) -> None:
-        """Hold what was placed of the crate, folders too, against what is stated of it.
-
-        Raises:
-            DigestError: a file isn't what the metadata say.
-            CrateError: (``strict``) nobody states a digest of one.
-        """
-        for one in staged:
-            inside = None
-            if one.item.pinned.startswith("file:"):
-                inside = path_inside(Identifier.parse(one.item.pinned), self.crate.root)
-            for placed in one.placed if inside is not None and one.item.path is not None else ():
-                below = PurePosixPath(placed.path).relative_to(str(one.item.path))
-                name = str(PurePosixPath(str(inside)) / below)
-                stated = self._stated.get(name, {})
-                if "sha256" in stated and stated["sha256"] != placed.sha256:
-                    raise _wrong(name, "sha256", stated["sha256"], placed.sha256)
-                path = self.crate.path(name)
-                if name not in self._judged and path is not None:
-                    self._judge(name, path)
-
-    @cached_property
-    def _stated(self) -> Mapping[str, Mapping[str, str]]:
-        """What is stated of the crate's files, by their paths."""
-        return {one.path: one.digests for one in self.account.data if one.kind == "file" and one.path is not None}
-
-    @cached_property
-    def _judged(self) -> set[str]:
-        """The paths of the files that were held against what is stated of them, or of which that nobody does was told."""
-        return set()
-
-    def _judge(self, name: str, path: Path) -> None:
-        stated = self._stated.get(name, {})
-        self._check(path, name, stated)
-        if not stated:
-            self._unsure(f"nobody states a digest of {name}")
-
-    def _check(self, path: Path, name: str, stated: Mapping[str, str]) -> Fingerprint:
-        """The fingerprint of a file of the crate, held against every digest that is stated of it."""
-        computing = {one: hashlib.new(one) for one in {"sha256", *stated} if one in hashlib.algorithms_guaranteed}
-        with path.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                for one in computing.values():
-                    one.update(chunk)
-        for algorithm, expected in stated.items():
-            actual = computing[algorithm].hexdigest() if algorithm in computing else expected
-            if actual != expected.lower():
-                raise _wrong(name, algorithm, expected, actual)
-        self._judged.add(str(path.relative_to(self.crate.root)))
-        return Fingerprint.parse(computing["sha256"].hexdigest())
-
-    def _unsure(self, remark: str) -> None:
-        if self.strict:
-            raise CrateError(
-                remark, hint="import without --strict, if you trust the crate", where=str(self.crate.place)
-            )
-        if remark not in self.remarks:
-            self.remarks.append(remark)
-
 
 def _sha256(stated: Mapping[str, str]) -> Fingerprint | None:
     return Fingerprint.parse(stated["sha256"]) if "sha256" in stated else None
-
-
-def _wrong(name: str, algorithm: str, expected: str, actual: str) -> DigestError:
-    return DigestError(
-        f"the {algorithm} of {name} in the crate is {actual}, its metadata say {expected}",
-        hint="the crate was changed after it was made: don't trust it",
-        where=name,
-        path=name,
-        expected=expected,
-        actual=actual,
-    )
-
-
-def _of_this_machine(name: str, place: str) -> PolicyError:
-    return PolicyError(
-        f"the crate would have {place}, which is not in it, as its {name!r}",
-        hint="don't trust the crate",
-        where=name,
-    )
 
 
 def _uuid(identifier: str) -> str:

@@ -145,11 +145,11 @@ def _import_foreign(
     except DefinitionError as error:
         faults = tuple(one if one.hint else replace(one, hint=STAGE_FILE) for one in error.faults)
         raise DefinitionError(faults) from error
-    foreign.hold(prepared.workflow.items)
-    foreign.vouch((*prepared.inputs.wanted, *prepared.environment.wanted))
+    foreign.holding.hold(prepared.workflow.items)
+    foreign.holding.vouch((*prepared.inputs.wanted, *prepared.environment.wanted))
     said = _say(foreign, working, said)
     plan, staged = realise(working, prepared)
-    foreign.hold(staged)
+    foreign.holding.hold(staged)
     _say(foreign, working, said)
     items = tuple(_of_crate(one, foreign.crate) for one in staged)
     plan = replace(plan, items=tuple(one.item for one in items))
