@@ -183,7 +183,8 @@ def test_workflow_status_and_what_was_given_decide_and_the_engine_is_told(tmp_pa
     ]
     assert [(one.what, one.a, one.b) for one in report.circumstances] == [("engine", "cwltool 1.0", "cwltool 2.0")]
     other = compared(a, crate(tmp_path / "c", inputs=[value("x", 1), file("y.txt", "y\n", "y")], engine="2.0"))
-    assert (other.verdict, len(other.circumstances)) == ("same", 1)
+    told = [one.what for one in other.circumstances]
+    assert (other.verdict, told) == ("same", ["engine", "neither of them tells of an output"])
 
 
 def test_a_default_is_the_same_as_nothing(tmp_path: Path) -> None:
@@ -209,6 +210,78 @@ def test_nothing_of_what_is_secret_is_told(tmp_path: Path) -> None:
     assert len(report.differences) == 2
     assert "hidden" not in repr(report)
     assert "hidden" in repr(compared(a, b))
+
+
+def folder(path: Path, link: str, *names: str) -> Path:
+    """A crate of a run that made a folder of these files, with a link in it."""
+    entity = {"@id": "made/", "@type": "Dataset", "name": "made", "exampleOfWork": at("out")}
+    place = crate(path, outputs=[(entity, None)])
+    (place / "made").mkdir()
+    for name in names:
+        (place / "made" / name).write_text(name)
+    (place / "made" / "link").symlink_to(link)
+    return place
+
+
+def test_names_of_files_are_of_what_is_secret(tmp_path: Path) -> None:
+    a, b = folder(tmp_path / "a", "p-17.txt", "p-17.txt", "same"), folder(tmp_path / "b", "same", "p-18.txt", "same")
+    report = compared(a, b, secret=True)
+    assert verdicts(report) == {"out/1": "different", "out/2": "different", "out/3": "different", "out/4": "identical"}
+    assert "p-1" not in repr(report)
+    assert "out/p-17.txt" in verdicts(compared(a, b))
+
+
+def test_a_link_in_a_folder_is_where_it_leads_to(tmp_path: Path) -> None:
+    targets = {"a": "x", "b": "y", "c": "x", "d": "gone", "e": "lost"}
+    places = {name: folder(tmp_path / name, target, "x", "y") for name, target in targets.items()}
+    for one, other, reason in (("a", "b", "its lines differ"), ("d", "e", "it is a link to something else")):
+        report = compared(places[one], places[other])
+        (found,) = (one for one in report.files if one.comparison.verdict != "identical")
+        assert (found.name, found.comparison.reason.partition(":")[0]) == ("out/link", reason)
+    assert compared(places["a"], places["c"]).verdict == "same"
+
+
+def test_who_states_what_can_not_be_is_not_believed(tmp_path: Path) -> None:
+    honest = crate(tmp_path / "a", outputs=[file("o.txt", "made", "out")])
+    lie = file("o.txt", "made", "out")
+    longer = crate(tmp_path / "b", outputs=[(lie[0], "made up")])
+    report = compared(honest, longer)
+    assert (report.verdict, verdicts(report)) == ("different", {"out": "unknown"})
+    assert "verify tells" in report.differences[0].what
+    # Of digests that are at odds with each other none counts where there are bytes, and one that differs otherwise.
+    for there, name in ((True, "c"), (False, "d")):
+        sides = []
+        for content in ("made", "else"):
+            entity, text = file("o.txt", content, "out", there=there)
+            sides.append(crate(tmp_path / f"{name}-{content}", outputs=[({**entity, "md5": "0" * 32}, text)]))
+        assert verdicts(compared(*sides)) == {"out": "different"}
+
+
+def test_documents_of_a_workflow_that_changed_places_are_another_workflow(tmp_path: Path) -> None:
+    places = [crate(tmp_path / name) for name in "ab"]
+    for place, (first, second) in zip(places, (("1", "2"), ("2", "1")), strict=True):
+        metadata = place / "ro-crate-metadata.json"
+        told = json.loads(metadata.read_text().replace("main.cwl", "workflow/main.cwl"))
+        for one in told["@graph"]:
+            if one["@id"] == "workflow/main.cwl":
+                one["sha256"] = digest(first)
+        told["@graph"].append({"@id": "workflow/tool.cwl", "@type": "File", "sha256": digest(second)})
+        metadata.write_text(json.dumps(told))
+    assert [one.what for one in compared(*places).differences] == ["workflow main.cwl", "workflow tool.cwl"]
+
+
+def test_that_there_is_little_to_compare_is_told(tmp_path: Path) -> None:
+    failed = "http://schema.org/FailedActionStatus"
+    a, b = (crate(tmp_path / name, status=failed) for name in "ab")
+    assert [one.what for one in compared(a, b).circumstances] == [
+        "both runs failed: what was made until then is all that there is"
+    ]
+    c, d = (crate(tmp_path / name) for name in "cd")
+    report = compared(c, d)
+    assert (report.verdict, [one.what for one in report.circumstances]) == (
+        "same",
+        ["neither of them tells of an output"],
+    )
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -28,6 +28,10 @@ def compare(a: Side, b: Side, manner: Manner) -> CompareReport:
         silent = {ours.status, theirs.status} == {"unknown", "completed"}
         (circumstances if silent else differences).append(Difference(what="status", a=ours.status, b=theirs.status))
     files = tuple(comparing.slots(ours.outputs, theirs.outputs))
+    if ours.status == theirs.status == "failed":
+        circumstances.append(Difference(what="both runs failed: what was made until then is all that there is"))
+    elif not files and not differences:
+        circumstances.append(Difference(what="neither of them tells of an output"))
     differences += [_told("output", one) for one in files if not one.comparison.same]
     step = _first_step(a, b, manner) if differences else None
     return CompareReport(
@@ -59,8 +63,9 @@ def _workflows(a: Side, b: Side, differences: list[Difference], circumstances: l
         circumstances.append(Difference(what=f"workflow: nobody says which documents it is made of in {missing}"))
         return
     mains = [set(told.values()) for told in (ours, theirs)]
+    swapped = any(ours[name] != theirs[name] for name in ours.keys() & theirs.keys())
     # A crate that tells of nothing but the main document isn't at odds with one that tells of all.
-    if mains[0] <= mains[1] or mains[1] <= mains[0]:
+    if not swapped and (mains[0] <= mains[1] or mains[1] <= mains[0]):
         return
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):

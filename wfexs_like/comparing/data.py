@@ -13,11 +13,12 @@ from typing import Final
 from staging.fingerprints import CHUNK
 from wfexs_like.comparing.files import Manner, compare_files
 from wfexs_like.comparing.formats.documents import compare_values
-from wfexs_like.comparing.sides import Leaf, Side
+from wfexs_like.comparing.sides import LINK, Leaf, Side
 from wfexs_like.comparing.verdicts import IDENTICAL, Comparison, different, equivalent, unknown
 from wfexs_like.reading.account import Item, Slot
 
 MISSING: Final = "only one of them has it"
+AT_ODDS: Final = "the same digest is stated, but its size differs: verify tells which of them isn't what is stated"
 _DEEPEST: Final = 16
 
 
@@ -41,8 +42,10 @@ class Comparing:
     def slots(self, a: Sequence[Slot], b: Sequence[Slot]) -> Iterator[Compared]:
         """All that two executions have under the names of their parameters."""
         ours, theirs = _by_name(a), _by_name(b)
-        for name in dict.fromkeys((*ours, *theirs)):
-            yield from self._told(self._items(name, ours.get(name, ()), theirs.get(name, ()), 0))
+        filled = {short_name(one.name) for one in (*a, *b) if one.parameter is not None}
+        for place, name in enumerate(dict.fromkeys((*ours, *theirs)), start=1):
+            found = self._told(self._items(name, ours.get(name, ()), theirs.get(name, ()), 0))
+            yield from found if not self._secret else _nameless(name if name in filled else str(place), name, found)
 
     def leaves(self, name: str, a: Leaf, b: Leaf) -> Compared:
         """Two files."""
@@ -74,8 +77,9 @@ class Comparing:
 
     def _leaf(self, a: Leaf, b: Leaf) -> Comparison:
         common = a.digests.keys() & b.digests.keys()
-        if any(a.digests[one] == b.digests[one] for one in common):
-            return IDENTICAL
+        alike = {a.digests[one] == b.digests[one] for one in common}
+        if alike == {True}:
+            return IDENTICAL if _may_be_the_same(a, b) else unknown(AT_ODDS)
         if a.source is not None and b.source is not None:
             unreadable: tuple[type[Exception], ...] = (*self.a.contents.errors, *self.b.contents.errors, OSError)
             try:
@@ -87,9 +91,15 @@ class Comparing:
             return IDENTICAL if known else different("its digest differs", None)
         if not common:
             return unknown("there are neither digests of one kind nor the bytes of both")
-        one = "sha256" if "sha256" in common else min(common)
+        return self._without_bytes(a.digests, b.digests)
+
+    def _without_bytes(self, a: Mapping[str, str], b: Mapping[str, str]) -> Comparison:
+        unlike = [one for one in a.keys() & b.keys() if a[one] != b[one]]
+        if LINK in unlike:
+            return different("it is a link to something else", None, a[LINK], b[LINK])
+        one = "sha256" if "sha256" in unlike else min(unlike)
         reason = f"its {one} differs" + ("" if self.manner.strict else ", and the bytes to look into aren't there")
-        return different(reason, None, a.digests[one], b.digests[one])
+        return different(reason, None, a[one], b[one])
 
     def _folder(self, name: str, a: Item, b: Item) -> Iterator[Compared]:
         if a.digests and a.digests == b.digests:
@@ -118,6 +128,20 @@ class Comparing:
         if found is not None:
             return replace(found, reason="its values differ")
         return equivalent("numbers differ within the tolerance") if rounded else IDENTICAL
+
+
+def _nameless(shown: str, name: str, found: Iterator[Compared]) -> Iterator[Compared]:
+    """Without the names of files, which are of the content, too."""
+    for place, one in enumerate(found, start=1):
+        yield replace(one, name=shown if one.name == name else f"{shown}/{place}")
+
+
+def _may_be_the_same(a: Leaf, b: Leaf) -> bool:
+    """Whether the sizes of the bytes at hand don't belie that their digests are told to be the same."""
+    if LINK in a.digests:
+        return True
+    sizes = {one.source.size for one in (a, b) if one.source is not None and one.source.size is not None}
+    return len(sizes) < 2  # noqa: PLR2004 - one each
 
 
 def _found_out(a: Leaf, b: Leaf) -> bool | None:

@@ -7,12 +7,16 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
 from staging.errors import CrateError, NotFoundError
 from staging.fingerprints import CHUNK
 from wfexs_like.comparing.sources import Source
 from wfexs_like.reading.account import Account, Image, Item, Run
 from wfexs_like.reading.contents import Contents
+
+LINK: Final = "link"
+"""What a link has in place of a digest: where it leads to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,12 @@ class Side:
             part = told.get(path) or told.get(f"{(folder.path or '').rstrip('/')}/{inner}")
             digests = dict(part.digests) if part is not None else {}
             found[inner] = Leaf(name=inner.rpartition("/")[2], digests=digests, source=self._at(path, inner))
+        for path, target in self.contents.links.items():
+            if path.startswith(prefix):
+                inner = path.removeprefix(prefix)
+                name, there = inner.rpartition("/")[2], self.contents.resolve(path)
+                source = None if there is None else self._at(there, name)
+                found[inner] = Leaf(name=name, digests={LINK: target}, source=source)
         return found
 
     def images(self) -> tuple[Image, ...]:
@@ -114,7 +124,8 @@ def choose(label: str, account: Account, number: int | None) -> Run:
         raise CrateError(f"{label} tells of no run", hint="compare what has run: a retrospective crate", where=label)
     if number is None:
         return account.runs[-1]
-    numbered = {one.number: one for one in account.runs if one.number is not None}
+    # Of two that call themselves by one number the first is meant, as it is when one is imported.
+    numbered = {one.number: one for one in reversed(account.runs) if one.number is not None}
     runs = numbered or dict(enumerate(account.runs, 1))
     if number not in runs:
         known = ", ".join(str(one) for one in sorted(runs))
