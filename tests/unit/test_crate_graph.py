@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from wfexs_like.crate.generations import FIRST
 from wfexs_like.crate.graph import METADATA, ROOT, Graph, Ref, fragment, path_id
 from wfexs_like.crate.licences import licence_url
@@ -72,3 +75,11 @@ def test_media_types_do_not_depend_on_the_machine() -> None:
     assert media_type("a.vcf.gz") == "application/gzip"
     assert media_type("README") == "application/octet-stream"
     assert media_type("x.C++") == "application/octet-stream"
+
+
+@given(st.lists(st.text() | st.integers() | st.floats() | st.booleans(), max_size=3), st.text(min_size=1))
+def test_the_text_is_what_the_standard_library_indents(values: list[str | int | float | bool], name: str) -> None:
+    graph = Graph()
+    graph.add("#one", "Thing").add(name, *values, Ref("#one"))
+    graph.add("#none", "Thing")
+    assert graph.serialise().decode() == json.dumps(graph.as_json(), indent=1, ensure_ascii=False) + "\n"

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
-from staging.errors import PolicyError
 from staging.fingerprints import Tree
-from staging.paths import safe_join
 from staging.plan import PlanItem
 from wfexs_like.crate.contextual import Contextual
 from wfexs_like.crate.discretion import public_identifier, web_address
@@ -249,11 +247,8 @@ class DataEntities:
         """When the bytes of something that a run made were last written, by the file system."""
         if not content.verified or content.path is None:
             return None
-        try:
-            seconds = safe_join(self.payload.content, content.path).lstat().st_mtime
-        except (OSError, PolicyError):
-            return None
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+        seconds = self.payload.modified(content.path)
+        return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def folder_of(entries: int) -> str:

@@ -16,6 +16,7 @@ from wfexs_like.crate.generations import FIRST, Generation
 Literal: TypeAlias = str | int | float | bool
 METADATA = "ro-crate-metadata.json"
 ROOT = "./"
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 # What RFC 3986 allows in a path segment, without ":", which would read as a scheme in a first segment.
 _PATH_SAFE = "/~!$&'()*+,;=@-._"
 
@@ -125,6 +126,16 @@ class Graph:
         start, end = head[: -len("]\n}")], "\n ]\n}\n"
         text = bytearray(start.encode())
         for number, entity in enumerate(self._in_order()):
-            one = json.dumps(entity.as_json(), indent=1, ensure_ascii=False).replace("\n", "\n  ")
-            text += f"{',' if number else ''}\n  {one}".encode()
+            text += f"{',' if number else ''}\n  {_indented(entity.as_json(), '   ')}".encode()
         return bytes(text + end.encode())
+
+
+def _indented(value: object, margin: str) -> str:
+    """What ``json.dumps`` with an indent of 1 gives, without its slow encoder: entities are flat, and many."""
+    if isinstance(value, dict) and value:
+        inside = f",\n{margin}".join(f"{_encode(key)}: {_indented(one, margin + ' ')}" for key, one in value.items())
+        return f"{{\n{margin}{inside}\n{margin[:-1]}}}"
+    if isinstance(value, list) and value:
+        inside = f",\n{margin}".join(_indented(one, margin + " ") for one in value)
+        return f"[\n{margin}{inside}\n{margin[:-1]}]"
+    return _encode(value)

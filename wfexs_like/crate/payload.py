@@ -192,6 +192,8 @@ class Payload:
         self.writer = writer
         self._copied: dict[str, Copied] = {}
         self._trees: dict[str, Tree] = {}
+        self._modified: dict[str, float] = {}
+        self._folder: tuple[str, Path] | None = None
 
     def file(self, path: PurePosixPath | str, expected: str | None) -> Copied:
         """Copy the file at ``path`` (relative, here and there) and check its digest.
@@ -204,13 +206,34 @@ class Payload:
         name = str(path)
         copied = self._copied.get(name)
         if copied is None:
-            with open_inside(self.content, name) as source:
-                executable = bool(os.fstat(source.fileno()).st_mode & stat.S_IXUSR)
-                copied = self.writer.file(name, source, executable=executable)
+            with self._open(name) as source:
+                status = os.fstat(source.fileno())
+                copied = self.writer.file(name, source, executable=bool(status.st_mode & stat.S_IXUSR))
             self._copied[name] = copied
+            self._modified[name] = status.st_mtime
         if expected is not None and copied.sha256 != expected:
             raise _wrong(name, expected, copied.sha256)
         return copied
+
+    def _open(self, name: str) -> BinaryIO:
+        """Open a file for reading; many lie beside each other, and the way to their folder is looked at once."""
+        parent, _, last = str(safe_relative(name)).rpartition("/")
+        if not parent:
+            return open_inside(self.content, name)
+        if self._folder is None or self._folder[0] != parent:
+            self._folder = (parent, safe_join(self.content, parent).resolve())
+        file = self._folder[1] / last
+        return open_inside(self.content, name) if file.is_symlink() else _open_regular(file, name, os.O_NOFOLLOW)
+
+    def modified(self, path: PurePosixPath) -> float | None:
+        """When a file's bytes were last written (seconds since the epoch), by the file system."""
+        known = self._modified.get(str(path))
+        if known is not None:
+            return known
+        try:
+            return safe_join(self.content, path).lstat().st_mtime
+        except (OSError, PolicyError):
+            return None
 
     def tree(self, path: PurePosixPath | str, expected: str | None) -> Tree:
         """Copy the folder at ``path`` with all it holds and check its digest by the tree rule.
@@ -313,10 +336,13 @@ def open_inside(content: Path, path: str) -> BinaryIO:
         NotFoundError: there is none.
         PolicyError: the path leads out of the working directory, or to a device.
     """
-    full = safe_join(content, path)
+    return _open_regular(safe_join(content, path), path)
+
+
+def _open_regular(full: Path, path: str, flags: int = 0) -> BinaryIO:
     try:
         # O_NONBLOCK: a FIFO in a file's place must not keep us waiting for its other end.
-        descriptor = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = os.open(full, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | flags)
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             raise NotFoundError(
