@@ -39,7 +39,8 @@ def part(libc: Any, mount: Mount, content: str, needed: Sequence[str]) -> None:
 def _others(own: bytes, needed: Sequence[str]) -> Iterator[str]:
     """Where the areas of others are mounted, the latest first; see proc(5), mountinfo."""
     with open(_TABLE, "rb") as table:  # noqa: PTH123
-        lines = [line.split(b" ") for line in table.read().splitlines()]
+        # A carriage return in a name is none of the characters that are escaped, and ends no line.
+        lines = [line.rstrip(b"\n").split(b" ") for line in table]
     shared = {
         fields[0] for fields in lines if any(one.startswith(_SHARED) for one in fields[6 : fields.index(b"-", 6)])
     }

@@ -122,7 +122,7 @@ def _lineage(pid: int) -> Iterator[int]:
 def _mounts(pid: int) -> list[tuple[str, str]]:
     """Where something is mounted, and what: its path from the root of its file system. Later ones lie over others."""
     found = []
-    for line in _read(f"/proc/{pid}/mountinfo").splitlines():
+    for line in _read(f"/proc/{pid}/mountinfo").split("\n"):
         words = line.split(" ")
         if len(words) > 4:  # noqa: PLR2004 - proc(5)
             found.append((_plain(words[4]), _plain(words[3])))

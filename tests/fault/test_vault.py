@@ -92,6 +92,21 @@ def test_a_run_whose_guard_is_killed_goes_on_and_is_closed_after_it(vault: Encry
     assert vault.status(1) == "completed"
 
 
+def test_what_is_opened_for_one_who_is_killed_meanwhile_is_closed_at_once(vault: Encrypted) -> None:
+    tools = vault.home / "bin"
+    tools.mkdir()
+    real = shutil.which("gocryptfs")
+    (tools / "gocryptfs").write_text(f'#!/bin/sh\ntouch {tools}/called; sleep 0.5\nexec {real} "$@"\n')
+    (tools / "gocryptfs").chmod(0o755)
+    argv = ["env", f"PATH={tools}:{os.environ['PATH']}", *vault.wfexs.argv, "show", str(vault.root)]
+    going = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    wait_for((tools / "called").exists)
+    going.kill()
+    going.communicate()
+    assert vault.at_work()
+    wait_for(vault.is_left_alone, AT_ONCE)
+
+
 def test_the_next_command_closes_what_a_killed_guard_and_its_killed_user_left(vault: Encrypted) -> None:
     run = vault.start_run()
     for number in (vault.guard(), run.pid):

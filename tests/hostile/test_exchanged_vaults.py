@@ -120,6 +120,27 @@ def test_what_lies_in_a_folder_of_another_user_is_neither_opened_nor_written_to(
     wait_for(vault.is_left_alone)
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("whose", ["folder", "workdir", "vault"])
+def test_what_lies_where_others_may_rename_it_is_not_opened(vault: Encrypted, whose: str) -> None:
+    folder = {"folder": vault.root.parent, "workdir": vault.root, "vault": vault.root / "vault"}[whose]
+    os.chown(folder, -1, 65534)
+    for mode in (0o770, 0o707):
+        folder.chmod(mode)
+        error = vault.wfexs("show", vault.root).object["error"]
+        assert (error["exit_code"], f"other users may write to {folder}" in error["message"]) == (14, True), error
+        assert f"chmod go-w {folder}" in error["hint"]
+    if whose == "folder":
+        assert vault.wfexs("stage", vault.home / "slow.wfex.stage").code == 14
+        assert [path.name for path in folder.iterdir()] == [vault.root.name]
+    # Like /tmp: others can't rename there what is ours. And who is alone in the group is no other.
+    folder.chmod(0o1777)
+    vault.wfexs.ok("show", vault.root)
+    folder.chmod(0o770)
+    os.chown(folder, -1, 0)
+    vault.wfexs.ok("show", vault.root)
+
+
 def test_without_the_private_key_nothing_is_staged_that_nobody_could_open(vault: Encrypted) -> None:
     (vault.keys / "wfexs-like.sec").unlink()
     error = vault.wfexs("stage", vault.home / "slow.wfex.stage").object["error"]

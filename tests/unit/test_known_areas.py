@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import uuid
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,6 +66,27 @@ def test_a_line_that_was_cut_hides_no_other(path: Path) -> None:
     remember(path, OTHER, b"theirs")
     assert check(path, ONE, b"password")
     assert check(path, OTHER, b"theirs")
+
+
+def test_a_line_that_was_cut_in_its_last_word_is_none(path: Path) -> None:
+    remember(path, ONE, b"password")
+    path.write_bytes(path.read_bytes()[:-10])
+    assert check(path, ONE, b"password") is False
+    remember(path, ONE, b"password")
+    assert check(path, ONE, b"password")
+
+
+def test_on_a_full_disk_no_half_of_a_line_is_left_and_that_is_said(path: Path) -> None:
+    remember(path, OTHER, b"theirs")
+    before, heard = path.read_bytes(), list[str]()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))
+    try:
+        KnownAreas(path, heard.append).remember(ONE, b"password", b"conf", new=True, name="mine")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == before
+    assert ["mine can't be remembered" in one for one in heard] == [True]
 
 
 def test_the_first_line_of_an_id_counts(path: Path) -> None:

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from wfexs_like.vault.mounts import lines_of
+
 _MOUNTS: Final = Path("/proc/self/mountinfo")
 _KERNEL: Final = re.compile(
     "autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|efivarfs|fusectl|hugetlbfs|mqueue|nsfs|proc|pstore"
@@ -121,7 +123,7 @@ def _cores() -> Iterator[Path]:
 def foreign_mounts() -> dict[str, str | None]:
     """Mount points that are not looked into: why, or ``None`` where nothing can lie there (proc(5), mountinfo)."""
     found: dict[str, str | None] = {}
-    for line in _MOUNTS.read_bytes().splitlines():
+    for line in lines_of(_MOUNTS.read_bytes()):
         fields = line.split(b" ")
         point = os.fsdecode(fields[4].decode("unicode_escape").encode("latin-1"))
         kind, source = (one.decode(errors="replace") for one in fields[fields.index(b"-", 6) + 1 :][:2])

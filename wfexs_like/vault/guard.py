@@ -32,6 +32,7 @@ _TRIES = 50
 _PAUSE = 0.02
 _WAITING_FOR_OTHER = 5.0
 _STOPPED_FOR = 8
+_LOOK = 1.0
 _IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM)
 
 
@@ -50,21 +51,21 @@ def main(arguments: list[str]) -> int:
     with contextlib.suppress(ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
     if not _take(own):
-        os.write(answer, b"elsewhere\n")
+        _tell(answer, "elsewhere")
         return 1
     if command:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGCHLD})
         server = _start([one.replace("NOTIFIED", str(os.getpid())) for one in command])
-        code = _mounted(server)
+        code = _mounted(server, answer)
         if code is not None:
-            os.write(answer, f"failed {code}\n".encode())
+            _tell(answer, f"failed {code}")
             return code
         os.ftruncate(own, 0)
         os.pwrite(own, f"{server}\n".encode(), 0)
     process = -1
     with contextlib.suppress(OSError):
         process = os.pidfd_open(server) if server else -1
-    os.write(answer, b"mounted\n")
+    _tell(answer, "mounted")
     os.close(answer)
     if process >= 0:
         _watch(server, process)
@@ -103,10 +104,23 @@ def _start(command: list[str]) -> int:
     return pid
 
 
-def _mounted(server: int) -> int | None:
-    """``None`` once it is mounted, or the code with which the server ended."""
+def _tell(answer: int, words: str) -> None:
+    # Whoever asked may have been killed: then nobody uses what was mounted, and it is unmounted like anything else.
+    with contextlib.suppress(OSError):
+        os.write(answer, f"{words}\n".encode())
+
+
+def _mounted(server: int, answer: int) -> int | None:
+    """``None`` once it is mounted, or the code with which the server ended: it is told to if nobody waits for it."""
+    asking = select.poll()
+    asking.register(answer, 0)  # the end of who reads is told unasked
     while True:
-        if signal.sigwait({signal.SIGUSR1, signal.SIGCHLD}) == signal.SIGUSR1:
+        told = signal.sigtimedwait({signal.SIGUSR1, signal.SIGCHLD}, _LOOK)
+        if told is None:
+            if asking.poll(0):
+                os.kill(server, signal.SIGTERM)
+            continue
+        if told.si_signo == signal.SIGUSR1:
             return None
         ended, status = os.waitpid(server, os.WNOHANG)
         if ended:

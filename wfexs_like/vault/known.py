@@ -28,6 +28,8 @@ NAME: Final = "known-workdirs"
 _PURPOSE: Final = b"wfexs-like known area\0"
 _LOOSE: Final = 0o022
 _FIELDS: Final = 3
+# A line that was cut in its last one is no other configuration.
+_DIGITS: Final = 2 * hashlib.sha256().digest_size
 
 
 class KnownAreas:
@@ -102,8 +104,15 @@ class KnownAreas:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a power failure in the midst of a line
                 line = b"\n" + line
-            os.write(descriptor, line)
-            os.fsync(descriptor)
+            try:
+                whole = os.write(descriptor, line) == len(line)
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, size)
+                raise
+            if not whole:  # the disk is full
+                os.ftruncate(descriptor, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         finally:
             os.close(descriptor)
 
@@ -129,7 +138,7 @@ class KnownAreas:
         found: dict[str, tuple[str, str]] = {}
         for line in text.decode("ascii", errors="replace").splitlines():
             fields = line.split()
-            if len(fields) == _FIELDS:
+            if len(fields) == _FIELDS and len(fields[1]) == len(fields[2]) == _DIGITS:
                 found.setdefault(fields[0], (fields[1], fields[2]))
         return found
 

@@ -207,6 +207,12 @@ class EncryptedArea:
                 hint="it is mounted in another container or mount namespace: close it there first",
                 where=str(self._root),
             )
+        if not said:
+            return VaultError(
+                "the encrypted area can't be opened: what mounts it has not come to an end with that",
+                hint='the disk that it lies on may not answer; "wfexs-like doctor" tries one elsewhere',
+                where=str(self._root),
+            )
         lines = words.strip().splitlines()
         code = said.removeprefix("failed ")
         meaning, hint = self._vault.explain(int(code) if code.isdecimal() else 1, lines[-1] if lines else "")

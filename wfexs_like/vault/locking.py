@@ -18,6 +18,8 @@ USERS: Final = ".users"
 GUARD: Final = ".guard"
 _TURN: Final = ".turn"
 _PATIENCE: Final = 30.0
+# Digits of a number of a process; more of them is none.
+_LONGEST: Final = 9
 PAUSE: Final = 0.003
 """Seconds between two looks at what ends soon."""
 
@@ -78,5 +80,9 @@ def attempt(descriptor: int, kind: int) -> bool:
 
 def server_number(root: Path) -> int:
     """The number of the process that serves the open area; 0 when it is not known."""
-    text = (root / FOLDER / GUARD).read_text(encoding="ascii").strip()
-    return int(text) if text.isdecimal() else 0
+    descriptor = lock_file(root, GUARD)
+    try:
+        text = os.pread(descriptor, _LONGEST, 0).strip()
+    finally:
+        os.close(descriptor)
+    return int(text) if text.isdigit() else 0

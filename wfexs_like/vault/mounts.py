@@ -47,13 +47,18 @@ def real_point(point: Path) -> Path:
 def mount_at(point: Path) -> Mount | None:
     """What is mounted there, the uppermost one; a mount whose server is dead is told as well (proc(5), mountinfo)."""
     path, found = os.fsencode(real_point(point)), None
-    for line in _TABLE.read_bytes().splitlines():
+    for line in lines_of(_TABLE.read_bytes()):
         fields = line.split(b" ")
         if _unescaped(fields[4]) == path:
             kind, source, *options = fields[fields.index(_OPTIONAL_FIELDS_END, 6) + 1 :]
             name = _unescaped(source).decode(errors="replace")
             found = Mount(kind=kind.decode(), source=name, owner=_owner(b",".join(options)))
     return found
+
+
+def lines_of(table: bytes) -> list[bytes]:
+    """The lines of such a table: names in it may have a carriage return, which ends none (proc(5) escapes it not)."""
+    return table.removesuffix(b"\n").split(b"\n")
 
 
 def _owner(options: bytes) -> int | None:

@@ -1,9 +1,15 @@
-"""Whose the folders are that an encrypted working directory lies in: nobody else may exchange what is in them."""
+"""Whose the folders are that an encrypted working directory lies in: nobody else may exchange what is in them.
+
+Who may write to a folder may rename what is in it, whoever owns that; but for the sticky bit (inode(7)). Where there is
+an access control list, the bits of the group tell the most that anybody in it has (acl(5)).
+"""
 
 from __future__ import annotations
 
+import grp
 import os
 import pwd
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -16,10 +22,10 @@ _ROOT: Final = 0
 def check_owners(root: Path) -> None:
     """Make sure that a working directory and its vault are this user's, and the folder around it no other user's.
 
-    That folder may be root's, like ``/tmp``. What is missing is nobody's.
+    That folder may be root's, like ``/tmp``. Nobody else may write to them. What is missing is nobody's.
 
     Raises:
-        PolicyError: another user's, who could exchange it while it is open; names the folder.
+        PolicyError: another user could exchange it while it is open; names the folder.
     """
     check_place(root.parent)
     for folder in (root, root / FOLDER):
@@ -27,28 +33,53 @@ def check_owners(root: Path) -> None:
 
 
 def check_place(folder: Path) -> None:
-    """Make sure that a folder for working directories is this user's, or root's.
+    """Make sure that a folder for working directories is this user's, or root's, and that nobody else renames in it.
 
     Raises:
-        PolicyError: it is another user's.
+        PolicyError: it is another user's, or another user may write to it.
     """
     _check(folder, (os.geteuid(), _ROOT))
 
 
 def _check(folder: Path, allowed: tuple[int, ...]) -> None:
     try:
-        owner = folder.stat().st_uid
+        status = folder.stat()
     except FileNotFoundError:
         return
     except OSError as error:
         raise from_os_error(error, f"look at {folder}") from error
-    if owner not in allowed:
+    if status.st_uid not in allowed:
         raise PolicyError(
-            f"{folder} belongs to another user ({_name(owner)}), who could exchange what is encrypted in it",
+            f"{folder} belongs to another user ({_name(status.st_uid)}), who could exchange what is encrypted in it",
             hint=f"keep encrypted working directories in a folder of your own (WFEXS_LIKE_WORKDIRS), or become its "
             f"owner: chown -R {os.geteuid()} {folder}",
             where=str(folder),
         )
+    others = status.st_mode & stat.S_IWOTH
+    group = status.st_mode & stat.S_IWGRP and not (_is_own_group(status.st_gid) and not _has_list(folder))
+    if (others or group) and not status.st_mode & stat.S_ISVTX:
+        raise PolicyError(
+            f"other users may write to {folder}, and could exchange what is encrypted in it",
+            hint=f"chmod go-w {folder} (or chmod +t, where others keep things of theirs there), or keep encrypted "
+            "working directories in a folder of your own (WFEXS_LIKE_WORKDIRS)",
+            where=str(folder),
+        )
+
+
+def _is_own_group(number: int) -> bool:
+    """Whether it is this user's private group: of that name, their first one, and nobody else is in it."""
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(number)
+    except KeyError:
+        return False
+    return (user.pw_gid, user.pw_name) == (number, group.gr_name) and not {*group.gr_mem} - {user.pw_name}
+
+
+def _has_list(folder: Path) -> bool:
+    try:
+        return bool(os.getxattr(folder, "system.posix_acl_access"))
+    except OSError:
+        return False
 
 
 def _name(owner: int) -> str:
