@@ -12,10 +12,12 @@ import pytest
 
 from staging.definition import DirectoryValue, FileValue, Source, StageDefinition
 from staging.errors import CrateError, DefinitionError, DigestError, NotFoundError, PolicyError
+from staging.fingerprints import Fingerprint
 from staging.identifiers import Identifier
-from staging.plan import Role
+from staging.plan import Kind, PlanItem, Role, Trust
 from staging.resolving import lay_out
 from staging.wanted import Wanted
+from wfexs_like.importing.addresses import named_by_archive, path_inside
 from wfexs_like.importing.foreign import Foreign
 from wfexs_like.importing.opening import open_crate
 from wfexs_like.reading.contents import open_crate as look_into
@@ -319,3 +321,26 @@ def test_what_a_workflow_asks_for_beside_its_inputs_is_the_crates_own_and_as_it_
     holding.strict = True
     with pytest.raises(CrateError, match="nobody states"):
         vouch("https://example.org/y")
+
+
+def test_what_was_in_an_archive_is_named_by_it(tmp_path: Path) -> None:
+    """And found by that name in an archive of its name, and in no other."""
+    archive, root = tmp_path / "a b.zip", tmp_path / "unpacked"
+    for inner, fragment in ((".", "unpacked"), ("da ta/50%#1.txt", "unpacked/da%20ta/50%25%231.txt")):
+        text = str(Identifier.of_path(root / inner))
+        item = PlanItem(
+            role=Role.INPUT,
+            name="x",
+            identifier=text,
+            pinned=text,
+            kind=Kind.FILE,
+            fingerprint=Fingerprint.of_bytes(b""),
+            size=0,
+            trust=Trust.EXPECTED,
+        )
+        named = Identifier.parse(named_by_archive(item, archive, root).pinned)
+        assert (named.local_path, named.fragment) == (archive, fragment)
+        assert path_inside(named, tmp_path / "moved" / archive.name) == inner
+        assert path_inside(named, tmp_path / "other.zip") is None
+    for text in (f"file://{root}/../secret", "file:///etc/passwd", "https://example.org/a#unpacked/x"):
+        assert path_inside(Identifier.parse(text), root) is None

@@ -51,9 +51,8 @@ def open_side(session: Session, target: str, *, show: bool = False) -> Iterator[
     try:
         found = session.locate(name)
     except NotFoundError as error:
-        raise NotFoundError(
-            f"there is no crate and no working directory {name!r}", hint=error.hint, where=name
-        ) from error
+        hint = error.hint if ":" not in name else 'a run is named by its number, counted from 1: "CRATE:1"'
+        raise NotFoundError(f"there is no crate and no working directory {name!r}", hint=hint, where=name) from error
     with session.opened(found), found.use():
         chosen = number or _last(found)
         account, contents = recount_runs(

@@ -20,8 +20,8 @@ from staging.plan import PlanItem
 OF_ONE_MACHINE: Final = frozenset({"file", "git+file", "oci", ""})
 """What lies on one machine is nowhere else, and what comes from elsewhere must not name files of ours."""
 
-_UNPACKED: Final = "unpacked/"
-"""What the fragment begins with that names a file in an archive."""
+_UNPACKED: Final = "unpacked"
+"""The fragment that names what is in an archive; a path in there follows a slash."""
 
 
 def address_anywhere(text: str, *, stated: bool) -> Identifier | None:
@@ -51,13 +51,15 @@ def address_anywhere(text: str, *, stated: bool) -> Identifier | None:
 def path_inside(identifier: Identifier, place: Path) -> str | None:
     """The path in the crate at ``place`` of what an item of its import was named; ``None``: it is not in there.
 
+    The crate itself is ``.``.
     A crate is a folder, or an archive by whose name, wherever it lies now, what is in it is known.
     """
     local = identifier.local_path
     if local is None:
         return None
-    if identifier.fragment.startswith(_UNPACKED):
-        return unquote(identifier.fragment.removeprefix(_UNPACKED)) if local.name == place.name else None
+    head, _, inner = identifier.fragment.partition("/")
+    if head == _UNPACKED:
+        return (unquote(inner) or ".") if local.name == place.name else None
     whole = place.absolute()
     return str(local.relative_to(whole)) if local.is_relative_to(whole) and ".." not in local.parts else None
 
@@ -69,6 +71,7 @@ def named_by_archive(item: PlanItem, archive: Path, root: Path) -> PlanItem:
         inner = path_inside(Identifier.parse(text), root) if text.startswith("file:") else None
         if inner is None:
             return text
-        return str(replace(Identifier.of_path(archive), fragment=_UNPACKED + quote(inner)))
+        fragment = _UNPACKED if inner == "." else f"{_UNPACKED}/{quote(inner)}"
+        return str(replace(Identifier.of_path(archive), fragment=fragment))
 
     return replace(item, identifier=named(item.identifier), pinned=named(item.pinned))

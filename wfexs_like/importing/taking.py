@@ -100,20 +100,17 @@ class Taking:
 
         A crate always holds the workflow's documents, so that it may hold parts of a folder that isn't in there.
         """
-        named = self._named(item)
-        path = self.crate.path(named or str(item.path))
-        if path is None:
-            return None
-        if named is not None:
-            return path if path.is_dir() is (item.kind is Kind.DIRECTORY) else None
-        if item.kind is Kind.FILE:
+        path = self.crate.path(str(item.path))
+        if path is not None and (item.kind is Kind.FILE or (path.is_dir() and str(item.path) in folders)):
             return path
-        return path if path.is_dir() and str(item.path) in folders else None
+        return self._named(item)
 
-    def _named(self, item: PlanItem) -> str | None:
-        """The path of what a crate of another maker was imported of, which its lock, given apart, names."""
+    def _named(self, item: PlanItem) -> Path | None:
+        """What a crate of another maker was imported of, which has its own paths: its lock, given apart, names them."""
         identifier = Identifier.parse(item.pinned) if item.pinned.startswith("file:") else None
-        return None if identifier is None else path_inside(identifier, self.crate.place)
+        name = None if identifier is None else path_inside(identifier, self.crate.place)
+        path = self.crate.root if name == "." else None if name is None else self.crate.path(name)
+        return path if path is not None and path.is_dir() is (item.kind is Kind.DIRECTORY) else None
 
     def _told_folders(self) -> Set[str]:
         """The folders that the crate's metadata has as things of their own, and not only files in them."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from staging.errors import UsageError
 from staging.placing import write_atomically
 from wfexs_like.cli.commands import VerbCommand
 from wfexs_like.cli.context import App
@@ -44,6 +46,8 @@ def command(app: App, *, a: str, b: str, strict: bool, tolerance: float, show: b
 
     Exit code 9 when they are different, and where it can't be told that an output is the same.
     """
+    if math.isnan(tolerance):
+        raise UsageError("--tolerance is no number", hint="1e-6, for example", where="--tolerance")
     report = app.session.compare(a, b, strict=strict, tolerance=tolerance, show=show)
     if junit is not None:
         from wfexs_like.comparing.junit import junit as as_junit
@@ -101,7 +105,10 @@ def _view(report: CompareReport) -> str:
     if (report.a.secret or report.b.secret) and report.differences:
         lines.append("what differs is in an encrypted working directory, and not shown: --show does")
     same = sum(one.comparison.same for one in report.files)
-    lines.append(f"{report.verdict}: {same} of {counted(len(report.files), 'output')} the same")
+    all_of_them = (
+        f"{same} of {counted(len(report.files), 'output')} the same" if report.files else "there are no outputs"
+    )
+    lines.append(f"{report.verdict}: {all_of_them}")
     return "\n".join(one_line(line) for line in lines)
 
 
