@@ -94,6 +94,9 @@ def test_what_two_runs_made_differently_is_named_with_the_step_it_came_from(wfex
     assert verdicts(strict) == {"said": "identical", "mixed": "different", "packed": "different"}
 
     assert wfexs("compare", "w", tmp_path / "nothing").code == 10
+    misspelt = wfexs("compare", "w:0", "w")
+    assert (misspelt.code, "counted from 1" in misspelt.object["error"]["hint"]) == (10, True)
+    assert wfexs("compare", "w", "w", "--tolerance", "nan").code == 2
 
     # Nobody who only watches what was kept believes more than was recorded.
     (kept,) = (

@@ -172,6 +172,11 @@ def test_files_are_the_crates_own_once_they_were_held_against_any_digest(tmp_pat
     assert any("nobody states a digest of a.bam" in one for one in remarks)
     with pytest.raises(CrateError, match=r"nobody states|doesn't say"):
         told(place, strict=True)
+    # Who is strict has all of the crate verified, and not only what will be read.
+    made = crate(tmp_path / "d", [file("out.txt", md5="0" * 32)], {"out.txt": "made"}, version="1.0")
+    told(made)
+    with pytest.raises(DigestError, match=r"md5 of out\.txt"):
+        told(made, strict=True)
     (place / "da/ta.txt").write_text("other")
     with pytest.raises(DigestError, match=r"sha1 of da/ta\.txt"):
         told(place)

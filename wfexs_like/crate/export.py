@@ -154,6 +154,7 @@ def describe_runs(subject: CrateSubject, writer: Writer) -> None:
         signer=None,
         clear=None,
         generation=FIRST,
+        preview=False,
     )
     writing.into(writer)
 
@@ -221,7 +222,7 @@ def _settle(part: Path, destination: Path) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Writing:
-    """What is written, into whichever writer."""
+    """What is written, into whichever writer; without its ``preview`` where nobody will look at it."""
 
     subject: CrateSubject
     kind: CrateKind
@@ -231,6 +232,7 @@ class _Writing:
     clear: str | None
     generation: Generation
     prov: bool = False
+    preview: bool = True
 
     def into(self, writer: Writer) -> None:
         """Write the whole plain crate, signed where that is wished."""
@@ -348,7 +350,7 @@ def _write(writing: _Writing, writer: Writer, *, signed_by: str | None = None) -
     readme = ground.data.made("README.md", render_readme(story).encode(), name="README", encoding="text/markdown")
     readme.set("about", Ref(ROOT))
     graph.add(PREVIEW, "CreativeWork", name="preview of this crate", about=Ref(ROOT), encodingFormat="text/html")
-    payload.written(PREVIEW, render_preview(story, graph, payload).encode())
+    payload.written(PREVIEW, render_preview(story, graph, payload).encode() if writing.preview else b"")
     payload.written(METADATA, graph.serialise())
 
 

@@ -79,6 +79,8 @@ class Foreign:
         """
         run = self._run(wanted)
         engine = self._engine()
+        if self.strict:
+            self.holding.check_all()
         dataset = self.account
         params = () if run is None else tuple(self._params(run))
         return StageDefinition(

@@ -109,6 +109,17 @@ class Holding:
         if remark not in self.remarks:
             self.remarks.append(remark)
 
+    def check_all(self) -> None:
+        """Hold every file of the crate of which a digest is stated against it, what the runs made, too.
+
+        Raises:
+            DigestError: one is another.
+        """
+        for name, stated in self._stated.items():
+            path = self.crate.path(name) if stated else None
+            if path is not None and path.is_file():
+                self.check(path, name, stated)
+
     @cached_property
     def _stated(self) -> Mapping[str, Mapping[str, str]]:
         """What is stated of the crate's files, by their paths."""
