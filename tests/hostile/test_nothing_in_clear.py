@@ -72,7 +72,11 @@ def _live(planted: Planted) -> None:
         os.kill(running.pid, signal.SIGINT)
         running.wait(60)
     assert planted.found() == [], "after an interrupt"
-    assert wfexs.run("run", "planted", "--param", "code=3").returncode == 8
+    failed = wfexs.run("run", "planted", "--param", "code=3")
+    assert failed.returncode == 8
+    # Where nobody sits at the other end, somebody keeps it.
+    assert [name for name, canary in planted.canaries.items() if canary in failed.stderr] == []
+    assert "are only shown on a terminal" in failed.stderr
     assert planted.found() == [], "after a run that failed"
     for verb in (("show", "planted"), ("logs", "planted"), ("list",)):
         shown = wfexs.run(*verb)

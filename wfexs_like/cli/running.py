@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from staging.areas import PLAIN
 from staging.errors import WfexsError
-from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.context import App, is_terminal, shown_path
 from wfexs_like.cli.render import elapsed, one_line, plain
 
 if TYPE_CHECKING:
@@ -158,7 +159,11 @@ def _failure_lines(app: App, workdir: StagedWorkdir, execution: Execution) -> li
         # How the engine calls what it starts is not why the run was stopped.
         log = None
     tail = last_lines(log, TAIL_LINES, ours=step is None or log.suffix == ".log") if log is not None else []
-    if log is not None and tail:
+    if workdir.vault != PLAIN and not is_terminal(app.stderr):
+        # Whoever collects them there keeps them in clear: a file, a batch system's, a journal.
+        if tail or execution.tail:
+            lines.append("the last lines that it wrote are only shown on a terminal, since it is encrypted")
+    elif log is not None and tail:
         lines += [f"the last lines of {shown_path(log)}:", *(f"  | {line}" for line in tail)]
     elif execution.tail:
         lines += ["the last lines that it wrote:", *(f"  | {line[:_LINE_LENGTH]}" for line in execution.tail)]
