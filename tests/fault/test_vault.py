@@ -99,12 +99,20 @@ def test_what_is_opened_for_one_who_is_killed_meanwhile_is_closed_at_once(vault:
     (tools / "gocryptfs").write_text(f'#!/bin/sh\ntouch {tools}/called; sleep 0.5\nexec {real} "$@"\n')
     (tools / "gocryptfs").chmod(0o755)
     argv = ["env", f"PATH={tools}:{os.environ['PATH']}", *vault.wfexs.argv, "show", str(vault.root)]
-    going = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    wait_for((tools / "called").exists)
-    going.kill()
-    going.communicate()
-    assert vault.at_work()
-    wait_for(vault.is_left_alone, AT_ONCE)
+
+    def kill() -> None:
+        going = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        wait_for((tools / "called").exists)
+        going.kill()
+        going.communicate()
+        assert vault.at_work()
+        wait_for(vault.is_left_alone, AT_ONCE)
+        (tools / "called").unlink()
+
+    kill()
+    # One that never comes to an end is ended.
+    (tools / "gocryptfs").write_text(f"#!/bin/sh\ntouch {tools}/called; exec sleep 1000 < {vault.root}/workdir.json\n")
+    kill()
 
 
 def test_the_next_command_closes_what_a_killed_guard_and_its_killed_user_left(vault: Encrypted) -> None:

@@ -114,11 +114,14 @@ def _mounted(server: int, answer: int) -> int | None:
     """``None`` once it is mounted, or the code with which the server ended: it is told to if nobody waits for it."""
     asking = select.poll()
     asking.register(answer, 0)  # the end of who reads is told unasked
+    number = signal.SIGTERM
     while True:
         told = signal.sigtimedwait({signal.SIGUSR1, signal.SIGCHLD}, _LOOK)
         if told is None:
             if asking.poll(0):
-                os.kill(server, signal.SIGTERM)
+                os.kill(server, number)
+                # It may have inherited from us that it doesn't listen to the first.
+                number = signal.SIGKILL
             continue
         if told.si_signo == signal.SIGUSR1:
             return None
