@@ -82,6 +82,12 @@ def test_what_is_known_is_not_believed_where_others_may_have_written_it(vault: E
     error = vault.wfexs("show", vault.root).object["error"]
     assert (error["exit_code"], "others may write into" in error["message"]) == (14, True), error
     known.chmod(0o600)
+    # Who can remove it makes it known no more.
+    vault.keys.chmod(0o703)
+    error = vault.wfexs("show", vault.root).object["error"]
+    assert (error["exit_code"], f"other users may write to {vault.keys}" in error["message"]) == (14, True), error
+    assert "WFEXS_LIKE_KEYS" in error["hint"]
+    vault.keys.chmod(0o700)
     known.rename(vault.home / "away")
     known.symlink_to(vault.home / "away")
     error = vault.wfexs("show", vault.root).object["error"]
@@ -121,24 +127,24 @@ def test_what_lies_in_a_folder_of_another_user_is_neither_opened_nor_written_to(
 
 
 @pytest.mark.root
-@pytest.mark.parametrize("whose", ["folder", "workdir", "vault"])
-def test_what_lies_where_others_may_rename_it_is_not_opened(vault: Encrypted, whose: str) -> None:
-    folder = {"folder": vault.root.parent, "workdir": vault.root, "vault": vault.root / "vault"}[whose]
-    os.chown(folder, -1, 65534)
-    for mode in (0o770, 0o707):
+def test_what_lies_where_others_may_rename_it_is_not_opened(vault: Encrypted) -> None:
+    place = vault.root.parent
+    for folder, mode in ((vault.root / "vault", 0o770), (vault.root, 0o707), (place, 0o770), (place, 0o707)):
+        before = folder.stat()
+        os.chown(folder, -1, 65534)
         folder.chmod(mode)
-        error = vault.wfexs("show", vault.root).object["error"]
+        stages = (folder, mode) == (place, 0o707)
+        words = ("stage", vault.home / "slow.wfex.stage") if stages else ("show", vault.root)
+        error = vault.wfexs(*words).object["error"]
         assert (error["exit_code"], f"other users may write to {folder}" in error["message"]) == (14, True), error
         assert f"chmod go-w {folder}" in error["hint"]
-    if whose == "folder":
-        assert vault.wfexs("stage", vault.home / "slow.wfex.stage").code == 14
-        assert [path.name for path in folder.iterdir()] == [vault.root.name]
+        assert [path.name for path in place.iterdir()] == [vault.root.name]
+        os.chown(folder, -1, before.st_gid)
+        folder.chmod(before.st_mode & 0o7777)
     # Like /tmp: others can't rename there what is ours. And who is alone in the group is no other.
-    folder.chmod(0o1777)
-    vault.wfexs.ok("show", vault.root)
-    folder.chmod(0o770)
-    os.chown(folder, -1, 0)
-    vault.wfexs.ok("show", vault.root)
+    for mode in (0o1777, 0o770):
+        place.chmod(mode)
+        vault.wfexs.ok("show", vault.root)
 
 
 def test_without_the_private_key_nothing_is_staged_that_nobody_could_open(vault: Encrypted) -> None:

@@ -23,6 +23,7 @@ from typing import Final
 
 from staging.errors import PolicyError, VaultError, from_os_error
 from staging.placing import open_regular
+from wfexs_like.vault.owners import check_keys
 
 NAME: Final = "known-workdirs"
 _PURPOSE: Final = b"wfexs-like known area\0"
@@ -118,6 +119,7 @@ class KnownAreas:
 
     def _read(self) -> dict[str, tuple[str, str]]:
         """The two digests of each; where there are several lines for one, the first counts."""
+        check_keys(self._path.parent)
         try:
             with open_regular(self._path) as descriptor:
                 status = os.fstat(descriptor)

@@ -17,6 +17,15 @@ from staging.errors import PolicyError, from_os_error
 from wfexs_like.vault.locking import FOLDER
 
 _ROOT: Final = 0
+# What could be exchanged, and how to have it elsewhere.
+_WORKDIRS: Final = (
+    "what is encrypted in it",
+    "keep encrypted working directories in a folder of your own (WFEXS_LIKE_WORKDIRS)",
+)
+_KEYS: Final = (
+    "what is known of working directories there",
+    "keep keys in a folder of your own (WFEXS_LIKE_KEYS)",
+)
 
 
 def check_owners(root: Path) -> None:
@@ -29,7 +38,7 @@ def check_owners(root: Path) -> None:
     """
     check_place(root.parent)
     for folder in (root, root / FOLDER):
-        _check(folder, (os.geteuid(),))
+        _check(folder, (os.geteuid(),), _WORKDIRS)
 
 
 def check_place(folder: Path) -> None:
@@ -38,10 +47,20 @@ def check_place(folder: Path) -> None:
     Raises:
         PolicyError: it is another user's, or another user may write to it.
     """
-    _check(folder, (os.geteuid(), _ROOT))
+    _check(folder, (os.geteuid(), _ROOT), _WORKDIRS)
 
 
-def _check(folder: Path, allowed: tuple[int, ...]) -> None:
+def check_keys(folder: Path) -> None:
+    """Make sure that nobody else exchanges or removes what is in the folder of keys.
+
+    Raises:
+        PolicyError: it is another user's, or another user may write to it.
+    """
+    _check(folder, (os.geteuid(), _ROOT), _KEYS)
+
+
+def _check(folder: Path, allowed: tuple[int, ...], purpose: tuple[str, str]) -> None:
+    what, remedy = purpose
     try:
         status = folder.stat()
     except FileNotFoundError:
@@ -50,18 +69,16 @@ def _check(folder: Path, allowed: tuple[int, ...]) -> None:
         raise from_os_error(error, f"look at {folder}") from error
     if status.st_uid not in allowed:
         raise PolicyError(
-            f"{folder} belongs to another user ({_name(status.st_uid)}), who could exchange what is encrypted in it",
-            hint=f"keep encrypted working directories in a folder of your own (WFEXS_LIKE_WORKDIRS), or become its "
-            f"owner: chown -R {os.geteuid()} {folder}",
+            f"{folder} belongs to another user ({_name(status.st_uid)}), who could exchange {what}",
+            hint=f"{remedy}, or become its owner: chown -R {os.geteuid()} {folder}",
             where=str(folder),
         )
     others = status.st_mode & stat.S_IWOTH
     group = status.st_mode & stat.S_IWGRP and not (_is_own_group(status.st_gid) and not _has_list(folder))
     if (others or group) and not status.st_mode & stat.S_ISVTX:
         raise PolicyError(
-            f"other users may write to {folder}, and could exchange what is encrypted in it",
-            hint=f"chmod go-w {folder} (or chmod +t, where others keep things of theirs there), or keep encrypted "
-            "working directories in a folder of your own (WFEXS_LIKE_WORKDIRS)",
+            f"other users may write to {folder}, and could exchange {what}",
+            hint=f"chmod go-w {folder} (or chmod +t, where others keep things of theirs there), or {remedy}",
             where=str(folder),
         )
 
