@@ -48,10 +48,11 @@ class Tool:
     ``container_recipe`` tells how the image comes to be where it is not simply pulled by that name: CWL's
     ``dockerPull`` (another name, to pull it by), ``dockerLoad``, ``dockerImport`` or ``dockerFile``, or ``unknown``
     with the expression that chooses it, or ``missing`` where nothing says which it is. ``also`` lists other images that
-    it may choose. ``software`` are packages in the form of CWL's SoftwareRequirement. ``needs`` is the least that it
-    asks for, where its text says so: ``cores``, ``memory`` and ``storage`` (bytes). ``aliases`` are other names by
-    which ``StepRun.tool`` may call it; ``recipe_file`` is the file that says how its environment is made, relative to
-    the workflow's root.
+    it may choose. ``software`` are packages in the form of CWL's SoftwareRequirement, with what else is told of each:
+    ``homepage``, ``documentation``, ``repository``, ``download`` and ``description`` (texts), ``licences`` and
+    ``citations`` (lists; addresses, identifiers of SPDX, DOIs). ``needs`` is the least that it asks for, where its text
+    says so: ``cores``, ``memory`` and ``storage`` (bytes). ``aliases`` are other names by which ``StepRun.tool`` may
+    call it; ``recipe_file`` is the file that says how its environment is made, relative to the workflow's root.
     """
 
     id: str
@@ -97,7 +98,8 @@ class WorkflowInterface:
 
     ``connections`` are (source, target) pairs, such as ``("index/out", "align/index")`` or ``("reads",
     "align/reads")``. ``documents`` are the files the workflow is made of, relative to its root; ``kind`` is
-    ``Workflow``, ``CommandLineTool``, ...; ``licence``, ``authors`` and ``version`` when it states them.
+    ``Workflow``, ``CommandLineTool``, ...; ``licence``, ``authors``, ``version``, ``keywords`` and ``repository``
+    (the address of the one that it comes from) when it states them.
     ``open_outputs``: what it makes is known only when it ran; ``outputs`` need not be all. ``plugins`` are those of
     the engine that the workflow declares (``nf-schema@2.1.1``); without them it was not read further. ``constraints``
     is the JSON Schema that the workflow itself states for its parameters. ``notes`` are sentences about what could not
@@ -120,6 +122,8 @@ class WorkflowInterface:
     licence: str | None = None
     version: str | None = None
     authors: tuple[Mapping[str, Json], ...] = ()
+    keywords: tuple[str, ...] = ()
+    repository: str | None = None
     needs_javascript: bool = False
     open_outputs: bool = False
     plugins: tuple[str, ...] = ()

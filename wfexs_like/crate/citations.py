@@ -12,16 +12,17 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from staging.errors import PolicyError
+from staging.others_yaml import read_others_yaml
 from staging.paths import safe_join
 from staging.plan import Kind, Role
-from wfexs_like.crate.discretion import public_identifier
+from wfexs_like.crate.discretion import public_identifier, web_address
+from wfexs_like.crate.generations import SECOND
 from wfexs_like.crate.graph import Entity, Ref, fragment
 
 if TYPE_CHECKING:
     from wfexs_like.crate.prospective import Prospective
 
 NAME: Final = "CITATION.cff"
-_MOST_BYTES: Final = 1 << 18
 _DOI: Final = re.compile(r"(?:https?://(?:dx\.)?doi\.org/|doi:)?(10\.\d{4,9}/[^\s\"'<>]+)", re.IGNORECASE)
 
 
@@ -41,6 +42,13 @@ def describe_citation(ground: Prospective, main: Entity) -> None:
     document.set("encodingFormat", "application/yaml").set("about", Ref(main.id))
     if not main.has("author"):
         main.add("author", *(_author(ground, one) for one in _maps(stated.get("authors"))))
+    if not main.has("keywords"):
+        listed = stated.get("keywords")
+        words = [one for one in listed if isinstance(one, str)] if isinstance(listed, list) else []
+        main.add("keywords", ground.words(", ".join(words)))
+    page = stated.get("repository-code")
+    if isinstance(page, str) and page.startswith("http") and not main.has("codeRepository"):
+        main.add("codeRepository", web_address(public_identifier(page)))
     preferred = stated.get("preferred-citation")
     works = [preferred] if isinstance(preferred, Mapping) else [stated]
     for work in (*works, *_maps(stated.get("references"))):
@@ -66,19 +74,7 @@ def _place(ground: Prospective) -> PurePosixPath | None:
 
 
 def _read(ground: Prospective, path: PurePosixPath) -> Mapping[str, Any] | None:
-    import yaml
-
-    file = safe_join(ground.subject.content, str(path))
-    if file.stat().st_size > _MOST_BYTES:
-        return None
-    text = file.read_text(encoding="utf-8", errors="replace")
-    if re.search(r"(?m)(?:^|[\s\[{,:-])[&*][\w-]+", text):
-        # Nobody needs anchors here, and with them few bytes become many.
-        return None
-    try:
-        stated = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
+    stated = read_others_yaml(safe_join(ground.subject.content, str(path)))
     return stated if isinstance(stated, Mapping) and isinstance(stated.get("title"), str) else None
 
 
@@ -102,6 +98,8 @@ def _work(ground: Prospective, stated: Mapping[str, Any]) -> Ref | None:
     address = next((found for one in (stated.get("doi"), *identifiers) if (found := doi_address(one))), None)
     page = stated.get("url")
     address = address or (public_identifier(page) if isinstance(page, str) and page.startswith("http") else None)
+    if address is None and ground.graph.generation is SECOND:
+        return None  # RO-Crate 1.3 wants a citation's address; the file itself is in the crate all the same.
     kind = "ScholarlyArticle" if stated.get("type") in ("article", "conference-paper") else "CreativeWork"
     name = ground.discretion.text(title)
     entity = ground.graph.add(address or fragment("citation", name), kind, name=name)

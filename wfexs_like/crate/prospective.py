@@ -101,10 +101,11 @@ class Prospective:
         )
         main.add("description", self.words(interface.doc or self.subject.description))
         main.add("license", self._workflow_licence(items))
+        main.add("keywords", self.words(", ".join(interface.keywords)))
         for author in interface.authors:
             main.add("author", self.contextual.author(author))
-        describe_citation(self, main)
         self._origin(main, items)
+        describe_citation(self, main)
         self._engine(main)
         things = [_thing(main)]
         for path in self._documents():
@@ -196,6 +197,8 @@ class Prospective:
             reference = pinned.partition("#")[0].rpartition("@")[2]
             if "/" not in reference and reference and not main.has("version"):
                 main.add("version", reference)
+        if not main.has("codeRepository"):
+            main.add("codeRepository", web_address(public_identifier(self.subject.interface.repository or "")))
         if not main.has("version"):
             main.add("version", f"sha256:{next(iter(main.properties['sha256']))[1]}")
 

@@ -8,7 +8,6 @@ Source: Provenance Run Crate 0.5; Process Run Crate 0.5, "Specifying software de
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -17,17 +16,15 @@ from urllib.parse import quote
 from engines.base import FormalParameter, Tool
 from staging.plan import Json
 from wfexs_like.crate import needs
-from wfexs_like.crate.citations import doi_address
-from wfexs_like.crate.discretion import public_identifier, web_address
 from wfexs_like.crate.graph import Entity, Ref, fragment, path_id
 from wfexs_like.crate.processes import PROCESS, Processes
+from wfexs_like.crate.programs import describe_program
 from wfexs_like.crate.prospective import Prospective
 from wfexs_like.crate.recipes import Recipes
 from wfexs_like.crate.structure import NESTED
 from wfexs_like.crate.values import Formal, default_text, formal_parameter
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW, UNKNOWN_MEDIA_TYPE
 
-_NO_PAGE = "about:blank"
 _SIDES = ("input", "output")
 
 
@@ -200,22 +197,10 @@ class Tools:
 
     def _software(self, entity: Entity, package: Mapping[str, Json], *, alone: bool) -> None:
         """A program that the tool says it needs (CWL's SoftwareRequirement); the only one is what it wraps."""
-        name = self.ground.discretion.text(str(package.get("package") or "unnamed"))
-        versions, specs = package.get("version"), package.get("specs")
-        stated = [str(one) for one in versions] if isinstance(versions, list | tuple) else []
-        version = self.ground.discretion.text(", ".join(stated) or "not stated")
-        pages = [public_identifier(str(one)) for one in specs] if isinstance(specs, list | tuple) else []
-        needed = self.graph.add(fragment("software", name, version), "SoftwareApplication", name=name)
-        papers = [address for one in pages if (address := doi_address(one)) is not None]
-        known = [one for one in pages if one is not None and doi_address(one) is None]
-        addresses = (_conda_page(one) or web_address(one) for one in (*known, *papers))
-        needed.set("version", version).set("url", next((one for one in addresses if one), _NO_PAGE))
-        needed.add("identifier", *known)
-        for paper in papers:
-            needed.add("citation", Ref(self.graph.add(paper, "CreativeWork", name=paper, url=paper).id))
-        entity.add("softwareRequirements", Ref(needed.id))
+        needed = describe_program(self.ground, package)
+        entity.add("softwareRequirements", needed)
         if alone:
-            entity.set("mainEntity", Ref(needed.id))
+            entity.set("mainEntity", needed)
 
     def _formal(self, tool: ToolEntity, side: str, name: str, stated: FormalParameter | None) -> Formal:
         entity_id = inside(tool.entity.id, quote(name, safe="/~"))
@@ -235,12 +220,6 @@ class Tools:
             if stated.has_default and not self.ground.secretive:
                 entity.add("defaultValue", default_text(stated.default, self.ground.discretion))
         return formal_parameter(entity, name, stated.type, secondary=bool(stated.secondary))
-
-
-def _conda_page(identifier: str) -> str | None:
-    """Where people find a package that a package-url of conda's names with its channel."""
-    match = re.fullmatch(r"pkg:conda/([\w.-]+)/([\w.-]+)(?:@.*)?", identifier)
-    return None if match is None else f"https://anaconda.org/{match[1]}/{match[2]}"
 
 
 def inside(entity_id: str, name: str) -> str:

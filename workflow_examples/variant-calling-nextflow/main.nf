@@ -2,13 +2,13 @@
 
 // Map paired reads to a reference genome with Bowtie 2 and call the variants with BCFtools.
 
-include { GUNZIP as UNPACK } from './modules/gunzip'
-include { SAMTOOLS_FAIDX as INDEX_FASTA } from './modules/samtools-faidx'
-include { BOWTIE2_BUILD as BUILD_INDEX } from './modules/bowtie2-build'
-include { BOWTIE2 as ALIGN } from './modules/bowtie2'
-include { SAMTOOLS_SORT as SORT } from './modules/samtools-sort'
-include { BCFTOOLS_MPILEUP as PILE_UP } from './modules/bcftools-mpileup'
-include { BCFTOOLS_CALL as CALL } from './modules/bcftools-call'
+include { GUNZIP as UNPACK } from './modules/gunzip/main'
+include { SAMTOOLS_FAIDX as INDEX_FASTA } from './modules/samtools-faidx/main'
+include { BOWTIE2_BUILD as BUILD_INDEX } from './modules/bowtie2-build/main'
+include { BOWTIE2 as ALIGN } from './modules/bowtie2/main'
+include { SAMTOOLS_SORT as SORT } from './modules/samtools-sort/main'
+include { BCFTOOLS_MPILEUP as PILE_UP } from './modules/bcftools-mpileup/main'
+include { BCFTOOLS_CALL as CALL } from './modules/bcftools-call/main'
 
 workflow {
     for (name in ['reference', 'reads_1', 'reads_2', 'sample']) {

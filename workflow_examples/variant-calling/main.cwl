@@ -74,3 +74,10 @@ steps:
     run: tools/bcftools-call.cwl
     in: {likelihoods: pile_up/likelihoods, ploidy: ploidy}
     out: [variants]
+
+$namespaces: {s: https://schema.org/}
+s:author:
+  - class: s:Organization
+    s:name: The wfexs-like contributors
+s:license: https://spdx.org/licenses/Apache-2.0
+s:keywords: [variant calling, read mapping, DNA sequencing, phage lambda]

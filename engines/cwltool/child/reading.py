@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterator
@@ -17,12 +16,12 @@ from schema_salad.exceptions import ValidationException
 
 from engines.child.events import Events
 from engines.cwltool.child import fetching
+from engines.cwltool.child.annotations import package_of, stated
 from engines.cwltool.child.images import image_of
 from engines.cwltool.child.loading import load, prepare
 
 Data = dict[str, Any]
 
-_SCHEMA_ORG = re.compile(r"^https?://schema\.org/")
 # A parameter reference, without its "$" (CWL v1.2, Command Line Tool Description, section 3.4).
 _REFERENCE = re.compile(r"""\(\w+(\.\w+|\['([^'\\]|\\.)+'\]|\["([^"\\]|\\.)+"\]|\[\d+\])*\)$""")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -72,7 +71,6 @@ class Reader:
             self.workflow(process, "")
         else:
             self.tool(process, "")
-        annotations = [tool, process.metadata]
         return {
             "entry": self.entry,
             "process": self.process,
@@ -87,8 +85,7 @@ class Reader:
             "documents": sorted({*self.documents(), *self.files}),
             "label": tool.get("label"),
             "doc": _text(tool.get("doc")),
-            "licence": next(filter(None, map(_licence, annotations)), None),
-            "authors": next(filter(None, map(_authors, annotations)), []),
+            **stated([tool, process.metadata]),
             "needs_javascript": any(_needs_javascript(one) for one in _processes(process)),
             "notes": list(self.notes),
         }
@@ -172,7 +169,7 @@ class Reader:
             "doc": _text(tool.get("doc")),
             "program": _program(tool),
             **image_of(process, self.root),
-            "software": [_plain(one) for one in (software or {}).get("packages", [])],
+            "software": [package_of(one) for one in (software or {}).get("packages", [])],
             "needs": _needs(process),
             "inputs": [self.parameter(one, names) for one in tool["inputs"]],
             "outputs": [self.parameter(one, names) for one in tool["outputs"]],
@@ -314,36 +311,6 @@ def _text(doc: Any) -> str | None:
     if doc is None:
         return None
     return "\n".join(str(one) for one in doc) if isinstance(doc, list) else str(doc)
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value, default=str))
-
-
-def _annotation(holder: Any, name: str) -> Any:
-    for prefix in ("https://schema.org/", "http://schema.org/", "s:"):
-        if prefix + name in holder:
-            return holder[prefix + name]
-    return None
-
-
-def _licence(holder: Any) -> str | None:
-    value = _annotation(holder, "license")
-    if isinstance(value, list) and value:
-        value = value[0]
-    if isinstance(value, dict):
-        value = value.get("id") or value.get("@id") or _annotation(value, "url") or _annotation(value, "name")
-    return str(value) if value else None
-
-
-def _authors(holder: Any) -> list[Data]:
-    found = _annotation(holder, "author") or _annotation(holder, "creator") or []
-    people = [found] if isinstance(found, str | dict) else found
-    return [{"name": one} if isinstance(one, str) else _person(one) for one in people]
-
-
-def _person(person: Data) -> Data:
-    return {_SCHEMA_ORG.sub("", str(key)).removeprefix("s:"): _plain(value) for key, value in person.items()}
 
 
 def _processes(process: Any) -> Iterator[Any]:

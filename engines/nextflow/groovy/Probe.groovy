@@ -276,9 +276,7 @@ class Probe {
                 told[directive] = Plain.value(value)
             }
         }
-        if ('container' in told.computed) {
-            told.container = computed(definition, 'container')
-        }
+        ['container', 'conda'].findAll { it in told.computed }.each { told[it] = computed(definition, it) }
         return told
     }
 

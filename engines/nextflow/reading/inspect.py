@@ -25,6 +25,7 @@ _MENTION = re.compile(r"\bparams\.([A-Za-z_]\w*)")
 # What every map can be asked, so that it names no parameter.
 _OF_MAPS = frozenset({"each", "containsKey", "findAll", "collect", "keySet", "size", "get", "put", "any", "every"})
 _MOST_NAMES = 10
+_REPOSITORY = re.compile(r"https://(?:github\.com|gitlab\.com|bitbucket\.org|codeberg\.org)/[\w.-]+/[\w.-]+/?")
 
 
 def inspect(
@@ -136,6 +137,7 @@ def _interface(told: Mapping[str, Any], wish: Wish, folder: Path, script: PurePo
         licence=_text(manifest.get("license")),
         version=_version(manifest.get("version")),
         authors=_authors(manifest),
+        repository=_repository(manifest.get("homePage")),
         plugins=tuple(str(one) for one in told.get("plugins") or ()),
     )
 
@@ -219,6 +221,11 @@ def _authors(manifest: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
         return tuple({key: str(one[key]) for key in ("name", "affiliation", "orcid") if one.get(key)} for one in named)
     names = [one.strip() for one in str(manifest.get("author") or "").split(",")]
     return tuple({"name": name} for name in names if name)
+
+
+def _repository(page: Any) -> str | None:
+    """The manifest's home page where that is a repository on one of the large hosts."""
+    return page if isinstance(page, str) and _REPOSITORY.fullmatch(page) else None
 
 
 def _version(value: Any) -> str | None:

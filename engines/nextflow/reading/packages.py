@@ -1,16 +1,27 @@
 """Packages: what a process's ``conda`` directive and its resource directives say, in the words that all engines share.
 
-Source: Nextflow documentation, "Process directives"; conda's MatchSpec (``channel::name=version=build``);
-package-url specification, type ``conda``.
+What a module tells of its programs (``meta.yml`` beside its ``main.nf``) is told of its packages.
+Source: Nextflow documentation, "Process directives"; conda's MatchSpec (``channel::name=version=build``) and
+``environment.yml``; package-url specification, type ``conda``; nf-core's schema of ``meta.yml``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from staging.others_yaml import read_others_yaml
+
+_MODULE = "main.nf"
+_NOTES = "meta.yml"
+_TEXTS = {
+    "description": "description",
+    "homepage": "homepage",
+    "documentation": "documentation",
+    "tool_dev_url": "repository",
+}
 _FILES = (".yml", ".yaml", ".txt", ".lock")
 _SPEC = re.compile(
     r"(?:(?P<channel>[\w./-]+)::)?(?P<name>[\w.-]+)(?:\s*={1,2}\s*(?P<version>[\w.+!-]+)(?:=\S+)?)?", re.ASCII
@@ -23,8 +34,60 @@ def software_of(conda: object) -> tuple[Mapping[str, Any], ...]:
     """The packages that the directive lists, in the form of CWL's SoftwareRequirement; none of a file's."""
     if not isinstance(conda, str) or recipe_file(conda) is not None:
         return ()
+    return _packages(conda.replace(",", " ").split())
+
+
+def software_in(environment: Path) -> tuple[Mapping[str, Any], ...]:
+    """The packages that an ``environment.yml`` lists; those of other managers (``pip``) are left out."""
+    stated = read_others_yaml(environment)
+    listed = stated.get("dependencies") if isinstance(stated, Mapping) else None
+    return (
+        _packages(re.sub(r"\s", "", one) for one in listed if isinstance(one, str)) if isinstance(listed, list) else ()
+    )
+
+
+def with_notes(software: tuple[Mapping[str, Any], ...], script: Path) -> tuple[Mapping[str, Any], ...]:
+    """The same packages, with what the module whose ``script`` it is says of them, and those that it alone names."""
+    stated = read_others_yaml(script.with_name(_NOTES)) if script.name == _MODULE else None
+    listed = stated.get("tools") if isinstance(stated, Mapping) else None
+    named = {
+        str(name): _notes(notes)
+        for one in (listed if isinstance(listed, list) else ())
+        if isinstance(one, Mapping)
+        for name, notes in one.items()
+        if isinstance(notes, Mapping)
+    }
+    known = {str(one["package"]) for one in software}
+    alone = [{"package": name, "version": [], "specs": []} for name in named if name not in known]
+    return tuple(_told(one, named.get(str(one["package"]), {})) for one in (*software, *alone))
+
+
+def _told(package: Mapping[str, Any], notes: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**package, **notes, "specs": [*package["specs"], *notes.get("specs", ())]}
+
+
+def _notes(stated: Mapping[str, Any]) -> dict[str, Any]:
+    """What a module says of a program."""
+    found: dict[str, Any] = {
+        key: text.strip()
+        for name, key in _TEXTS.items()
+        if isinstance(text := stated.get(name), str) and text.strip() and (key == "description" or "://" in text)
+    }
+    several = (("licence", "licences"), ("doi", "citations"))
+    for name, key in several:
+        value = stated.get(name)
+        texts = [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str) and one.strip()]
+        if texts:
+            found[key] = texts
+    identifier = stated.get("identifier")
+    if isinstance(identifier, str) and identifier.startswith("biotools:"):
+        found["specs"] = [f"https://bio.tools/{identifier.removeprefix('biotools:')}"]
+    return found
+
+
+def _packages(words: Iterable[str]) -> tuple[Mapping[str, Any], ...]:
     found = []
-    for word in conda.replace(",", " ").split():
+    for word in words:
         match = _SPEC.fullmatch(word)
         if match is None:
             continue

@@ -8,7 +8,7 @@ from typing import Any
 
 from engines.base import FormalParameter, Tool, Wish
 from engines.containers.policy import sure_refusal
-from engines.nextflow.reading.packages import needs_of, recipe_below, software_of
+from engines.nextflow.reading.packages import needs_of, recipe_below, software_in, software_of, with_notes
 
 _MOST_NAMES = 10
 _PATH_KINDS = {"file": "File", "path": "File", "env": "string", "stdout": "string", "stdin": "string"}
@@ -17,16 +17,21 @@ _PATH_KINDS = {"file": "File", "path": "File", "env": "string", "stdout": "strin
 def tool_of(process: Mapping[str, Any], aliases: Mapping[str, Sequence[str]], folder: Path) -> Tool:
     """A process of the interface; ``aliases`` are the names under which it is included, ``folder`` the workflow's."""
     container = process.get("container")
+    recipe = recipe_below(process.get("conda"), folder)
+    software = software_of(process.get("conda")) if recipe is None else software_in(folder / recipe)
+    script = Path(str(process.get("script") or ""))
+    if script.is_relative_to(folder):
+        software = with_notes(software, script)
     return Tool(
         id=str(process["name"]),
         kind="process",
         container=str(container) if container else None,
         container_recipe=_recipe(process),
         secrets=_names(process.get("secret")),
-        software=software_of(process.get("conda")),
+        software=software,
         needs=needs_of(process),
         aliases=tuple(sorted({str(one) for one in aliases.get(str(process["name"]), ())})),
-        recipe_file=recipe_below(process.get("conda"), folder),
+        recipe_file=recipe,
         inputs=tuple(_slots(process.get("inputs") or ())),
         outputs=tuple(_slots(process.get("outputs") or ())),
     )

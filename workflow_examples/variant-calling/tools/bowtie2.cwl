@@ -5,12 +5,17 @@ doc: |
   The same input gives the same bytes each time: --reorder keeps the order of the reads with any number of threads, and
   the files lie in the working directory, so that the command line that SAM's header repeats holds no temporary path.
 hints:
+  EnvVarRequirement: {envDef: {LC_ALL: C.UTF-8}}
   DockerRequirement: {dockerPull: "variant-calling:bookworm"}
   SoftwareRequirement:
     packages:
       bowtie2:
         version: ["2.5.0"]
         specs: ["https://bio.tools/bowtie2"]
+        s:url: https://bowtie-bio.sourceforge.net/bowtie2/
+        s:codeRepository: https://github.com/BenLangmead/bowtie2
+        s:license: https://spdx.org/licenses/GPL-3.0-or-later
+        s:citation: https://doi.org/10.1038/nmeth.1923
 requirements:
   InitialWorkDirRequirement:
     listing: [$(inputs.index), $(inputs.reads_1), $(inputs.reads_2)]
@@ -41,3 +46,4 @@ stderr: $(inputs.sample).bowtie2.txt
 outputs:
   alignments: stdout
   report: stderr
+$namespaces: {s: https://schema.org/}

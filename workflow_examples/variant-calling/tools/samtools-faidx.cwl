@@ -2,12 +2,17 @@ cwlVersion: v1.2
 class: CommandLineTool
 label: Index a FASTA file
 hints:
+  EnvVarRequirement: {envDef: {LC_ALL: C.UTF-8}}
   DockerRequirement: {dockerPull: "variant-calling:bookworm"}
   SoftwareRequirement:
     packages:
       samtools:
         version: ["1.16.1"]
         specs: ["https://bio.tools/samtools"]
+        s:url: https://www.htslib.org/
+        s:codeRepository: https://github.com/samtools/samtools
+        s:license: https://spdx.org/licenses/MIT
+        s:citation: https://doi.org/10.1093/gigascience/giab008
 requirements:
   # samtools writes the index beside the sequences, so they have to lie in the working directory.
   InitialWorkDirRequirement:
@@ -22,3 +27,4 @@ outputs:
     type: File
     secondaryFiles: [.fai]
     outputBinding: {glob: $(inputs.sequences.basename)}
+$namespaces: {s: https://schema.org/}

@@ -1,7 +1,7 @@
 // Sort and index alignments. Without --no-PG the header would hold this command line too.
 process SAMTOOLS_SORT {
     tag "${alignments.name}"
-    conda 'bioconda::samtools=1.16.1'
+    conda "${moduleDir}/environment.yml"
     publishDir params.outdir, mode: params.publish_dir_mode
 
     input:

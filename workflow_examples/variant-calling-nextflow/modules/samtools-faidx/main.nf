@@ -1,7 +1,7 @@
 // Index a FASTA file.
 process SAMTOOLS_FAIDX {
     tag "${sequences.name}"
-    conda 'bioconda::samtools=1.16.1'
+    conda "${moduleDir}/environment.yml"
 
     input:
     path sequences

@@ -4,7 +4,7 @@
 // in the task's folder.
 process BCFTOOLS_MPILEUP {
     tag "${alignments.name}"
-    conda 'bioconda::bcftools=1.16'
+    conda "${moduleDir}/environment.yml"
 
     input:
     path reference

@@ -5,7 +5,7 @@
 process BOWTIE2 {
     tag "${sample}"
     label 'threaded'
-    conda 'bioconda::bowtie2=2.5.0'
+    conda "${moduleDir}/environment.yml"
     publishDir params.outdir, mode: params.publish_dir_mode, pattern: '*.bowtie2.txt'
 
     input:

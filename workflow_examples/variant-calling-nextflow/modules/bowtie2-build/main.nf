@@ -2,7 +2,7 @@
 process BOWTIE2_BUILD {
     tag "${reference.name}"
     label 'threaded'
-    conda 'bioconda::bowtie2=2.5.0'
+    conda "${moduleDir}/environment.yml"
 
     input:
     path reference

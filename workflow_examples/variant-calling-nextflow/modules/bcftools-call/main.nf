@@ -1,7 +1,7 @@
 // Call variants.
 process BCFTOOLS_CALL {
     tag "${likelihoods.name}"
-    conda 'bioconda::bcftools=1.16'
+    conda "${moduleDir}/environment.yml"
     publishDir params.outdir, mode: params.publish_dir_mode
 
     input:
