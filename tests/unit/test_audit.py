@@ -72,6 +72,19 @@ def test_a_canary_is_found_across_the_border_of_two_pieces(form: str, before: in
     assert hit.offset == before
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("form", ["base64", "hex"])
+def test_a_canary_is_found_where_lines_are_full(end: bytes, form: str) -> None:
+    search = Search(needles_of([CANARY]))
+    for before in (*range(30, 60), PIECE // 2 - 5, PIECE * 3 // 4 - 7):
+        text = FORMS[form](b"." * before + TEXT.encode() + b"." * 60)
+        data = end.join(text[one : one + 76] for one in range(0, len(text), 76))
+        (hit, *_) = search.in_file(lambda size, offset, data=data: data[offset : offset + size])  # type: ignore[misc]
+        place = len(FORMS[form](b"." * before))
+        assert hit.form == form
+        assert abs(hit.offset - place - place // 76 * len(end)) <= 8
+
+
 def test_a_canary_is_found_in_a_member_of_a_zip_file() -> None:
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as made:

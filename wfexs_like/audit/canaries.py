@@ -2,6 +2,7 @@
 
 A canary shows in clear, in hexadecimal digits, in base64 (at each of the three places that it can have in a group of
 three bytes; RFC 4648), percent-encoded (RFC 3986), as JSON writes it (RFC 8259), and in UTF-16.
+Digits and base64 may go on in the next line.
 """
 
 from __future__ import annotations

@@ -52,6 +52,14 @@ class Limits:
 
 LIMITS: Final = Limits()
 
+_IN_LINES: Final = ("base64", "hex")
+"""The forms that programs break into lines wherever they are full (RFC 2045, section 6.8)."""
+_LINE: Final = 16
+_BROKEN: Final = re.compile(
+    rb"\n(?:(?<=[A-Za-z0-9+/_-]{%d}\n)|(?<=[A-Za-z0-9+/_-]{%d}\r\n))[A-Za-z0-9+/_-]" % (_LINE, _LINE)
+)
+_LINE_ENDS: Final = re.compile(rb"[\r\n]")
+
 _GZIP: Final = b"\x1f\x8b\x08"
 _ZIP: Final = b"PK\x03\x04"
 _ZIP_LENGTHS: Final = struct.Struct("<HH")
@@ -100,6 +108,7 @@ class Search:
         ordered = sorted(self._needles, key=len, reverse=True)
         self._any = re.compile(b"|".join(map(re.escape, ordered)) or b"(?!)", re.DOTALL)
         self._each = tuple(ordered)
+        self._broken = tuple(one for one in ordered if self._needles[one].form in _IN_LINES)
 
     def in_bytes(self, data: bytes) -> Iterator[Hit]:
         """All hits in a text that is at hand, such as a name."""
@@ -118,7 +127,7 @@ class Search:
     def _search(self, read: Read, base: int, within: tuple[str, ...], bounds: _Bounds) -> Iterator[Hit]:
         """Search what ``read`` gives; hits in something inflated are told of at ``base``, where that begins."""
         seen: set[bytes] = set()
-        overlap = max(self._longest, len(_ZIP)) - 1
+        overlap = max(self._longest + 2 * (self._longest // _LINE + 1) + _LINE, len(_ZIP)) - 1
         offset, tail, last = 0, b"", -1
         while piece := read(PIECE, offset):
             data = tail + piece
@@ -142,6 +151,21 @@ class Search:
         for needle in self._each:
             if needle not in seen and (place := data.find(needle)) >= 0:
                 yield needle, place
+        if _BROKEN.search(data):
+            whole = data.translate(None, b"\r\n")
+            for needle in self._broken:
+                if needle not in seen and (place := whole.find(needle)) >= 0:
+                    yield needle, _before(data, place)
+
+
+def _before(data: bytes, place: int) -> int:
+    """The place in ``data`` of what is at ``place`` without the ends of its lines."""
+    passed = 0
+    for end in _LINE_ENDS.finditer(data):
+        if end.start() - passed > place:
+            break
+        passed += 1
+    return place + passed
 
 
 def _inflated(read: Read, form: str, at: int, bounds: _Bounds, *, deep: int) -> _Inflated | None:
