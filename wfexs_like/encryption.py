@@ -78,7 +78,9 @@ class Encryption:
 
         def make(root: Path, identity: str) -> Area:
             password = new_password()
-            return EncryptedArea(vault, root, identity, lambda: password, chosen, known=self._known)
+            return EncryptedArea(
+                vault, root, identity, lambda: password, chosen, known=self._known, name="the new working directory"
+            )
 
         return make
 

@@ -23,6 +23,8 @@ from wfexs_like.audit.searching import Search
 
 EngineName = Literal["cwltool", "nextflow"]
 PATIENCE = 60.0
+# What the JVM, Nextflow, containers and ours call their folders in there.
+_BY_NAME = ("hsperfdata_", "nxf", "wfexs-like", "podman", "containers", "buildah", "storage-run", ".", "runc", "crun")
 SHARED = ("/var/tmp", "/dev/shm", "/var/log", "/run", "/var/lib/docker", "/var/lib/containers", "/var/crash")
 NAMES = (
     *("content", "inputname", "string", "environment", "value", "workflow", "printed", "complained", "temporary"),
@@ -94,6 +96,7 @@ class Planted:
         default_factory=lambda: {one: f"{one}-{secrets.token_hex(8)}" for one in NAMES}, repr=False
     )
     since: float = field(default_factory=lambda: time.time() - 1)
+    before: frozenset[str] = field(default_factory=lambda: frozenset(one.name for one in Path("/tmp").iterdir()))
 
     def __post_init__(self) -> None:
         self.search = Search(needles_of(Canary(name=name, text=text) for name, text in self.canaries.items()))
@@ -138,11 +141,14 @@ class Planted:
         return [f"{one.canary} as {one.form} ({one.kind}) in {one.path} {one.process or ''}" for one in unique(places)]
 
     def _is_new(self, path: Path) -> bool:
+        """Not what others work in: a folder that was there, unless it is one of those that programs use by its name."""
         try:
             status = path.lstat()
         except OSError:
             return False
-        return max(status.st_ctime, status.st_mtime) >= self.since and not path.name.startswith("pytest-of-")
+        others = path.name in self.before and path.is_dir() and not path.name.startswith(_BY_NAME)
+        changed = max(status.st_ctime, status.st_mtime) >= self.since
+        return changed and not others and not path.name.startswith("pytest-of-")
 
     @contextmanager
     def sleeping(self, *more: str) -> Generator[subprocess.Popen[str], None, None]:
