@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -63,6 +64,25 @@ def test_areas_of_others_are_taken_out_the_latest_first_and_not_those_that_are_s
     assert detached == [STRANGE, "/wd/work"]
     parting.part(Libc(), mount, str(tmp_path), ["/wd/work", STRANGE])
     assert (detached[2:], "/below/work is shared with other namespaces" in capfd.readouterr().err) == ([], True)
+
+
+def test_what_can_not_be_hidden_is_told_unless_nobody_gets_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Libc:
+        def umount2(self, _point: bytes, _flags: int) -> int:
+            return -1
+
+    def mount(_source: bytes, target: str, _flags: int, _kind: bytes) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), target)
+
+    parting.part(Libc(), mount, str(tmp_path), [])
+    assert "/wd/work" not in capfd.readouterr().err
+    table = tmp_path / "reachable"
+    table.write_bytes(f"1 1 0:1 / {tmp_path}/work rw - fuse.gocryptfs wfexs-like:0a1b rw\n".encode())
+    monkeypatch.setattr(parting, "_TABLE", str(table))
+    parting.part(Libc(), mount, str(tmp_path), [])
+    assert f"could not be hidden: [Errno 13] Permission denied: '{tmp_path}/work'" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("text", [None, b"", b"\xff\xfe", b"-1", b"99999999999999999999\n", "٣".encode(), b"1 2"])
