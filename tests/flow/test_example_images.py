@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ import pytest
 
 from tests.conftest import Command
 from tests.support.container_daemons import Containing
+from tests.support.numbers import judge, published
 from tests.support.registries import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +115,7 @@ def test_the_list_of_packages_says_what_an_image_was_made_of(images: Path) -> No
 
 
 @pytest.mark.cwltool
+@pytest.mark.git
 @pytest.mark.podman
 @pytest.mark.variants
 def test_variant_calling_in_containers_gives_what_it_gives_without(
@@ -120,9 +123,11 @@ def test_variant_calling_in_containers_gives_what_it_gives_without(
 ) -> None:
     command = replace(wfexs, environment=podman_home.environment, timeout=300)
     asked = example("variant-calling", tmp_path, images)
-    staged = command.ok("stage", asked)
-    run = command.ok("run", staged["id"])
     without = command.ok("execute", asked.with_name("variant-calling.wfex.stage"))["run"]
+    with published(asked, tmp_path) as stage_file:
+        staged = command.ok("stage", stage_file)
+    run = command.ok("run", staged["id"])
+    judge(command, staged["id"], tmp_path, containers=True)
 
     (one,) = [one for one in staged["items"] if one["role"] == "container"]
     assert one["identifier"] == f"oci:../../images:{VARIANTS}#linux/amd64"
@@ -131,6 +136,13 @@ def test_variant_calling_in_containers_gives_what_it_gives_without(
     assert digests(run) == digests(without)
     rows = [line for line in Path(run["outputs"]["variants"]["path"]).read_text().splitlines() if line[:1] != "#"]
     assert len(rows) == 88
+
+
+def test_the_dockerfile_beside_the_tools_has_the_packages_of_the_image() -> None:
+    recipe = tomllib.loads((RECIPES / "variant-calling.toml").read_text())
+    text = (EXAMPLES / "variant-calling/tools/Dockerfile").read_text()
+    assert f"install -y --no-install-recommends {' '.join(recipe['packages'])} \\\n" in text
+    assert f"FROM docker.io/library/debian:{recipe['suite']}-slim\n" in text
 
 
 @pytest.mark.parametrize("name", ["word-count", "word-count-nextflow", "variant-calling", "variant-calling-nextflow"])

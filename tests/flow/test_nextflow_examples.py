@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Command
+from tests.support.numbers import judge, published
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "workflow_examples"
 DATA = Path("/usr/share/doc/bowtie2/examples")
@@ -104,6 +105,7 @@ def test_an_example_is_neither_changed_nor_added_to_by_its_run(wfexs: Command, t
 
 @pytest.mark.nextflow
 @pytest.mark.cwltool
+@pytest.mark.git
 @pytest.mark.variants
 def test_variant_calling_gives_what_its_twin_gives_however_it_publishes(wfexs: Command, tmp_path: Path) -> None:
     expected = bare_cwltool(
@@ -115,8 +117,11 @@ def test_variant_calling_gives_what_its_twin_gives_however_it_publishes(wfexs: C
         *("--sample", "lambda", "--threads", "2", "--ploidy", "1"),
     )
 
-    staged = wfexs.ok("stage", EXAMPLES / "variant-calling-nextflow/variant-calling-nextflow.wfex.stage")
+    shutil.copytree(EXAMPLES / "variant-calling-nextflow", tmp_path / "variant-calling-nextflow")
+    with published(tmp_path / "variant-calling-nextflow/variant-calling-nextflow.wfex.stage", tmp_path) as stage_file:
+        staged = wfexs.ok("stage", stage_file)
     runs = [wfexs.ok("run", staged["id"])]
+    judge(wfexs, staged["id"], tmp_path, containers=False)
     runs += [wfexs.ok("run", staged["id"], "--param", f"publish_dir_mode={mode}") for mode in ("rellink", "link")]
     crate = tmp_path / "crate"
     wfexs.ok("crate", staged["id"], crate, "--retrospective", "--include", "all")

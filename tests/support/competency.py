@@ -7,6 +7,7 @@ generations of profiles are asked, which name four terms by different addresses.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -105,7 +106,10 @@ def statements(crate: Path) -> Graph:
         json.loads(CONTEXT_FILES[one].read_bytes())["@context"] if isinstance(one, str) else one for one in parts
     ]
     graph = Graph()
-    graph.parse(data=json.dumps(document), format="json-ld", publicID="https://example.org/crate/")
+    with warnings.catch_warnings():
+        # rdflib's own reader uses what it has deprecated.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        graph.parse(data=json.dumps(document), format="json-ld", publicID="https://example.org/crate/")
     return graph
 
 

@@ -2,12 +2,13 @@
 
 Twenty rows of a published taxonomy (Scientific question, Data, SoftWare, WorkFlow, ENVironment, EXecution) and one on
 whether it is told how each execution ended: 2 where it is on every relevant entity, 1 where on some, 0 where on none.
-Only what the metadata say is counted.
+Only what the metadata say is counted. A digest is no version of a workflow, and a tool wraps some program.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from wfexs_like.crate.graph import METADATA
 Entity = dict[str, Any]
 Rows = dict[str, tuple[int, str]]
 _NOT_SAID: Final = ("not stated", "about:blank")
+_COMMIT: Final = re.compile(r"\b[0-9a-f]{40}\b")
 
 
 class Crate:
@@ -129,6 +131,21 @@ def score(crate: Crate) -> Rows:
         person = crate.one(action, "agent")
         return is_a(person, "Person") and "orcid.org" in person["@id"] and says(person, "name", "affiliation")
 
+    def wraps(tool: Entity) -> bool:
+        return any(is_a(one, "SoftwareApplication") for one in crate.many(tool, "softwareRequirements"))
+
+    def committed(workflow: Entity) -> bool:
+        where = [str(one) for name in ("version", "identifier") for one in values(workflow, name)]
+        return says(workflow, "codeRepository") and any(_COMMIT.search(one) for one in where)
+
+    def surrounded(action: Entity) -> bool:
+        variables = crate.many(action, "environment")
+        return bool(variables) and all(says(one, "name", "value") for one in variables)
+
+    def built(step: Entity) -> bool:
+        recipes = crate.many(step, "buildInstructions")
+        return bool(recipes) and all(is_a(one, "File") and says(one, "sha256", "encodingFormat") for one in recipes)
+
     def exact(action: Entity) -> bool:
         times = [action.get(name) for name in ("startTime", "endTime")]
         return all(isinstance(one, str) and one.endswith("+00:00") for one in times)
@@ -194,6 +211,7 @@ def score(crate: Crate) -> Rows:
     row(
         "SW1 software identification",
         ("tools", crate.tools, having("name", "version")),
+        ("a program of each tool", crate.tools, wraps),
         ("programs", crate.programs, having("name", "version", "identifier")),
     )
     row(
@@ -213,7 +231,7 @@ def score(crate: Crate) -> Rows:
     row(
         "WF1 workflow software",
         ("language", main, lambda one: says(crate.one(one, "programmingLanguage"), "name", "version")),
-        ("source and commit", main, having("codeRepository", "version")),
+        ("source and commit", main, committed),
     )
     row(
         "WF2 workflow parameters",
@@ -231,8 +249,8 @@ def score(crate: Crate) -> Rows:
     row(
         "ENV1 software environment",
         ("engine", crate.engines, having("runtimePlatform", "operatingSystem", "softwareRequirements")),
-        ("tool runs", crate.tool_runs, having("environment")),
-        ("recipes", crate.steps, having("buildInstructions")),
+        ("tool runs", crate.tool_runs, surrounded),
+        ("recipes", crate.steps, built),
     )
     row(
         "ENV2 hardware",
@@ -248,7 +266,7 @@ def score(crate: Crate) -> Rows:
     )
     row(
         "ENV3 container image",
-        ("runs", [*crate.runs, *crate.tool_runs], having("containerImage")),
+        ("runs", [*crate.runs, *crate.tool_runs], lambda one: bool(crate.many(one, "containerImage"))),
         ("images", crate.images, having("registry", "name", "sha256", "additionalType")),
     )
     row("EX1 timestamps", ("actions", [*crate.runs, *crate.controllers, *crate.tool_runs], exact))
