@@ -175,7 +175,7 @@ def score(crate: Crate) -> Rows:
         "SC2 entity annotations",
         ("authors and keywords", main, having("name", "description", "author", "keywords")),
         ("parameters", crate.slots, having("name", "description")),
-        ("formats of parameters", data_slots, lambda one: bool(crate.many(one, "encodingFormat"))),
+        ("formats of parameters", data_slots, lambda one: bool(values(one, "encodingFormat"))),
         ("formats of files", crate.files, edam),
         ("names of files", crate.files, having("name", "description")),
     )

@@ -252,7 +252,7 @@ class Prospective:
         entity.add("description", self.words(formal.doc or formal.label))
         for one in formal.format:
             if one.startswith(("http://", "https://")):
-                entity.add("encodingFormat", self.contextual.encoding(one))
+                entity.add("encodingFormat", one)
         if side == "input":
             entity.set("valueRequired", formal.required)
             if formal.has_default and formal.name not in self.subject.hidden and not self._gives_away(formal.default):

@@ -214,7 +214,7 @@ class Tools:
         entity.add("description", self.ground.words(stated.doc or stated.label))
         for one in stated.format:
             if one.startswith(("http://", "https://")):
-                entity.add("encodingFormat", self.ground.contextual.encoding(one))
+                entity.add("encodingFormat", one)
         if side == "input":
             entity.set("valueRequired", stated.required)
             if stated.has_default and not self.ground.secretive:

@@ -111,7 +111,8 @@ class Values:
         if not formal.formats_declared:
             main = members[1] if len(members) > 1 else members[0]
             found = [one for kind, one in main.properties.get("encodingFormat", {}) if kind is Ref]
-            formal.entity.add("encodingFormat", *(Ref(str(one)) for one in found))
+            # As text: those who make a job of the crate again take it as CWL's "format", as it stands.
+            formal.entity.add("encodingFormat", *(str(one) for one in found))
 
     def holding(self, slot: str, value: Json, formal: Formal, locate: Locate) -> tuple[list[Ref], Slot]:
         """A PropertyValue that has files or folders for its value, as an environment variable has."""
