@@ -164,10 +164,15 @@ def test_everything_that_belongs_to_a_workflow_is_a_document_of_it(bench: Bench)
     assert interface.inputs[0].default == {"class": "File", "path": "data/genome.fa"}
 
 
+PACKAGE = "      map: {version: ['8'], 's:license': 'https://spdx.org/licenses/MIT', 's:citation': 10.1000/a}\n"
+
+
 def test_licence_and_authors_are_read_from_annotations(bench: Bench) -> None:
     bench.write(
-        main=tool("true", outputs="{}", more="")
+        main=tool("true", outputs="{}", more="hints:\n  SoftwareRequirement:\n    packages:\n" + PACKAGE)
         + "$namespaces: {s: https://schema.org/}\n"
+        + "s:keywords: [mapping, 'calling, counting']\n"
+        + "s:codeRepository: https://example.org/flow\n"
         + "s:license: https://spdx.org/licenses/Apache-2.0\n"
         + "s:author:\n  - {class: s:Person, s:name: A. Author, s:identifier: https://orcid.org/0000-0002-1825-0097}\n"
     )
@@ -177,6 +182,16 @@ def test_licence_and_authors_are_read_from_annotations(bench: Bench) -> None:
     assert interface.licence == "https://spdx.org/licenses/Apache-2.0"
     assert interface.authors[0]["name"] == "A. Author"
     assert interface.authors[0]["identifier"] == "https://orcid.org/0000-0002-1825-0097"
+    assert interface.keywords == ("mapping", "calling", "counting")
+    assert interface.repository == "https://example.org/flow"
+    assert interface.tools[0].software == (
+        {
+            "package": "map",
+            "version": ["8"],
+            "licences": ["https://spdx.org/licenses/MIT"],
+            "citations": ["10.1000/a"],
+        },
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,8 @@ from wfexs_like.crate.needs import amount, observe
 CFF = """
 cff-version: 1.2.0
 title: A workflow
+keywords: [mapping, 3, calling]
+repository-code: https://example.org/flow.git
 authors:
   - {given-names: Ada, family-names: Lovelace, orcid: "https://orcid.org/0000-0002-1825-0097"}
   - {name: Analytical Society}
@@ -87,6 +89,8 @@ def test_a_citation_beside_the_workflow_names_its_authors_and_what_to_cite(tmp_p
     entities = entities_of(tmp_path / "crate")
     main = entities["workflow/wf.cwl"]
     assert set(ids(main["author"])) == {"https://orcid.org/0000-0002-1825-0097", "#organisation/Analytical%20Society"}
+    assert main["keywords"] == "mapping, calling"
+    assert main["codeRepository"] == "https://example.org/flow.git"
     paper, tool = ids(main["citation"])
     assert paper == "https://doi.org/10.1000/abc.def"
     assert entities[paper]["@type"] == "ScholarlyArticle"
