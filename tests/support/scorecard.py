@@ -118,6 +118,11 @@ def score(crate: Crate) -> Rows:
         named = [text for text in values(one, "encodingFormat") if isinstance(text, str)]
         return bool(named) and any("edamontology.org" in kind["@id"] for kind in crate.many(one, "encodingFormat"))
 
+    def identified(slot: Entity) -> bool:
+        """By an address: as text, which those who run a crate again want, or as what it refers to."""
+        formats = [one.get("@id") if isinstance(one, dict) else one for one in values(slot, "encodingFormat")]
+        return any(str(one).startswith(("http://", "https://")) for one in formats)
+
     def reachable(one: Entity) -> bool:
         inside = not one["@id"].startswith("#") and ":" not in one["@id"]
         return inside or says(one, "contentUrl") or says(one, "url") or says(one, "identifier")
@@ -175,7 +180,7 @@ def score(crate: Crate) -> Rows:
         "SC2 entity annotations",
         ("authors and keywords", main, having("name", "description", "author", "keywords")),
         ("parameters", crate.slots, having("name", "description")),
-        ("formats of parameters", data_slots, lambda one: bool(values(one, "encodingFormat"))),
+        ("formats of parameters", data_slots, identified),
         ("formats of files", crate.files, edam),
         ("names of files", crate.files, having("name", "description")),
     )
