@@ -460,11 +460,13 @@ def test_a_daemon_that_dies_while_it_loads_has_nothing_afterwards(docker_daemon:
     image = tools_image(tmp_path / "oci", more=[Entry("big", os.urandom(30 << 20))], compression="")
     with dockerd() as daemon:
         runtime = Docker(daemon.environment)
-        threading.Timer(0.15, daemon.stop, args=(signal.SIGKILL,)).start()
+        killer = threading.Timer(0.15, daemon.stop, args=(signal.SIGKILL,))
+        killer.start()
         with pytest.raises(ContainerError) as caught:
             while True:
                 runtime.load(image, _unsaid)
                 daemon.run("rmi", image.config)
+        killer.join()
         assert caught.value.exit_code == 6
         with pytest.raises(ContainerError, match="does not run"):
             runtime.about()

@@ -65,6 +65,8 @@ def cache(engine: InstalledEngine, tmp_path: Path) -> Path:
     archive = class_data.place(home, engine.program, version, major)
     assert archive is not None
     archive.with_suffix(".failed").touch()
+    # What was changed this very moment is believed by its digest alone, as it could be changed again unseen.
+    time.sleep(0.1)
     return tmp_path / "cache"
 
 

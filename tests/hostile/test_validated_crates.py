@@ -165,7 +165,7 @@ def test_a_zip_with_a_trick_in_it_writes_nothing_and_is_refused_by_name(tmp_path
         archive.writestr("../../escaped.txt", "x")
     code, said = outcome(evil)
     assert (code, "escaped.txt" in said) == (14, True)
-    assert not list(tmp_path.parent.rglob("escaped.txt"))
+    assert not any((one / "escaped.txt").exists() for one in (*tmp_path.parents[:3], Path.cwd()))
 
 
 @pytest.mark.parametrize("prefix", ["", "one/", "data/", "bag/data/"])
