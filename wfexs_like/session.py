@@ -23,7 +23,8 @@ from staging.errors import (
 )
 from staging.progress import Progress, Silent
 from staging.store import ContentStore
-from staging.workdir import StagedWorkdir, Workdirs
+from staging.workdir import StagedWorkdir
+from staging.workdirs import Workdirs
 from wfexs_like.encryption import Encryption, is_open
 from wfexs_like.settings import Settings
 from wfexs_like.workplaces import Workplaces

@@ -11,7 +11,8 @@ from staging.errors import KeyAccessError, PolicyError
 from staging.progress import Progress
 from staging.scratch import kept_in
 from staging.store import ContentStore
-from staging.workdir import OWN_STORE, SCRATCH, NewWorkdir, StagedWorkdir, Workdirs
+from staging.workdir import OWN_STORE, SCRATCH, NewWorkdir, StagedWorkdir
+from staging.workdirs import Workdirs
 from wfexs_like.encryption import Encryption, closed, dissolve
 from wfexs_like.private_memory import private_memory
 from wfexs_like.settings import Settings

@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from staging.workdir import Workdirs
+from staging.workdirs import Workdirs
 from tests.support.vaults import PROGRAM, Encrypted, staged_once, vault, wait_for
 from wfexs_like.schemas import schema_of
 
@@ -289,7 +289,7 @@ def test_who_is_asked_whether_to_remove_it_is_not_asked_for_a_passphrase(vault: 
 
 def _removal_killed_at(vault: Encrypted, line: str) -> None:
     script = (
-        "import os, signal, sys, staging.store, staging.workdir\n"
+        "import os, signal, sys, staging.store, staging.workdirs\n"
         "def die(*_): os.kill(os.getpid(), signal.SIGKILL)\n"
         f"{line} = die\n"
         "from wfexs_like.cli.main import entry\n"
@@ -299,7 +299,7 @@ def _removal_killed_at(vault: Encrypted, line: str) -> None:
 
 
 def test_a_removal_that_is_interrupted_before_it_began_has_destroyed_nothing(vault: Encrypted) -> None:
-    _removal_killed_at(vault, "staging.workdir._rename_away")
+    _removal_killed_at(vault, "staging.workdirs._rename_away")
     assert vault.wfexs.ok("show", vault.root)["nickname"] == "secret"
     vault.wfexs.ok("rm", vault.root, "--yes")
     assert list(vault.root.parent.iterdir()) == []

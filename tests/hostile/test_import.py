@@ -35,7 +35,8 @@ from staging.progress import Silent
 from staging.stager import Stager
 from staging.store import ContentStore
 from staging.unpacked import SUFFIX
-from staging.workdir import LOCK, Workdirs
+from staging.workdir import LOCK
+from staging.workdirs import Workdirs
 from wfexs_like.crate.graph import path_id
 from wfexs_like.crate.told_lock import TOLD_LOCK
 from wfexs_like.importing.making import Import, import_crate

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from staging.errors import LockedError, PolicyError
-from staging.workdir import Workdirs
+from staging.workdirs import Workdirs
 from tests.support.vaults import WORKFLOW, Encrypted, staged_once, vault, wait_for
 from wfexs_like.encryption import dissolve
 from wfexs_like.keys import KeyFiles

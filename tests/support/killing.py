@@ -17,7 +17,7 @@ from typing import Any
 
 from staging.index import Index
 from staging.store import ContentStore
-from staging.workdir import Workdirs
+from staging.workdirs import Workdirs
 from tests.support.stages import Bench, plan_of, wanted
 
 STEPS: list[tuple[Any, str]] = [

@@ -19,7 +19,8 @@ from staging.placing import write_atomically
 from staging.plan import Plan, PlanItem, Role, WorkflowEntry
 from staging.stager import StagedItem, Stager, Wanted
 from staging.store import ContentStore
-from staging.workdir import StagedWorkdir, Workdirs
+from staging.workdir import StagedWorkdir
+from staging.workdirs import Workdirs
 
 
 @dataclass

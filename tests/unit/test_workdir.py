@@ -17,7 +17,8 @@ from staging.fingerprints import StatSignature
 from staging.locks import LockFile
 from staging.nicknames import _ADJECTIVES, _NOUNS, numbered, pick
 from staging.signatures import FILE, Signatures
-from staging.workdir import StagedWorkdir, Workdirs
+from staging.workdir import StagedWorkdir
+from staging.workdirs import Workdirs
 from tests.support.stages import Bench, wanted
 
 
@@ -273,7 +274,7 @@ def test_an_interrupted_removal_is_finished_by_the_next_one_who_comes(
 
     workdirs = Workdirs(bench.workdirs)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("staging.workdir.remove_path", interrupt)
+        patch.setattr("staging.workdirs.remove_path", interrupt)
         workdirs.remove(staged)
     assert workdirs.list() == ()
     assert list(bench.workdirs.iterdir()) != []

@@ -171,7 +171,7 @@ class App:
 
     def workdir_names(self) -> list[tuple[str, str]]:
         """Ids and nicknames of the working directories, each with a word on the other, for completion."""
-        from staging.workdir import Workdirs
+        from staging.workdirs import Workdirs
 
         known = Workdirs(self.settings.workdirs).list()
         return [(one.nickname, one.id) for one in known] + [(one.id, one.nickname) for one in known]
