@@ -20,8 +20,8 @@ import pytest
 
 from tests.conftest import Command
 from tests.support.container_daemons import Containing
-from tests.support.numbers import judge, published
 from tests.support.registries import Registry
+from tests.support.scores import judge, published
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "container-recipes"

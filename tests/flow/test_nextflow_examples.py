@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Command
-from tests.support.numbers import judge, published
+from tests.support.scores import judge, published
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "workflow_examples"
 DATA = Path("/usr/share/doc/bowtie2/examples")

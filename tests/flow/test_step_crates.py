@@ -25,7 +25,7 @@ from tests.conftest import ORACLE, ROOT, Command
 from tests.flow.test_crates import export, sound, texts_of
 from tests.support.converted import converted
 from tests.support.crates import Workdir, empty_workdir, entities_of, ids, many, usual_workdir
-from tests.support.numbers import CONFIGURATION, IMAGES, judge, published, unanswered
+from tests.support.scores import CONFIGURATION, IMAGES, judge, published, unanswered
 from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.validation import KNOWN, SHARED
 

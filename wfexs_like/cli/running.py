@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from staging.areas import PLAIN
 from staging.errors import WfexsError
 from wfexs_like.cli.context import App, is_terminal, shown_path
 from wfexs_like.cli.render import elapsed, one_line, plain
@@ -148,6 +147,8 @@ def tell_failure(app: App, workdir: str | StagedWorkdir, execution: Execution) -
 
 
 def _failure_lines(app: App, workdir: StagedWorkdir, execution: Execution) -> list[str]:
+    from staging.areas import PLAIN
+
     status, name = str(execution.status), app.session.name_of(workdir)
     step = failing_step(execution)
     reason = execution.error or (step.error if step else None)
