@@ -149,6 +149,38 @@ def test_the_engines_own_reports_are_kept_and_its_work_is_not(bench: NextflowBen
     assert sorted(one.name for one in bench.workflow.rglob("*")) == ["main.nf"]
 
 
+LATE = """
+nextflow.enable.dsl = 2
+
+// The engine looks for a task's end from before it says that the task was submitted. This one says so late.
+class Late implements java.lang.reflect.InvocationHandler {
+  Object invoke(Object proxy, java.lang.reflect.Method method, Object[] given) {
+    if (method.name == 'onProcessSubmit') sleep 1500
+    return method.returnType == boolean.class ? false : null
+  }
+}
+def observer = nextflow.trace.TraceObserver
+def late = java.lang.reflect.Proxy.newProxyInstance(observer.classLoader, [observer] as Class[], new Late())
+nextflow.Global.session.@observers = [late] + nextflow.Global.session.@observers
+
+process SHORT { output: val true\n script: 'true' }
+workflow { SHORT() }
+"""
+
+
+def test_a_task_that_is_over_before_the_engine_says_it_was_submitted_is_told_in_order(
+    oldest_and_newest: NextflowBench,
+) -> None:
+    bench = oldest_and_newest
+    bench.write(LATE)
+
+    execution = bench.run()
+
+    assert (execution.status, execution.error) == (Status.COMPLETED, None)
+    told = [one["event"] for one in journal(bench.folder()) if one["event"].startswith("step-")]
+    assert told == ["step-started", "step-ended"]
+
+
 def test_many_tasks_are_told_in_order_and_all_of_them(bench: NextflowBench) -> None:
     bench.write("""
     process ONE {

@@ -36,6 +36,7 @@ class Witness implements TraceObserver {
     private final OutputStream voice
     private final Reports reports
     private static final int LONGEST_LINE = 1 << 25
+    private final Set<String> submitted = []
     private int number = 0
 
     Witness(Session session, String where, Reports reports) {
@@ -60,12 +61,16 @@ class Witness implements TraceObserver {
 
     @Override
     void onProcessSubmit(TaskHandler handler, TraceRecord trace) {
-        say('task-submitted', handler) { task(handler, trace) }
+        saySubmitted(handler, trace)
         reports.prepare()
     }
 
     @Override
-    void onProcessComplete(TaskHandler handler, TraceRecord trace) {
+    synchronized void onProcessComplete(TaskHandler handler, TraceRecord trace) {
+        // One thread looks for a task's end from before another one tells of its submission, which may come second.
+        if (trace?.store?.submit) {
+            saySubmitted(handler, trace)
+        }
         say('task-completed', handler) { task(handler, trace) + made(handler.task) }
     }
 
@@ -168,6 +173,12 @@ class Witness implements TraceObserver {
         }
         catch (Throwable ignored) {
             return null
+        }
+    }
+
+    private synchronized void saySubmitted(TaskHandler handler, TraceRecord trace) {
+        if (submitted.add(handler.task.hash.toString())) {
+            say('task-submitted', handler) { task(handler, trace) }
         }
     }
 
