@@ -136,8 +136,8 @@ class Encryption:
 
         return let_go(workdir.root, force=force)
 
-    def recipients(self, target: StagedWorkdir | Path, *, key: Path | None = None) -> Access:
-        """Who may open a working directory, or a sealed file; ``key`` is a private key to look with.
+    def recipients(self, target: StagedWorkdir | Path) -> Access:
+        """Who may open a working directory, or a sealed file.
 
         Raises:
             UsageError: it is not encrypted. NotFoundError: there is no such file or key.
@@ -146,8 +146,8 @@ class Encryption:
         from wfexs_like.access import of_sealed, of_workdir
 
         if isinstance(target, Path):
-            return of_sealed(target, [self._private(target, key)])
-        return of_workdir(target.root, _key_of(target), [self._private(target, key)])
+            return of_sealed(target, [self._private(target)])
+        return of_workdir(target.root, _key_of(target), [self._private(target)])
 
     def share(
         self,
@@ -155,7 +155,6 @@ class Encryption:
         *,
         add: Sequence[str] = (),
         remove: Sequence[str] = (),
-        key: Path | None = None,
         even_own: bool = False,
         signer: Signer | None = None,
     ) -> Access:
@@ -170,11 +169,11 @@ class Encryption:
         from wfexs_like.access import refuse_signing, share_sealed, share_workdir
 
         if isinstance(target, Path):
-            keys = [self._private(target, key)]
+            keys = [self._private(target)]
             return share_sealed(target, keys, add=add, remove=remove, even_own=even_own, signer=signer)
         refuse_signing(signer)
         path = _key_of(target)
-        keys = [self._private(target, key)]
+        keys = [self._private(target)]
         self._check_known(target, path, keys)
         return share_workdir(target.root, path, keys, add=add, remove=remove, even_own=even_own)
 
@@ -214,14 +213,14 @@ class Encryption:
             )
         return recipient
 
-    def _private(self, target: StagedWorkdir | Path, key: Path | None = None) -> bytes:
+    def _private(self, target: StagedWorkdir | Path) -> bytes:
         from wfexs_like.unlocking import Passphrases, unlock_with
 
         passphrases = self._passphrases or Passphrases(self._settings.environment, None)
         try:
-            return unlock_with(self._settings, passphrases, key=key)
+            return unlock_with(self._settings, passphrases)
         except NotFoundError as error:
-            if key or self._settings.key:
+            if self._settings.key:
                 raise
             what = f"{target} is sealed" if isinstance(target, Path) else f"{target.nickname} is encrypted"
             raise KeyAccessError(

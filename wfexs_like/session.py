@@ -335,16 +335,10 @@ class Session:
         with open_side(self, a, show=show) as one, open_side(self, b, show=show) as other:
             return compare(one, other, manner)
 
-    def validate(self, crate: Path, *, profile: str | None = None) -> Validation:
-        """Profile conformance of any crate, offline."""
-        from wfexs_like.crate.export import validate_crate
-
-        return validate_crate(crate, profile=profile, cache=self.settings.cache)
-
     def judge(
         self, crate: Path, *, profiles: tuple[str, ...] = (), level: Level | None = None
     ) -> tuple[Validation, ...]:
-        """The same by several profiles, and down to a level that has to be met; see ``wfexs_like.crate.validation``."""
+        """Whether any crate conforms to profiles, offline; see ``wfexs_like.crate.validation``."""
         from wfexs_like.crate.validation import judge_crate
 
         return judge_crate(crate, profiles=profiles, level=level, cache=self.settings.cache)
@@ -400,9 +394,9 @@ class Session:
         """
         return self._encryption.close(self._workdirs.find(workdir), force=force)
 
-    def recipients(self, target: str, *, key: Path | None = None) -> Access:
+    def recipients(self, target: str) -> Access:
         """Who may open an encrypted working directory or something sealed; see ``wfexs_like.encryption``."""
-        return self._encryption.recipients(self._sharable(target), key=key)
+        return self._encryption.recipients(self._sharable(target))
 
     def share(
         self,
@@ -410,13 +404,12 @@ class Session:
         *,
         add: Sequence[str] = (),
         remove: Sequence[str] = (),
-        key: Path | None = None,
         even_own: bool = False,
         signer: Signer | None = None,
     ) -> Access:
         """Change who may open an encrypted working directory or something sealed; see ``wfexs_like.encryption``."""
         found = self._sharable(target)
-        return self._encryption.share(found, add=add, remove=remove, key=key, even_own=even_own, signer=signer)
+        return self._encryption.share(found, add=add, remove=remove, even_own=even_own, signer=signer)
 
     def _sharable(self, target: str) -> StagedWorkdir | Path:
         path = Path(target)

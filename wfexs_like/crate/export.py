@@ -49,7 +49,7 @@ from wfexs_like.crate.structure import has_steps
 from wfexs_like.crate.subject import CrateSubject
 from wfexs_like.crate.told_as_prov import add_prov
 from wfexs_like.crate.told_lock import TOLD_LOCK, named_by, told_lock
-from wfexs_like.crate.validation import Judge, validate_crate
+from wfexs_like.crate.validation import Judge
 from wfexs_like.crate.vocabulary import LANGUAGES
 from wfexs_like.seal.naming import IN_CLEAR, LOCK_DIGEST, MANIFEST, SIGNATURE, VAULT
 from wfexs_like.unfinished import hidden_beside
@@ -61,7 +61,7 @@ CrateKind = Literal["prospective", "retrospective"]
 INCLUDES = ("inputs", "outputs", "workflow", "containers", "all")
 PREVIEW = "ro-crate-preview.html"
 
-__all__ = ["CrateSubject", "export_crate", "validate_crate"]
+__all__ = ["CrateSubject", "export_crate"]
 
 
 def export_crate(
