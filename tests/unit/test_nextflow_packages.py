@@ -54,7 +54,7 @@ def test_packages_of_an_environment_are_told_as_their_module_tells_of_them(tmp_p
     assert with_notes(packages, tmp_path / "all.nf") == packages
 
 
-@pytest.mark.parametrize("text", ["[", "dependencies: 3", "a: &x [y]\ndependencies: [*x]", "- a", "", "x" * (1 << 19)])
+@pytest.mark.parametrize("text", ["[", "dependencies: 3", "a: &x [y]\ndependencies: [*x]", "- a", "", "long"])
 def test_an_environment_that_is_none_has_no_packages(tmp_path: Path, text: str) -> None:
     for name in ("environment.yml", "meta.yml"):
         (tmp_path / name).write_text(text if text != "long" else f"dependencies: [a]\ntools: [{'b,' * (1 << 18)}]")
