@@ -136,7 +136,7 @@ def test_parts_of_each_other_come_to_an_end() -> None:
     folders = [{"@id": one, "@type": "Dataset", "hasPart": [{"@id": two} for two in ids]} for one in ids]
     account = told(*folders)
     assert [one.id for one in account.data] == ids
-    assert max(map(count, account.data)) <= 400_000
+    assert max(map(count, account.data)) == 2048
     assert "what is told to be a part of itself is left out where it is" in account.remarks
 
 
@@ -177,7 +177,8 @@ def test_a_workflow_within_itself_and_steps_within_steps_come_to_an_end() -> Non
     started = time.process_time()
     account = told(*floors, *stairs, mainEntity={"@id": "w0"})
     assert account.workflow is not None
-    assert len(account.workflow.steps) <= 50_000
+    assert len(account.workflow.steps) == 50_000
+    assert "the workflow has more than 50000 steps: others are left out" in account.remarks
     assert time.process_time() - started < 15
 
 
@@ -217,9 +218,9 @@ def test_very_many_parts_and_very_long_ids_are_told_in_time() -> None:
 def test_very_many_steps_that_no_engine_claims_are_told_in_time() -> None:
     steps = [
         {"@id": f"#h{n}", "@type": "HowToStep", "name": f"h{n}", "position": n, "workExample": {"@id": "t"}}
-        for n in range(3000)
+        for n in range(10_000)
     ]
-    ran = [{"@id": f"#a{n}", "@type": "CreateAction", "instrument": {"@id": "t"}} for n in range(3000)]
+    ran = [{"@id": f"#a{n}", "@type": "CreateAction", "instrument": {"@id": "t"}} for n in range(10_000)]
     started = time.process_time()
     account = told(
         *steps,
@@ -229,8 +230,8 @@ def test_very_many_steps_that_no_engine_claims_are_told_in_time() -> None:
         {"@id": "#r", "@type": "CreateAction", "instrument": {"@id": "w"}},
         mainEntity={"@id": "w"},
     )
-    assert [len(one.steps) for one in account.runs] == [3000]
-    assert time.process_time() - started < 1
+    assert [len(one.steps) for one in account.runs] == [10_000]
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize(

@@ -141,7 +141,10 @@ class Planted:
         return [f"{one.canary} as {one.form} ({one.kind}) in {one.path} {one.process or ''}" for one in unique(places)]
 
     def _is_new(self, path: Path) -> bool:
-        """Not what others work in: a folder that was there, unless it is one of those that programs use by its name."""
+        """Whether it was made or changed since, and may be of what is tested.
+
+        A folder that was there before is what others work in, unless it is one that programs use by its name.
+        """
         try:
             status = path.lstat()
         except OSError:
