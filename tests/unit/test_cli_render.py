@@ -31,7 +31,10 @@ def test_sizes_read_well_at_every_border(count: int | None, text: str) -> None:
     ("seconds", "text"),
     [
         (None, "?"),
-        (0.04, "0.04 s"),
+        (0.0004, "0.4 ms"),
+        (0.04, "40 ms"),
+        (0.0949, "95 ms"),
+        (0.0996, "0.10 s"),
         (1.04, "1.0 s"),
         (9.94, "9.9 s"),
         (59.4, "59 s"),

@@ -12,6 +12,7 @@ _BREAKS: Final = re.compile("[\t\n\x85\u2028\u2029]")
 _ANSI: Final = re.compile(r"\x1b\[[0-9;:]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)")
 _STEP = 1000
 _MINUTE, _HOUR = 60, 3600
+_SHORT: Final = 0.095
 _STYLES: Final[Mapping[str, str]] = {
     "bold": "1",
     "dim": "2",
@@ -69,9 +70,11 @@ def size(count: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time for a person: ``0.04 s``, ``3 min 12 s``, ``2 h 05 min``; ``?`` when not known."""
+    """A length of time for a person: ``40 ms``, ``0.14 s``, ``3 min 12 s``, ``2 h 05 min``; ``?`` when not known."""
     if seconds is None:
         return "?"
+    if 0 < seconds < _SHORT:
+        return f"{1000 * seconds:.2g} ms"
     if seconds < 1:
         return f"{seconds:.2f} s"
     if seconds < 10:  # noqa: PLR2004 - below this a tenth matters

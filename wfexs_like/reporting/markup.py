@@ -30,7 +30,6 @@ _WEB: Final = re.compile(r"(?:https?|ftp)://[^\s\\\"'<>`]+", re.IGNORECASE)
 _MOST_OF_AN_ADDRESS: Final = 2000
 _PLAIN_NUMBERS: Final = ("UNITLESS", "NUM", "1")
 _LONGEST_FACT: Final = 2000
-_SHORT: Final = 0.095
 _DIGEST: Final = re.compile(r"(sha\d+:[0-9a-f]{12})[0-9a-f]+")
 
 
@@ -117,7 +116,7 @@ def took(seconds: float | None) -> str:
 def amount(value: float, unit: str | None) -> str:
     """Something measured, in the unit that suits its size; not yet HTML."""
     if unit == "s":
-        return f"{1000 * value:.2g} ms" if 0 < value < _SHORT else duration(value)
+        return duration(value)
     if unit == "B":
         return size(round(value))
     number = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.2f}"
