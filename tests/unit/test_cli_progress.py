@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import threading
@@ -128,10 +129,10 @@ def test_steps_are_told_as_they_end_with_their_exit_code() -> None:
     narrator.step_started("align")
     narrator.step_ended("align", "failed", 3)
     narrator.close()
-    assert lines_of(stream) == [
-        "step index completed after 0.00 s",
+    assert [re.sub("after .* ms", "after a moment", line) for line in lines_of(stream)] == [
+        "step index completed after a moment",
         "step optional skipped",
-        "step align failed with exit code 3 after 0.00 s",
+        "step align failed with exit code 3 after a moment",
     ]
 
 
@@ -163,8 +164,10 @@ def test_members_of_one_name_that_run_at_once_are_not_mixed_up() -> None:
     narrator.step_ended("COUNT", "completed", 0, identity="b")
     narrator.step_ended("COUNT", "completed", 0, identity="a")
     narrator.close()
-    took = [float(line.split()[-2]) for line in lines_of(stream)]
-    assert took[0] < 0.1 <= took[1]
+    short, long = lines_of(stream)
+    assert short.endswith(" ms")
+    assert float(long.split()[-2]) >= 0.1
+    assert long.endswith(" s")
 
 
 def test_a_long_transfer_shows_that_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,6 +262,6 @@ narrator.step_started("a")
 narrator.step_ended("a", "completed", 0)
 narrator.close()
 assert "rich" not in sys.modules
-assert stream.getvalue() == "step a completed after 0.00 s\\n", stream.getvalue()
+assert stream.getvalue().startswith("step a completed after "), stream.getvalue()
 """
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -31,7 +31,8 @@ def test_sizes_read_well_at_every_border(count: int | None, text: str) -> None:
     ("seconds", "text"),
     [
         (None, "?"),
-        (0.0004, "0.4 ms"),
+        (0.0004, "under 1 ms"),
+        (0.0015, "1.5 ms"),
         (0.04, "40 ms"),
         (0.0949, "95 ms"),
         (0.0996, "0.10 s"),

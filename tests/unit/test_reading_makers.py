@@ -302,3 +302,46 @@ def test_variables_are_told_as_entities_or_as_texts() -> None:
     ]
     account = recount(parse_metadata(json.dumps({"@graph": graph}).encode()), None)
     assert only_run(account).execution.environment == {"NODES": "4", "COMPSS_HOME": "/apps/COMPSs/3.2/", "DEBUG": ""}
+
+
+def of_ours(*actions: dict[str, Any]) -> Account:
+    """A crate of this software, whose only tool asks for an image."""
+    graph: list[dict[str, Any]] = [
+        {"@id": "ro-crate-metadata.json", "@type": "CreativeWork", "about": {"@id": "./"}},
+        {
+            "@id": "./",
+            "@type": "Dataset",
+            "author": [{"@id": "#person/Ada"}, {"@id": "https://orcid.org/1"}, {"@id": "#person/Ben"}],
+            "mainEntity": {"@id": "w"},
+            "mentions": [{"@id": "#wfexs-like"}, *({"@id": one["@id"]} for one in actions)],
+        },
+        {"@id": "#wfexs-like", "@type": "SoftwareApplication", "name": "wfexs-like", "version": "1"},
+        {"@id": "w", "@type": "ComputationalWorkflow", "author": {"@id": "#organisation/Ben"}, "hasPart": {"@id": "t"}},
+        {"@id": "t", "@type": "SoftwareApplication", "name": "tool", "softwareRequirements": {"@id": "#image"}},
+        {"@id": "#image", "@type": "ContainerImage", "name": "tools", "tag": "1"},
+        {"@id": "https://orcid.org/1", "@type": "Person", "name": "Ada"},
+        {"@id": "#person/Ada", "@type": "Person", "name": "Ada"},
+        {"@id": "#person/Ben", "@type": "Person", "name": "Ben"},
+        {"@id": "#organisation/Ben", "@type": "Organization", "name": "Ben"},
+    ]
+    context = "https://w3id.org/ro/crate/1.1/context"
+    document = {"@context": context, "@graph": [*graph, *({"@type": "CreateAction", **one} for one in actions)]}
+    return recount(parse_metadata(json.dumps(document).encode()), None)
+
+
+def test_an_image_that_a_tool_asks_for_is_not_told_as_used_where_it_was_not() -> None:
+    run, step = {"@id": "#r", "instrument": {"@id": "w"}}, {"@id": "#s", "instrument": {"@id": "t"}}
+    bare = of_ours(run, step)
+    assert (bare.images, [one.execution.images for one in bare.runs]) == ((), [()])
+    assert bare.remarks[-1] == "no step ran in a container of what the workflow names: tools:1"
+    boxed = of_ours(run, {**step, "containerImage": {"@id": "#image"}})
+    assert [one.name for one in boxed.images] == ["tools:1"]
+    assert not any("no step ran" in one for one in boxed.remarks)
+    assert [one.name for one in of_ours().images] == ["tools:1"]
+
+
+def test_who_is_described_twice_is_one() -> None:
+    assert [(one.id, one.name) for one in of_ours().people] == [
+        ("https://orcid.org/1", "Ada"),
+        ("#person/Ben", "Ben"),
+    ]

@@ -73,18 +73,22 @@ def duration(seconds: float | None) -> str:
     """A length of time for a person: ``40 ms``, ``0.14 s``, ``3 min 12 s``, ``2 h 05 min``; ``?`` when not known."""
     if seconds is None:
         return "?"
-    if 0 < seconds < _SHORT:
-        return f"{1000 * seconds:.2g} ms"
-    if seconds < 1:
-        return f"{seconds:.2f} s"
-    if seconds < 10:  # noqa: PLR2004 - below this a tenth matters
-        return f"{seconds:.1f} s"
+    if seconds < 10:  # noqa: PLR2004 - below this parts of a second matter
+        return _short_duration(seconds)
     whole = round(seconds)
     if whole < _MINUTE:
         return f"{whole} s"
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE:02d} s"
     return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE:02d} min"
+
+
+def _short_duration(seconds: float) -> str:
+    if 0 < seconds < 0.001:  # noqa: PLR2004 - nobody measures that
+        return "under 1 ms"
+    if 0 < seconds < _SHORT:
+        return f"{1000 * seconds:.2g} ms"
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def elapsed(started: str | None, ended: str | None) -> float | None:

@@ -48,10 +48,15 @@ _MOST_PROGRAMS: Final = 100
 
 
 class Surroundings:
-    """Makes software, parameters, agents, images and quantities out of entities, each once."""
+    """Makes software, parameters, agents, images and quantities out of entities, each once.
 
-    def __init__(self, graph: Graph) -> None:
+    ``ours`` is a crate of which each action tells the images it ran in; in others those that its tool asks for stand
+    for them.
+    """
+
+    def __init__(self, graph: Graph, *, ours: bool = False) -> None:
         self.graph = graph
+        self.ours = ours
         self._software: dict[str, Software] = {}
         self._parameters: dict[str, Parameter] = {}
         self._agents: dict[str, Agent | None] = {}
@@ -153,7 +158,7 @@ class Surroundings:
     def images(self, entity: Entity) -> tuple[Image, ...]:
         """The images that an action ran in."""
         found = [one for one, _ in self.graph.follow(entity, "containerImage")]
-        for instrument, told in self.graph.follow(entity, "instrument"):
+        for instrument, told in () if self.ours else self.graph.follow(entity, "instrument"):
             needed = [one for one, _ in self.graph.follow(told, "softwareRequirements", "containerImage")]
             found += [one for one in needed if not found and is_image(one, self.graph.kinds(one))]
             found += [instrument] if not found and is_image(instrument, self.graph.kinds(instrument)) else []
