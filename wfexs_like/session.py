@@ -315,14 +315,22 @@ class Session:
         return report_import(wish, imported)
 
     def compare(
-        self, a: str, b: str, *, strict: bool = False, tolerance: float | None = None, show: bool = False
+        self,
+        a: str,
+        b: str,
+        *,
+        strict: bool = False,
+        tolerance: float | None = None,
+        show: bool = False,
+        kept: bool = False,
     ) -> CompareReport:
         """Hold two runs against each other, each ``CRATE``, ``CRATE:RUN``, ``WORKDIR`` or ``WORKDIR:RUN``.
 
         ``strict``: by their bytes alone. ``tolerance`` is relative, for numbers in tables and documents. With ``show``
-        the first differences in what is encrypted are told, too.
+        the first differences in what is encrypted are told, too; not where the report will be ``kept`` in a file.
 
         Raises:
+            PolicyError: it will be kept, and would have what is encrypted in clear.
             NotFoundError: there is none of that name, or no such run.
             CrateError: it is no crate, is sealed, or tells of no run.
             DigestError: an output of a run is not the one that was recorded.
@@ -332,7 +340,7 @@ class Session:
         from wfexs_like.comparing.finding import open_side
 
         manner = Manner(strict=strict, tolerance=TOLERANCE if tolerance is None else tolerance)
-        with open_side(self, a, show=show) as one, open_side(self, b, show=show) as other:
+        with open_side(self, a, show=show, kept=kept) as one, open_side(self, b, show=show, kept=kept) as other:
             return compare(one, other, manner)
 
     def judge(

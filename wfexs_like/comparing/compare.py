@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wfexs_like.comparing.data import Compared, Comparing, short_name
 from wfexs_like.comparing.files import Manner
-from wfexs_like.comparing.report import CompareReport, Difference, FirstStep, Named
+from wfexs_like.comparing.report import CompareReport, Difference, Named
 from wfexs_like.comparing.sides import Side
+from wfexs_like.comparing.steps import first_step
 from wfexs_like.comparing.verdicts import excerpts
 from wfexs_like.reading.account import Execution, Image, Slot
 
@@ -33,7 +34,7 @@ def compare(a: Side, b: Side, manner: Manner) -> CompareReport:
     elif not files and not differences:
         circumstances.append(Difference(what="neither of them tells of an output"))
     differences += [_told("output", one) for one in files if not one.comparison.same]
-    step = _first_step(a, b, manner) if differences else None
+    step = first_step(a, b, manner) if differences else None
     return CompareReport(
         a=_named(a),
         b=_named(b),
@@ -69,8 +70,7 @@ def _workflows(a: Side, b: Side, differences: list[Difference], circumstances: l
         return
     for name in sorted(ours.keys() | theirs.keys()):
         if ours.get(name) != theirs.get(name):
-            digests = (_digest(told.get(name)) for told in (ours, theirs))
-            first, second = digests
+            first, second = (_digest(told.get(name)) for told in (ours, theirs))
             differences.append(Difference(what=f"workflow {name}", a=first, b=second))
 
 
@@ -122,38 +122,6 @@ def _is_default(slot: Slot) -> bool:
     return item.kind == "value" and (
         item.value == slot.parameter.default or str(item.value) == str(slot.parameter.default)
     )
-
-
-def _first_step(a: Side, b: Side, manner: Manner) -> FirstStep | None:
-    """The first step of which both took the same and made something else, in the order in which the steps began.
-
-    That is an order in which each step comes after those it needs.
-    """
-    theirs: dict[str, list[Execution]] = defaultdict(list)
-    for one in b.run.steps:
-        theirs[one.step].append(one.execution)
-    for one in a.run.steps:
-        for other in theirs[one.step]:
-            if not _took_the_same(a, b, one.execution, other):
-                continue
-            made = list(_unlike(Comparing(a, b, manner), one.execution.outputs, other.outputs))
-            if one.execution.status != other.status:
-                made.insert(0, "status")
-            if made:
-                return FirstStep(name=one.step, differs=", ".join(made[:5]))
-            theirs[one.step].remove(other)
-            break
-    return None
-
-
-def _took_the_same(a: Side, b: Side, one: Execution, other: Execution) -> bool:
-    """Whether it is told what both took, and that it is the same."""
-    found = list(Comparing(a, b, Manner(strict=True)).slots(one.inputs, other.inputs))
-    return bool(found) and all(each.comparison.same for each in found)
-
-
-def _unlike(comparing: Comparing, a: Sequence[Slot], b: Sequence[Slot]) -> Iterator[str]:
-    return (one.name for one in comparing.slots(a, b) if one.comparison.verdict == "different")
 
 
 def _digest(digest: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -47,11 +48,7 @@ class Comparing:
             found = self._told(self._items(name, ours.get(name, ()), theirs.get(name, ()), 0))
             yield from found if not self._secret else _nameless(name if name in filled else str(place), name, found)
 
-    def leaves(self, name: str, a: Leaf, b: Leaf) -> Compared:
-        """Two files."""
-        return next(self._told([Compared(name=name, comparison=self._leaf(a, b))]))
-
-    def _told(self, found: Iterator[Compared] | list[Compared]) -> Iterator[Compared]:
+    def _told(self, found: Iterator[Compared]) -> Iterator[Compared]:
         for one in found:
             yield replace(one, comparison=one.comparison.discreet()) if self._secret else one
 
@@ -121,10 +118,7 @@ class Comparing:
     def _value(self, a: Item, b: Item) -> Comparison:
         if a.kind != "value":
             return IDENTICAL if a.id == b.id else unknown("what it is isn't told")
-        if self.manner.strict:
-            found, rounded = compare_values(a.value, b.value, 0.0)
-        else:
-            found, rounded = compare_values(a.value, b.value, self.manner.tolerance)
+        found, rounded = compare_values(a.value, b.value, 0.0 if self.manner.strict else self.manner.tolerance)
         if found is not None:
             return replace(found, reason="its values differ")
         return equivalent("numbers differ within the tolerance") if rounded else IDENTICAL
@@ -158,16 +152,15 @@ def _found_out(a: Leaf, b: Leaf) -> bool | None:
     return None
 
 
-def _by_name(slots: Sequence[Slot]) -> Mapping[str, tuple[Item, ...]]:
+def _by_name(slots: Sequence[Slot]) -> Mapping[str, Sequence[Item]]:
     """What fills parameters, by their own names; of what fills none, by the items'."""
-    found: dict[str, tuple[Item, ...]] = {}
+    found: dict[str, list[Item]] = defaultdict(list)
     for slot in slots:
         if slot.parameter is None:
             for item in slot.items:
-                found[item.name] = (*found.get(item.name, ()), item)
+                found[item.name].append(item)
         else:
-            name = short_name(slot.name)
-            found[name] = (*found.get(name, ()), *slot.items)
+            found[short_name(slot.name)] += slot.items
     return found
 
 

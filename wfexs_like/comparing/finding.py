@@ -2,47 +2,39 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from engines.execution import Status
 from staging.areas import PLAIN
-from staging.crate_source import METADATA
-from staging.errors import NotFoundError
+from staging.errors import NotFoundError, PolicyError
 from wfexs_like.comparing.sides import Side, choose
 from wfexs_like.reading.contents import open_crate
-from wfexs_like.reading.recount import OLD_METADATA, recount_contents
+from wfexs_like.reading.recount import recount_contents
+from wfexs_like.reading.targets import read_target
 
 if TYPE_CHECKING:
     from staging.workdir import StagedWorkdir
     from wfexs_like.session import Session
 
-_WITH_RUN: Final = re.compile(r"(?s)(.+):([1-9]\d{0,8})")
-
 
 @contextmanager
-def open_side(session: Session, target: str, *, show: bool = False) -> Iterator[Side]:
+def open_side(session: Session, target: str, *, show: bool = False, kept: bool = False) -> Iterator[Side]:
     """The run that ``target`` names: ``CRATE``, ``WORKDIR``, each with ``:RUN``; while it lasts, it can be read.
 
-    With ``show`` nothing is secret.
+    With ``show`` nothing is secret. What is found is ``kept`` when it will be written to a file.
 
     Raises:
+        PolicyError: it will, in clear, and is of an encrypted working directory.
         NotFoundError: there is nothing of that name, or no such run.
         CrateError: it is no crate, is sealed, or tells of no run.
         VaultError: it is encrypted, and can't be opened. KeyAccessError: not with the key of this installation.
     """
-    name, number = target, None
-    if not Path(target).exists():
-        match = _WITH_RUN.fullmatch(target)
-        if match is not None:
-            name, number = match[1], int(match[2])
-    path = Path(name)
-    if path.is_file() or (path / METADATA).exists() or (path / OLD_METADATA).exists():
-        with open_crate(path) as contents:
-            account = recount_contents(path, contents)
+    name, number, crate = read_target(target)
+    if crate is not None:
+        with open_crate(crate) as contents:
+            account = recount_contents(crate, contents)
             yield Side(label=target, account=account, run=choose(name, account, number), contents=contents)
         return
     from wfexs_like.flow.describe import subject_of
@@ -53,6 +45,12 @@ def open_side(session: Session, target: str, *, show: bool = False) -> Iterator[
     except NotFoundError as error:
         hint = error.hint if ":" not in name else 'a run is named by its number, counted from 1: "CRATE:1"'
         raise NotFoundError(f"there is no crate and no working directory {name!r}", hint=hint, where=name) from error
+    if found.vault != PLAIN and show and kept:
+        raise PolicyError(
+            f"the working directory {found.nickname} is encrypted, and the report would hold its differences in clear",
+            hint="leave out --show: the report then has the verdicts alone; or leave out --junit to see them here",
+            where=found.id,
+        )
     with session.opened(found), found.use():
         chosen = number or _last(found)
         account, contents = recount_runs(

@@ -29,7 +29,7 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstStep:
-    """The first step that took the same and made something else; ``reason`` where no step can be named."""
+    """The first step that took the same and made something else; ``differs`` names what, separated by commas."""
 
     name: str
     differs: str

@@ -44,11 +44,12 @@ def command(app: App, *, a: str, b: str, strict: bool, tolerance: float, show: b
     equivalent when only that differs which their format lets differ: packing, times, who made it, the order of records.
     The digests are those that are stated: "verify" is what holds them against the files.
 
-    Exit code 9 when they are different, and where it can't be told that an output is the same.
+    Exit code 9 when they are different, and where it can't be told that an output is the same. 14 when --junit would
+    have in clear what --show tells of an encrypted working directory.
     """
     if math.isnan(tolerance):
         raise UsageError("--tolerance is no number", hint="1e-6, for example", where="--tolerance")
-    report = app.session.compare(a, b, strict=strict, tolerance=tolerance, show=show)
+    report = app.session.compare(a, b, strict=strict, tolerance=tolerance, show=show, kept=junit is not None)
     if junit is not None:
         from wfexs_like.comparing.junit import junit as as_junit
 
