@@ -88,7 +88,7 @@ def big(folder: Path, *, steps: int) -> Path:
 def test_a_person_sees_what_ran_in_order_with_its_times(crate: Path) -> None:
     shown = report(crate).stdout
     assert "Run of workflow/main.cwl: failed" in shown
-    assert "from 2024-02-01 09:59:00 to 2024-02-01 09:59:10, took 10 s" in shown
+    assert "from 2024-02-01 09:59:00 to 2024-02-01 09:59:10 UTC, took 10 s" in shown
     assert "engine    StreamFlow 0.2.0.dev11" in shown
     assert "hello.txt in 77de68daecd823babbb58edb1c8e14d7106e83bb sha1 77de68daecd8" in shown
     lines = shown.splitlines()
@@ -100,6 +100,27 @@ def test_a_person_sees_what_ran_in_order_with_its_times(crate: Path) -> None:
     assert "no licence is told" in shown
     assert "main.cwl is not in the crate" in shown
     assert "77de68daecd823babbb58edb1c8e14d7106e83bb is not in the crate" not in shown
+
+
+def test_what_other_makers_tell_reads_as_sentences(tmp_path: Path) -> None:
+    def shown(name: str) -> list[str]:
+        (tmp_path / METADATA).write_bytes((CRATES / f"{name}.json").read_bytes())
+        return report(tmp_path).stdout.splitlines()
+
+    galaxy = shown("galaxy-0.1")
+    assert "made 2025-03-02 09:00:00 UTC" in galaxy
+    # Broken where the terminal ends, and called as their authors call them.
+    assert "  profiles  Process Run Crate 0.1, Workflow Run Crate 0.1, RO-Crate 1.1," in galaxy
+    assert "            Workflow RO-Crate 1.0" in galaxy
+    # What a collection is made of, one below the other.
+    at = galaxy.index("    trimmed  trimmed in collections/trimmed_2.json (2 parts) not in the crate")
+    assert galaxy[at + 1 : at + 3] == ["               one", "               two"]
+    assert "  no file has a size" in galaxy
+    compss = shown("compss-1.1")
+    assert "  when      until 2023-01-17 16:06:26 UTC" in compss
+    # What fills no parameter stands where the names would.
+    assert any(line.startswith("    FIG2.png (5.1 kB) at file://") for line in compss)
+    assert "    GIT.PROJECT_COMMIT  (empty)" in shown("autosubmit-0.1")
 
 
 @pytest.mark.parametrize("width", [60, 120])

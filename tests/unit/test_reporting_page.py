@@ -97,7 +97,7 @@ def test_the_page_tells_what_a_reader_looks_for() -> None:
         "Josiah Carberry (Brown)",
         "wfexs-like 1.0",
         "https://spdx.org/licenses/CC-BY-4.0",
-        "https://w3id.org/ro/wfrun/provenance/0.5",
+        "Provenance Run Crate 0.5",
         "the step call failed",
         "E: no such reference: chr42",
         "align, attempt 1",

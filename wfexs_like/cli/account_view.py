@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from wfexs_like.cli.render import counted, duration, one_line, short_digest, size, status, styled, table, value_line
 from wfexs_like.reading.account import Account, Agent, Execution, Item, Run, Slot, Software, StepRun
+from wfexs_like.reading.moments import stated
+from wfexs_like.reading.profiles import profile_name
 from wfexs_like.reporting.grouping import named
 
 _PARTS: Final = 3
@@ -27,7 +30,7 @@ class Look(NamedTuple):
 def account_view(account: Account, look: Look) -> str:
     """All of it, as text."""
     lines = [styled(_cut(account.name or "a crate without a name", _TEXT), "bold", colour=look.colour)]
-    lines += _about(account)
+    lines += _about(account, look)
     lines += _workflow(account)
     for run in account.runs:
         lines += ["", *_run(run, look)]
@@ -38,13 +41,13 @@ def account_view(account: Account, look: Look) -> str:
     return "\n".join(lines)
 
 
-def _about(account: Account) -> Iterator[str]:
+def _about(account: Account, look: Look) -> Iterator[str]:
     if account.published or account.maker:
-        made = [f"made {_cut(account.published, 32)}" if account.published else "made"]
+        made = [f"made {_cut(stated(account.published), 32)}" if account.published else "made"]
         yield " ".join([*made, *([f"by {_cut(account.maker, _TEXT)}"] if account.maker else [])])
     yield from _fact("licence", account.licence)
     yield from _fact("people", _people(account.people))
-    yield from _fact("profiles", ", ".join(_cut(one.removeprefix("https://w3id.org/"), 80) for one in account.profiles))
+    yield from _list("profiles", [_cut(profile_name(one), 80) for one in account.profiles], look)
 
 
 def _workflow(account: Account) -> Iterator[str]:
@@ -56,7 +59,8 @@ def _workflow(account: Account) -> Iterator[str]:
     told = [workflow.software.name, f"version {version}" if version else "", f"in {language}" if language else ""]
     yield from _fact("workflow", ", ".join(_cut(one, _TEXT) for one in told if one))
     if workflow.document is not None:
-        yield from _fact("", _thing(workflow.document))
+        # Its name is that of the workflow, if it has one at all.
+        yield from _fact("", _thing(replace(workflow.document, name=workflow.document.path or workflow.document.name)))
     yield from _fact("source", workflow.source)
     if workflow.steps:
         links = counted(len(workflow.connections), "connection")
@@ -69,16 +73,14 @@ def _run(run: Run, look: Look) -> Iterator[str]:
     yield f"{styled(title, 'bold', colour=look.colour)}: {status(one.status, colour=look.colour)}"
     if one.started or one.ended:
         took = f", took {duration(one.seconds)}" if one.seconds is not None else ""
-        yield from _fact("when", f"from {_when(one.started)} to {_when(one.ended)}{took}")
+        yield from _fact("when", f"{_from_to(one.started, one.ended)} UTC{took}")
     yield from _fact("by", _people(one.agents))
     if run.engine is not None:
         yield from _fact("engine", _program(run.engine))
     elif one.instrument is not None and not run.steps:
         yield from _fact("program", _program(one.instrument))
     yield from _fact("command", one.command)
-    yield from _fact(
-        "machine", ", ".join(f"{_cut(fact.name, 40)} {_amount(fact.value, fact.unit)}" for fact in run.host)
-    )
+    yield from _list("machine", [f"{_cut(fact.name, 40)}: {_amount(fact.value, fact.unit)}" for fact in run.host], look)
     used = {image.id: image for who in (one, *(step.execution for step in run.steps)) for image in who.images}
     for place, image in enumerate(used.values()):
         digest = f" (sha256 {short_digest(image.sha256)})" if image.sha256 else " (no digest)"
@@ -178,7 +180,11 @@ def _slots(title: str, slots: Sequence[Slot], look: Look) -> Iterator[str]:
         for item in slot.items:
             count += 1
             if look.most is None or count <= look.most:
-                yield f"    {name.ljust(width)}  {_thing(item)}".rstrip()
+                left = f"    {name.ljust(width)}  " if width else "    "
+                yield left + _thing(item)
+                if item.kind == "collection":
+                    yield from (f"{' ' * len(left)}  {_thing(part)}" for part in item.parts[: look.most])
+                    yield from _more(len(item.parts), look.most, " " * len(left) + "  ")
                 name = ""
     yield from _more(count, look.most, "    ")
 
@@ -194,7 +200,7 @@ def _thing(item: Item) -> str:
         told.append(f"({size(item.size)})")
     told += [f"{algorithm} {short_digest(digest)}" for algorithm, digest in list(item.digests.items())[:1]]
     if item.parts:
-        told.append(f"of {counted(len(item.parts), 'part')}")
+        told.append(f"({counted(len(item.parts), 'part')})")
     if item.sealed:
         told.append("sealed")
     if item.path is None and item.address is not None:
@@ -208,7 +214,7 @@ def _short_value(item: Item) -> str:
     value = item.value
     if isinstance(value, str):
         value = value[:_TEXT]
-    return _cut(value_line(value), _TEXT) if value is not None else "-"
+    return _cut(value_line(value), _TEXT) or "(empty)" if value is not None else "-"
 
 
 # -- words -----------------------------------------------------------------------------------------------------------
@@ -217,6 +223,18 @@ def _short_value(item: Item) -> str:
 def _fact(name: str, text: str | None) -> Iterator[str]:
     if text:
         yield f"  {name.ljust(9)} {_cut(text, _LINE)}"
+
+
+def _list(name: str, things: Sequence[str], look: Look) -> Iterator[str]:
+    """Several things after a name, broken between two of them where the terminal is too narrow for all."""
+    line = ""
+    for place, one in enumerate(things):
+        added = one if place == len(things) - 1 else f"{one},"
+        if line and len(line) + len(added) + 13 > look.width:
+            yield from _fact(name, line)
+            name, line = "", ""
+        line = f"{line} {added}".lstrip()
+    yield from _fact(name, line)
 
 
 def _more(count: int, most: int | None, indent: str) -> Iterator[str]:
@@ -250,8 +268,9 @@ def _amount(value: object, unit: str | None) -> str:
     return _cut(f"{value_line(value)}{f' {unit}' if unit else ''}", 60)
 
 
-def _when(moment: datetime | None) -> str:
-    return "?" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
+def _from_to(started: datetime | None, ended: datetime | None) -> str:
+    told = [(word, one) for word, one in (("from", started), ("to" if started else "until", ended)) if one is not None]
+    return " ".join(f"{word} {one:%Y-%m-%d %H:%M:%S}" for word, one in told)
 
 
 def _cut(text: str, most: int) -> str:

@@ -105,7 +105,8 @@ def _of_data(account: Account) -> Iterator[str]:
         yield "no file has a digest" if bare == len(files) else some
     unsized = sum(one.size is None for one in files)
     if files and unsized:
-        yield f"{unsized} of {len(files)} files {'has' if unsized == 1 else 'have'} no size"
+        some = f"{unsized} of {len(files)} files {'has' if unsized == 1 else 'have'} no size"
+        yield "no file has a size" if unsized == len(files) else some
 
 
 def _each(found: Iterable[str], sentence: str, many: str) -> Iterator[str]:

@@ -30,6 +30,17 @@ def moment(value: object, remarks: Remarks) -> datetime | None:
         return None
 
 
+def stated(text: str) -> str:
+    """A date as it is told; with a time, to the second and in UTC. What is neither is given back."""
+    try:
+        found = datetime.fromisoformat(text.strip())
+        if len(text) > _LONGEST or "T" not in text or found.tzinfo is None:
+            return text
+        return f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError):
+        return text
+
+
 def seconds_between(started: datetime | None, ended: datetime | None, remarks: Remarks) -> float | None:
     """Seconds from one to the other; ``None`` where one isn't told or the end is before the start."""
     if started is None or ended is None:

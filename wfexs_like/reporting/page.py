@@ -11,6 +11,8 @@ from typing import Final
 from wfexs_like.cli.render import counted
 from wfexs_like.cli.render import size as size_of
 from wfexs_like.reading.account import Account, Item, Run, Workflow
+from wfexs_like.reading.moments import stated
+from wfexs_like.reading.profiles import profile_name
 from wfexs_like.reporting.bars import HATCH
 from wfexs_like.reporting.dag import draw_workflow
 from wfexs_like.reporting.extras import Extras, Note
@@ -106,11 +108,11 @@ def _glance(sheet: Sheet, account: Account, extras: Extras) -> str:
         ("Workflow", tool(workflow.software) if workflow is not None else ""),
         ("When", when),
         ("Engine", ", ".join(engines)),
-        ("By", _people(account)),
-        ("Crate made", text(account.published or "", 40)),
+        ("People", _people(account)),
+        ("Crate made", text(stated(account.published or ""), 40)),
         ("Made with", text(account.maker or "") or soft("not told")),
         ("Licence", web(account.licence or "", account.licence) or soft("not told")),
-        ("Profiles", "<br>".join(web(one, one) for one in account.profiles[:20])),
+        ("Profiles", "<br>".join(web(profile_name(one), one) for one in account.profiles[:20])),
         *((fact.label, fact_html(sheet, fact)) for fact in extras.facts),
     ]
     return facts(rows)
@@ -192,7 +194,7 @@ def _sentences(sentences: Sequence[str]) -> str:
 def _footer(sheet: Sheet, account: Account) -> str:
     file = sheet.file("ro-crate-metadata.json", "ro-crate-metadata.json")
     made = f" Made with {text(account.maker)}" if account.maker else ""
-    made += f" on {text(account.published, 40)}" if made and account.published else ""
+    made += f" on {text(stated(account.published), 40)}" if made and account.published else ""
     return (
         '<footer><p>What an <a href="https://w3id.org/ro/crate">RO-Crate</a> tells of itself; programs read '
         f"{file}. Nothing here was checked by this page.{f'{made}.' if made else ''}</p></footer>"
