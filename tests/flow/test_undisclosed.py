@@ -46,7 +46,9 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> CrateSubject:
     given = {**subject.plan.parameters, **{one: workdir.parameters[one] for one in ("patient", "cohort")}}
     outputs = {**subject.executions[0].outputs, "passed": workdir.made(1, "CANARY-NAME.txt", CONTENT)}
     ended = replace(subject.executions[0], parameters=given, outputs=outputs)
-    failed = replace(ended, run=2, uuid="40008000-0000-4000-8000-000000000002", status=Status.FAILED, outputs={})
+    failed = replace(
+        ended, run=2, uuid="40008000-0000-4000-8000-000000000002", status=Status.FAILED, outputs={}, logs=()
+    )
     return replace(
         subject,
         plan=replace(subject.plan, items=(*subject.plan.items, *workdir.items[known:]), parameters=given),
