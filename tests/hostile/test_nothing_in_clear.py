@@ -93,7 +93,7 @@ def _live(planted: Planted) -> None:
         ]
         assert shown == [], name
         shutil.rmtree(sealed) if sealed.is_dir() else sealed.unlink()
-    wfexs.ok("crate", "planted", planted.sources / "clear", "--allow-clear", "--include", "all", "--no-validate")
+    wfexs.ok("crate", "planted", planted.sources / "clear", "--allow-clear", "--include", "all")
     assert planted.found() == [], "after an export in clear, which is not looked at"
     wfexs.ok("rm", "planted")
     assert planted.found() == []
