@@ -160,7 +160,7 @@ def test_one_run_of_many_by_its_place_where_it_has_no_number(tmp_path: Path) -> 
     (run,) = report(f"{tmp_path}:2", "--json").object["runs"]
     assert run["name"].startswith("Run outputs/_1693448942")
     answer = report(f"{tmp_path}:3", "--json")
-    assert (answer.code, answer.object["error"]["hint"]) == (10, "it tells of 2")
+    assert (answer.code, answer.object["error"]["hint"]) == (10, "its runs: 1, 2")
 
 
 def test_a_zip_tells_the_same_as_its_folder(crate: Path, tmp_path: Path) -> None:
@@ -210,4 +210,9 @@ def test_what_is_no_crate_is_told(tmp_path: Path) -> None:
     answer = report(tmp_path / "sealed", "--json")
     assert (answer.code, "wfexs-like open" in answer.object["error"]["hint"]) == (2, True)
     (tmp_path / METADATA).write_text("[]")
-    assert report(tmp_path, "--json").code == 9
+    answer = report(tmp_path, "--json")
+    assert (answer.code, answer.object["error"]["message"].startswith(f"{tmp_path}: the crate's metadata")) == (9, True)
+    (tmp_path / "empty").mkdir()
+    answer = report(tmp_path / "empty", "--json")
+    assert answer.code == 9
+    assert "empty is no RO-Crate and no working directory: it has no ro-crate-metadata.json" in answer.stdout

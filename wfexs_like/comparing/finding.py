@@ -12,7 +12,7 @@ from staging.errors import NotFoundError, PolicyError
 from wfexs_like.comparing.sides import Side, choose
 from wfexs_like.reading.contents import open_crate
 from wfexs_like.reading.recount import recount_contents
-from wfexs_like.reading.targets import read_target
+from wfexs_like.reading.targets import nothing_there, read_target
 
 if TYPE_CHECKING:
     from staging.workdir import StagedWorkdir
@@ -44,7 +44,7 @@ def open_side(session: Session, target: str, *, show: bool = False, kept: bool =
         found = session.locate(name)
     except NotFoundError as error:
         hint = error.hint if ":" not in name else 'a run is named by its number, counted from 1: "CRATE:1"'
-        raise NotFoundError(f"there is no crate and no working directory {name!r}", hint=hint, where=name) from error
+        raise nothing_there(name, hint) from error
     if found.vault != PLAIN and show and kept:
         raise PolicyError(
             f"the working directory {found.nickname} is encrypted, and the report would hold its differences in clear",

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
-from staging.errors import CrateError, NotFoundError
+from staging.errors import CrateError
 from staging.fingerprints import CHUNK
 from wfexs_like.comparing.sources import Source
 from wfexs_like.reading.account import Account, Image, Item, Run
 from wfexs_like.reading.contents import Contents
+from wfexs_like.reading.targets import find_run
 
 LINK: Final = "link"
 """What a link has in place of a digest: where it leads to."""
@@ -124,13 +125,7 @@ def choose(label: str, account: Account, number: int | None) -> Run:
         raise CrateError(f"{label} tells of no run", hint="compare what has run: a retrospective crate", where=label)
     if number is None:
         return account.runs[-1]
-    # Of two that call themselves by one number the first is meant, as it is when one is imported.
-    numbered = {one.number: one for one in reversed(account.runs) if one.number is not None}
-    runs = numbered or dict(enumerate(account.runs, 1))
-    if number not in runs:
-        known = ", ".join(str(one) for one in sorted(runs))
-        raise NotFoundError(f"{label} tells of no run {number}", hint=f"its runs: {known}", where=label)
-    return runs[number]
+    return find_run(label, account.runs, number)
 
 
 def _walk(item: Item) -> Iterator[Item]:

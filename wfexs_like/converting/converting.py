@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from staging.errors import NotFoundError, UsageError
-from wfexs_like.reading.account import Account, Run
+from staging.errors import UsageError
+from wfexs_like.reading.account import Account
+from wfexs_like.reading.targets import find_run
 
 Standard = Literal["prov", "bco"]
 FORMATS: Final[dict[Standard, tuple[str, ...]]] = {"prov": ("turtle", "json"), "bco": ("json",)}
@@ -46,7 +47,7 @@ def convert(
         raise UsageError(
             f"{standard} isn't written as {form}", hint=f"there is {', '.join(FORMATS[standard])}", where="--format"
         )
-    chosen = None if run is None else _find(account, run)
+    chosen = None if run is None else find_run("the crate", account.runs, run)
     if standard == "bco":
         from wfexs_like.converting.bco import bco_json, biocompute_object
 
@@ -62,12 +63,3 @@ def convert(
     from wfexs_like.converting.prov_json import prov_json
 
     return Converted(format=form, pieces=prov_json(document))
-
-
-def _find(account: Account, number: int) -> Run:
-    """The run of that number: its own, or, where none has one, its place."""
-    for place, one in enumerate(account.runs, 1):
-        if number == (place if one.number is None else one.number):
-            return one
-    known = ", ".join(str(place if one.number is None else one.number) for place, one in enumerate(account.runs, 1))
-    raise NotFoundError(f"the crate tells of no run {number}", hint=f"there is {known}" if known else "there is none")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from staging.areas import PLAIN
 from staging.errors import NotFoundError, PolicyError
 from wfexs_like.reading.recount import read_account
-from wfexs_like.reading.targets import read_target
+from wfexs_like.reading.targets import find_run, nothing_there, read_target
 
 if TYPE_CHECKING:
     from wfexs_like.reading.account import Account
@@ -31,16 +31,16 @@ def account_of(session: Session, text: str, *, secret: bool = True) -> Account:
     target = read_target(text)
     if target.crate is not None:
         account = read_account(target.crate)
-        return account if target.run is None else _only(account, target.name, target.run)
+        if target.run is None:
+            return account
+        return replace(account, runs=(find_run(target.name, account.runs, target.run),))
     from wfexs_like.flow.describe import subject_of
     from wfexs_like.flow.recounting import recount_runs
 
     try:
         found = session.locate(target.name)
     except NotFoundError as error:
-        raise NotFoundError(
-            f"there is no crate and no working directory {target.name!r}", hint=error.hint, where=target.name
-        ) from error
+        raise nothing_there(target.name, error.hint) from error
     if not secret and found.vault != PLAIN:
         raise PolicyError(
             f"the working directory {found.nickname} is encrypted, and what is written of it would be in clear",
@@ -50,12 +50,3 @@ def account_of(session: Session, text: str, *, secret: bool = True) -> Account:
     with session.opened(found), found.use():
         subject = subject_of(found, found.plan(), person=session.settings.person, run=target.run, licence=None)
         return recount_runs(subject)[0]
-
-
-def _only(account: Account, name: str, number: int) -> Account:
-    """Only one run: by its number in crates of ours, by its place elsewhere."""
-    numbered = any(one.number is not None for one in account.runs)
-    runs = [one for place, one in enumerate(account.runs, start=1) if number == (one.number if numbered else place)]
-    if not runs:
-        raise NotFoundError(f"{name} tells of no run {number}", hint=f"it tells of {len(account.runs)}", where=name)
-    return replace(account, runs=tuple(runs))

@@ -129,7 +129,11 @@ def open_crate(path: Path) -> Iterator[Contents]:
             with path.open("rb") as stream:
                 start = stream.read(len(MAGIC))
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise NotFoundError(f"there is no {path}", where=str(path)) from error
+        raise NotFoundError(
+            f"there is no file or folder {path}",
+            hint='name the folder or zip of a crate; "wfexs-like crate" makes one of a working directory',
+            where=str(path),
+        ) from error
     except OSError as error:
         raise from_os_error(error, f"read the crate {path}") from error
     # After the try: what the caller meets is not of the crate's being there.

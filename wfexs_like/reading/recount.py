@@ -54,7 +54,12 @@ def recount_contents(path: Path, contents: Contents) -> Account:
         raise CrateError(
             f"{path} is no RO-Crate: it has no {METADATA}", hint="name the crate's folder or zip", where=str(path)
         )
-    return recount(parse_metadata(contents.read(contents.resolve(name) or name, LARGEST_METADATA)), contents)
+    content = contents.read(contents.resolve(name) or name, LARGEST_METADATA)
+    try:
+        metadata = parse_metadata(content)
+    except CrateError as error:
+        raise CrateError(f"{path}: {error.message}", hint=error.hint, where=error.where) from error
+    return recount(metadata, contents)
 
 
 def recount(metadata: Metadata, contents: Contents | None) -> Account:
