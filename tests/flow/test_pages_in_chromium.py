@@ -85,9 +85,14 @@ def test_what_is_folded_can_be_opened_by_keyboard_and_is_on_paper_too(chromium: 
     chromium.show(page, width=768)
     reachable = "[...document.querySelectorAll('summary, .scroll, .drawing, a[href]')].every(one => one.tabIndex >= 0)"
     assert chromium.value(reachable)
+    for needed in ("summary", "nav a"):
+        assert chromium.value(f"document.querySelectorAll('{needed}').length") > 0
     targets = "[...document.querySelectorAll('nav a')].every(one => document.querySelector(one.getAttribute('href')))"
     assert chromium.value(targets)
-    assert chromium.printed().startswith(b"%PDF-")
+    whole = chromium.printed()
+    assert whole.startswith(b"%PDF-")
+    chromium.value("document.querySelectorAll('details > :not(summary)').forEach(one => one.remove())")
+    assert len(whole) > 1.05 * len(chromium.printed())
 
 
 def test_a_run_of_ten_thousand_steps_is_shown_at_once(chromium: Browser, tmp_path: Path) -> None:
