@@ -1,4 +1,4 @@
-"""Nothing is counted that isn't told. Crates of the examples are judged where they are made (``support.numbers``)."""
+"""Nothing is counted that isn't told. Crates of the examples are judged where they are made (``support.scores``)."""
 
 from __future__ import annotations
 
