@@ -56,7 +56,7 @@ class ZipReader:
         try:
             self._file = zipfile.ZipFile(path)
         except (*_ERRORS, ValueError) as error:
-            raise ArchiveError(f"{path.name} is not a zip archive: {error}", where=path.name) from error
+            raise ArchiveError(f"{path.name} is no zip archive, or was cut short: {error}", where=path.name) from error
         try:
             refuse_overlaps(self._file)
         except BaseException:

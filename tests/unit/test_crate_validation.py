@@ -67,9 +67,32 @@ def test_a_crate_is_sound_as_a_folder_as_a_zip_and_with_parsed_queries_at_hand(c
     assert _checks(first, "recommended") == {KNOWN}
     assert set(first.known) == {KNOWN}
     assert validation_view(first) == (
-        "workflow-run-crate-0.5: passed (no required and 1 recommended checks failed, "
-        "1 of them known and unavoidable: tools in the crate have no absolute URI)"
+        "workflow-run-crate-0.5: passed (1 recommended check failed, "
+        "which is known and unavoidable: tools in the crate have no absolute URI)"
     )
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ((0, 0, 0), "p: passed (no check failed)"),
+        ((1, 0, 0), "p: passed (1 required check failed)"),
+        ((1, 2, 0), "p: passed (1 required and 2 recommended checks failed)"),
+        ((1, 2, 3), "p: passed (1 required, 2 recommended and 3 optional checks failed)"),
+    ],
+)
+def test_how_many_checks_failed_is_a_sentence(counts: tuple[int, int, int], words: str) -> None:
+    required, recommended, optional = counts
+    found = Validation(
+        profile="p", passed=True, required=required, recommended=recommended, optional=optional, issues=()
+    )
+    assert validation_view(found) == words
+
+
+def test_a_profile_that_is_misspelled_is_guessed(crate: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as caught:
+        validate_crate(crate, cache=tmp_path / "cache", profile="procces-run-crate-0.5")
+    assert (caught.value.hint or "").startswith("did you mean process-run-crate-0.5? known: ")
 
 
 def test_what_one_check_says_of_many_entities_is_one_line() -> None:

@@ -212,6 +212,11 @@ def crate_view(report: CrateReport) -> str:
         lines += [f"sealed for {one.fingerprint} {plain(one.label)}".rstrip() for one in report.sealing.recipients]
     if report.clear:
         lines.append("in clear, as --allow-clear says; the working directory is encrypted")
+    if report.lacking:
+        more = ",".join(report.lacking)
+        lines.append(
+            f"others who import it need --include {more} as well: that is of this machine alone"
+        )
     return "\n".join(lines)
 
 
@@ -237,13 +242,18 @@ def validation_view(validation: Validation, *, colour: bool = False) -> str:
 
 
 def _checks(validation: Validation) -> str:
-    known = "; ".join(dict.fromkeys(validation.known.values()))
-    which = f", {len(validation.known)} of them known and unavoidable: {known}" if known else ""
-    told = f"{validation.required or 'no'} required and {validation.recommended or 'no'} recommended checks failed"
-    if validation.optional:
-        told = f"{validation.required or 'no'} required, {validation.recommended or 'no'} recommended and "
-        told += f"{validation.optional} optional checks failed"
-    return told + which
+    """How many checks failed, and which of them no crate can pass that is made of such a workflow."""
+    counts = ((validation.required, "required"), (validation.recommended, "recommended"))
+    told = [f"{count} {word}" for count, word in (*counts, (validation.optional, "optional")) if count]
+    if not told:
+        return "no check failed"
+    failed = validation.required + validation.recommended + validation.optional
+    line = " and ".join([*([", ".join(told[:-1])] if told[1:] else []), told[-1]])
+    line += " check failed" if failed == 1 else " checks failed"
+    if validation.known:
+        which = "which is" if failed == 1 else f"{len(validation.known)} of them"
+        line += f", {which} known and unavoidable: {'; '.join(dict.fromkeys(validation.known.values()))}"
+    return line
 
 
 def list_view(reports: Sequence[WorkdirReport], *, colour: bool = False) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Final
 
 from staging.errors import UsageError
@@ -148,7 +149,9 @@ def named(name: str) -> JudgedProfile:
     """
     found = BY_NAME.get(name) or _addressed(name)
     if found is None:
-        raise UsageError(f"there is no profile {name!r}", hint=f"known: {', '.join(BY_NAME)}")
+        close = get_close_matches(name, [*BY_NAME, DECLARED], 1)
+        guess = f"did you mean {close[0]}? " if close else ""
+        raise UsageError(f"there is no profile {name!r}", hint=f"{guess}known: {', '.join(BY_NAME)}")
     return found
 
 

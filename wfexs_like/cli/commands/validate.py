@@ -52,7 +52,7 @@ def command(
 ) -> int:
     """CRATE is a folder or a zip file, or a bag with one in it. Nothing is fetched, and nothing in it is followed.
 
-    Exit code 9 when a check that has to be met fails: wfexs-like validate results.crate.zip --level recommended
+    Exit code 9 when a check fails that has to be met: a required one, or one of the level that --level says.
     """
     if list_profiles:
         return _list(app)
