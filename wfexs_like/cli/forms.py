@@ -171,6 +171,7 @@ def crate_form(report: CrateReport) -> Form:
         "sealed": report.sealed,
         "seal": None if report.sealing is None else _seal_form(report.sealing),
         "clear": report.clear,
+        "lacking": list(report.lacking),
         "validation": None
         if validation is None
         else {

@@ -24,7 +24,7 @@ from wfexs_like.cli.render import (
 )
 
 if TYPE_CHECKING:
-    from engines.execution import Attempt, Execution
+    from engines.execution import Attempt, Execution, StepRun
     from staging.plan import Json
     from staging.workdir import StagedWorkdir
     from wfexs_like.crate.report_types import CrateReport, Validation
@@ -325,18 +325,31 @@ def _run_block(run: Execution, content: Path, *, colour: bool) -> list[str]:
     lines = [f"run {run.run}  {status(str(run.status), colour=colour)}{after}  {facts}"]
     if run.error:
         lines.append(one_line(f"  {run.error}"))
-    for step in run.steps[:SHOWN_STEPS]:
-        code = f" with exit code {step.exit_code}" if step.exit_code else ""
-        spent = None if step.cached else elapsed(step.started, step.ended)
-        attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
-        noun = "step" if step.id == step.name else "task"
-        lines.append(
-            f"  {noun} {one_line(step.name)}{attempt}  {status(str(step.status), colour=colour)}{code}"
-            + (f"  {duration(spent)}" if spent is not None else "")
-            + ("  from an earlier run" if step.cached else "")
-        )
+    if run.overrides:
+        given = ", ".join(f"{name}={value_line(placed(value, content))}" for name, value in run.overrides.items())
+        lines.append(one_line(f"  with {given}"))
+    lines += _step_lines(run.steps[:SHOWN_STEPS], colour=colour)
     if len(run.steps) > SHOWN_STEPS:
         lines.append(f"  and {len(run.steps) - SHOWN_STEPS} more steps")
     lines += attempts_lines(run.attempts, run.attempts_unlisted)
     lines += [f"  {one}" for one in unwatched_words(run)]
     return [*lines, *outputs_lines(run.outputs, content), ""]
+
+
+def _step_lines(steps: Sequence[StepRun], *, colour: bool) -> list[str]:
+    """Steps below each other, with how they ended and how long they took."""
+    names = []
+    for step in steps:
+        attempt = f" (attempt {step.attempt})" if step.attempt > 1 else ""
+        names.append(f"{'step' if step.id == step.name else 'task'} {one_line(step.name)}{attempt}")
+    width = max(map(len, names), default=0)
+    lines = []
+    for name, step in zip(names, steps, strict=True):
+        code = f" with exit code {step.exit_code}" if step.exit_code else ""
+        spent = None if step.cached else elapsed(step.started, step.ended)
+        lines.append(
+            f"  {name:<{width}}  {status(str(step.status), colour=colour)}{code}"
+            + (f"  {duration(spent)}" if spent is not None else "")
+            + ("  from an earlier run" if step.cached else "")
+        )
+    return lines

@@ -38,6 +38,7 @@ from wfexs_like.crate.generations import FIRST, Generation
 from wfexs_like.crate.graph import METADATA, ROOT, Entity, Graph, Ref
 from wfexs_like.crate.judges import named
 from wfexs_like.crate.payload import FolderWriter, Payload, Writer, ZipWriter
+from wfexs_like.crate.portable import lacking
 from wfexs_like.crate.preview import render_preview
 from wfexs_like.crate.prospective import Prospective, kind_of
 from wfexs_like.crate.readme import render_readme
@@ -135,6 +136,7 @@ def export_crate(
         sealing=sealing,
         clear=clear is not None,
         validation=validation,
+        lacking=lacking(subject.plan.items, wanted),
     )
 
 

@@ -66,7 +66,7 @@ class CrateReport:
     """What ``crate`` tells.
 
     ``sealing`` says for whom it is sealed, ``None`` for a plain one; ``clear`` that it came out of an encrypted working
-    directory in clear.
+    directory in clear. ``lacking`` is what it would have to include as well to be imported on other machines.
     """
 
     path: Path
@@ -75,6 +75,7 @@ class CrateReport:
     validation: Validation | None
     sealing: Sealing | None = None
     clear: bool = False
+    lacking: tuple[str, ...] = ()
 
     @property
     def sealed(self) -> bool:

@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit
 
+from staging.elsewhere import OF_ONE_MACHINE
 from staging.errors import PolicyError
 from staging.fetchers.base import FETCHERS
 from staging.fetchers.hosts import is_inside
 from staging.identifiers import Identifier, IdentifierError
 from staging.plan import PlanItem
-
-OF_ONE_MACHINE: Final = frozenset({"file", "git+file", "oci", ""})
-"""What lies on one machine is nowhere else, and what comes from elsewhere must not name files of ours."""
 
 _UNPACKED: Final = "unpacked"
 """The fragment that names what is in an archive; a path in there follows a slash."""

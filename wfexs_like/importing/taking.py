@@ -10,10 +10,10 @@ from typing import Final, Literal
 from staging.archives import unpack as unpack_archive
 from staging.crate_source import unpack_crate
 from staging.definition import Source
+from staging.elsewhere import addresses_of
 from staging.errors import DigestError, FetchError
-from staging.fetchers.base import FETCHERS
 from staging.fingerprints import Tree
-from staging.identifiers import Identifier, IdentifierError
+from staging.identifiers import Identifier
 from staging.images.layout import LAYOUT, write_layout
 from staging.paths import safe_join
 from staging.placing import make_folders
@@ -21,7 +21,8 @@ from staging.plan import Kind, Plan, PlanItem, Role, Trust
 from staging.stager import Stager
 from staging.unpacked import SUFFIX, unpacked_item
 from staging.wanted import StagedItem, Wanted
-from wfexs_like.importing.addresses import OF_ONE_MACHINE, path_inside
+from wfexs_like.crate.portable import to_include
+from wfexs_like.importing.addresses import path_inside
 from wfexs_like.importing.checking import wrong_bytes
 from wfexs_like.importing.opening import OpenCrate, path_of
 from wfexs_like.reading.metadata import Entity, references
@@ -56,8 +57,7 @@ class Taking:
         items = [one for one in self.plan.items if one.role is not Role.ENGINE]
         by_its_name = {(one.role, one.name): one for one in items}
         archives = [_archive_of(one, by_its_name) for one in items]
-        folders = self._told_folders()
-        wanted = [self._wanted(one, folders) for one, archive in zip(items, archives, strict=True) if archive is None]
+        wanted = self._wanted([one for one, archive in zip(items, archives, strict=True) if archive is None])
         staged = list(self._fetch(wanted))
         by_name = {(one.item.role, one.item.name): one for one in staged}
         for item, archive in zip(items, archives, strict=True):
@@ -70,30 +70,24 @@ class Taking:
 
     # -- where from --------------------------------------------------------------------------------------------------
 
-    def _wanted(self, item: PlanItem, folders: Set[str]) -> Wanted:
-        assert item.path is not None, "checked with the plan"
+    def _wanted(self, items: Sequence[PlanItem]) -> list[Wanted]:
+        """All that is to be had, each with where it is to be had from."""
+        folders = self._told_folders()
+        sources = [(one, self._mirrors(one, folders)) for one in items]
+        nowhere = [one for one, mirrors in sources if not mirrors]
+        if nowhere:
+            raise _not_to_be_had(nowhere)
+        return [_wanted(one, mirrors) for one, mirrors in sources]
+
+    def _mirrors(self, item: PlanItem, folders: Set[str]) -> tuple[Identifier, ...]:
+        """Where an item's bytes are to be had from; nowhere if that is nobody's to say."""
         inside = self._inside(item, folders)
-        addresses = tuple(_addresses(item))
+        addresses = tuple(addresses_of(item))
         if inside is not None and (self.level == "full" or not addresses):
-            mirrors: tuple[Identifier, ...] = (Identifier.of_path(inside),)
-        elif addresses:
-            mirrors = addresses
-        elif self.stager.store.lookup(item.fingerprint, item.kind) is not None:
-            mirrors = (Identifier.of_path(self.content / _NOWHERE),)
-        else:
-            raise _not_to_be_had(item)
-        return Wanted(
-            role=item.role,
-            name=item.name,
-            asked=item.identifier,
-            path=item.path,
-            kind=item.kind,
-            source=Source(mirrors=mirrors, where=item.name),
-            disclosable=item.disclosable,
-            cacheable=item.cacheable,
-            clonable=item.clonable,
-            label=item.name,
-        )
+            return (Identifier.of_path(inside),)
+        if not addresses and self.stager.store.lookup(item.fingerprint, item.kind) is not None:
+            return (Identifier.of_path(self.content / _NOWHERE),)
+        return addresses
 
     def _inside(self, item: PlanItem, folders: Set[str]) -> Path | None:
         """Where the crate has the item whole; ``folders`` are those that its metadata tells of.
@@ -202,6 +196,22 @@ class Taking:
         return StagedItem(item=item, source=archive.source, trust=Trust.LOCKED, placed=placed)
 
 
+def _wanted(item: PlanItem, mirrors: tuple[Identifier, ...]) -> Wanted:
+    assert item.path is not None, "checked with the plan"
+    return Wanted(
+        role=item.role,
+        name=item.name,
+        asked=item.identifier,
+        path=item.path,
+        kind=item.kind,
+        source=Source(mirrors=mirrors, where=item.name),
+        disclosable=item.disclosable,
+        cacheable=item.cacheable,
+        clonable=item.clonable,
+        label=item.name,
+    )
+
+
 def _archive_of(item: PlanItem, by_name: Mapping[tuple[Role, str], PlanItem]) -> PlanItem | None:
     """The archive that an item is what was in."""
     if item.kind is not Kind.DIRECTORY or not item.name.endswith(SUFFIX):
@@ -214,26 +224,13 @@ def _sha256(entity: Entity) -> str | None:
     return stated if isinstance(stated, str) else None
 
 
-def _addresses(item: PlanItem) -> Iterator[Identifier]:
-    """Where an item may be had from anywhere: first what always means the same, then what was asked."""
-    pinned = f"docker://{item.pinned}" if item.image is not None else item.pinned
-    known = FETCHERS.names()
-    seen = set()
-    for text in (pinned, item.identifier):
-        try:
-            found = Identifier.parse(text)
-        except IdentifierError:
-            continue
-        if found.scheme in known and found.scheme not in OF_ONE_MACHINE and str(found) not in seen:
-            seen.add(str(found))
-            yield found
-
-
-def _not_to_be_had(item: PlanItem) -> FetchError:
+def _not_to_be_had(items: Sequence[PlanItem]) -> FetchError:
+    """The first of those that are nowhere is named, and what the crate would have to include for all of them."""
+    item = items[0]
     return FetchError(
         f"the {item.role} {item.name!r} is not in the crate, and {item.identifier!r} says nothing to anybody but the "
         "machine that it was staged on",
-        hint="ask for a crate that was made with --include all",
+        hint=f"ask for a crate that was made with --include {','.join(to_include(items)) or 'all'}",
         where=str(item.path),
         identifier=item.identifier,
     )

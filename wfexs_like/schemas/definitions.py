@@ -204,6 +204,7 @@ DEFINITIONS: Final[dict[str, Schema]] = {
                 )
             ),
             "clear": FLAG,
+            "lacking": list_of(TEXT),
         },
     ),
     "access": record(
