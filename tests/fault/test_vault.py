@@ -22,6 +22,7 @@ from tests.support.vaults import (
     STAGE,
     WORKFLOW,
     Encrypted,
+    Going,
     children_of,
     dissolve_all,
     staged_once,
@@ -31,6 +32,8 @@ from tests.support.vaults import (
 from tests.support.web import File, WebServer
 from wfexs_like.session import Session
 from wfexs_like.settings import Settings
+from wfexs_like.vault import lifetime
+from wfexs_like.vault.server import is_stopped
 
 __all__ = ["staged_once", "vault"]
 
@@ -138,6 +141,65 @@ def test_another_user_adopts_a_mount_whose_guard_is_killed(vault: Encrypted) -> 
     # The one that came meanwhile left a guard behind.
     run.ended(signal.SIGKILL)
     wait_for(vault.is_left_alone, AT_ONCE)
+
+
+@pytest.fixture
+def slowly(vault: Encrypted) -> Path:
+    """A folder of programs whose gocryptfs says that it was called, and takes a moment before it begins."""
+    tools = vault.home / "bin"
+    tools.mkdir()
+    real = shutil.which("gocryptfs")
+    (tools / "gocryptfs").write_text(f'#!/bin/sh\necho $PPID > {tools}/called; sleep 0.2\nexec {real} "$@"\n')
+    (tools / "gocryptfs").chmod(0o755)
+    return tools
+
+
+def opening(vault: Encrypted, tools: Path) -> tuple[Going, int]:
+    """A command that is about to mount it, and the number of its guard."""
+    path = f"PATH={tools}:{os.environ['PATH']}"
+    going = Going(["env", path, *vault.wfexs.argv, "--json", "show", str(vault.root)])
+    guard = wait_for(lambda: (tools / "called").exists() and (tools / "called").read_text().strip())
+    return going, int(guard)
+
+
+def test_a_guard_that_is_killed_while_it_mounts_leaves_nothing_open(vault: Encrypted, slowly: Path) -> None:
+    going, guard = opening(vault, slowly)
+    os.kill(guard, signal.SIGKILL)
+    told = going.error()
+    assert (told["exit_code"], "was killed" in told["message"]) == (7, True), told
+    assert vault.is_left_alone()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_what_a_guard_and_its_user_began_before_both_were_killed_is_closed_by_the_next_command(
+    vault: Encrypted, slowly: Path, late: bool
+) -> None:
+    going, guard = opening(vault, slowly)
+    os.kill(guard, signal.SIGKILL)
+    going.ended(signal.SIGKILL)
+    if late:
+        wait_for(vault.is_open)
+    assert vault.wfexs.ok("show", vault.root)["runs"] == []
+    wait_for(vault.is_left_alone, 2)
+
+
+@pytest.mark.parametrize("waits", [True, False], ids=["waiting-for-users", "closing"])
+def test_a_guard_that_is_stopped_is_not_waited_for_and_named_to_the_next(
+    vault: Encrypted, monkeypatch: pytest.MonkeyPatch, waits: bool
+) -> None:
+    monkeypatch.setattr(lifetime, "_SHORT", 0.1)
+    with Session(Settings.load(os.environ)).opened(str(vault.root)):
+        guard = vault.guard()
+        os.kill(guard, signal.SIGSTOP)
+        if waits:
+            wait_for(lambda: is_stopped(guard))
+    assert not vault.is_open()
+    refused = vault.start("show", vault.root).error()
+    assert (refused["exit_code"], f"process {guard} " in refused["message"]) == (11, True)
+    assert f"kill -CONT {guard}" in refused["hint"]
+    os.kill(guard, signal.SIGCONT)
+    wait_for(vault.is_left_alone, 2)
+    assert vault.wfexs.ok("show", vault.root)["runs"] == []
 
 
 def test_a_run_whose_engine_is_killed_fails_and_the_area_is_closed(vault: Encrypted) -> None:

@@ -55,13 +55,11 @@ def main(arguments: list[str]) -> int:
         return 1
     if command:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGCHLD})
-        server = _start([one.replace("NOTIFIED", str(os.getpid())) for one in command])
+        server = _start([one.replace("NOTIFIED", str(os.getpid())) for one in command], own)
         code = _mounted(server, answer)
         if code is not None:
             _tell(answer, f"failed {code}")
             return code
-        os.ftruncate(own, 0)
-        os.pwrite(own, f"{server}\n".encode(), 0)
     process = -1
     with contextlib.suppress(OSError):
         process = os.pidfd_open(server) if server else -1
@@ -93,10 +91,13 @@ def _take(own: int) -> bool:
             return True
 
 
-def _start(command: list[str]) -> int:
+def _start(command: list[str], own: int) -> int:
     pid = os.fork()
     if pid == 0:
         try:
+            # Before it is what it is to be: whoever finds it without us knows it by that.
+            os.ftruncate(own, 0)
+            os.pwrite(own, f"{os.getpid()}\n".encode(), 0)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGCHLD})
             os.execv(command[0], command)
         finally:

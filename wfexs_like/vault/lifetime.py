@@ -30,10 +30,11 @@ from wfexs_like.vault.base import Vault
 from wfexs_like.vault.contents import SENTINEL, check_folders, check_sentinel, clear_scratch
 from wfexs_like.vault.guarding import ELSEWHERE, MOUNTED, start_guard, unmount
 from wfexs_like.vault.known import KnownAreas
-from wfexs_like.vault.locking import FOLDER, PAUSE, USERS, attempt, is_guarded, lock_file, server_number, turn
+from wfexs_like.vault.locking import FOLDER, GUARD, PAUSE, USERS, attempt, is_guarded, lock_file, server_number, turn
 from wfexs_like.vault.mounts import mount_at, mountable, protect
 from wfexs_like.vault.owners import check_owners
-from wfexs_like.vault.server import Server, check_ours, is_served, serves
+from wfexs_like.vault.server import Server, check_ours, end_orphan, is_served, is_stopped, serves
+from wfexs_like.vault.users import Process, holders
 from wfexs_like.vault.wrapping import wrap
 
 DATA: Final = "data"
@@ -123,7 +124,7 @@ class EncryptedArea:
         joined = False
         try:
             with turn(self._root):
-                fcntl.flock(users, fcntl.LOCK_SH)
+                self._share(users)
                 server = self._serving(users)
             joined = True
             try:
@@ -143,6 +144,32 @@ class EncryptedArea:
             # What could not be had may be somebody else's; what was opened in vain its guard closes.
             if joined:
                 wait_closed(self._root)
+
+    def _share(self, users: int) -> None:
+        """Become one of the users, as soon as the guard has closed it or somebody has seen to its removal.
+
+        Raises:
+            LockedError: that does not come to an end.
+        """
+        until = time.monotonic() + _PATIENCE
+        while not attempt(users, fcntl.LOCK_SH):
+            self._refuse_stopped()
+            if time.monotonic() > until:
+                raise LockedError(
+                    "the encrypted area is being closed or removed, which does not come to an end",
+                    hint=f'"fuser {self._root / FOLDER / USERS}" says by whom',
+                    where=str(self._root),
+                )
+            time.sleep(PAUSE)
+
+    def _refuse_stopped(self) -> None:
+        guard = _stopped_guard(self._root)
+        if guard is not None:
+            raise LockedError(
+                f"the encrypted area can't be opened: {guard}, which closes it after its last user, is stopped",
+                hint=f'"kill -CONT {guard.number}" lets it go on and come to its end',
+                where=str(self._root),
+            )
 
     def _serving(self, users: int) -> Server:
         """The server of the open area, which is opened for that if need be. In turn, with the users' lock shared."""
@@ -166,6 +193,8 @@ class EncryptedArea:
         if mounted is not None:
             unmount(self._point)
             self._let_go(users)
+        elif not is_guarded(self._root):
+            end_orphan(server_number(self._root), self._source, self._point)
         with mountable(self._point):
             self._guard(self._vault.command(cipher, self._point, source=self._source), secret)
         if not self._new:
@@ -192,11 +221,22 @@ class EncryptedArea:
                     where=str(self._root),
                 )
             time.sleep(PAUSE)
-        fcntl.flock(users, fcntl.LOCK_SH)
+        self._share(users)
 
     def _guard(self, command: Sequence[str], password: bytes = b"", *, adopted: int = 0) -> None:
         """Start the guard: of what ``command`` serves, or of what the process ``adopted`` serves already."""
+        self._refuse_stopped()
         said, words = start_guard(self._root, POINT, command, password, adopted=adopted)
+        if not said and not is_guarded(self._root):
+            # What it started may have mounted it by now, or would some time.
+            end_orphan(server_number(self._root), self._source, self._point)
+            if is_open(self._root):
+                unmount(self._point)
+            raise VaultError(
+                "the encrypted area can't be opened: the process that sees to its closing was killed meanwhile",
+                hint="do again what was being done",
+                where=str(self._root),
+            )
         if said != MOUNTED:
             raise self._failed(said, words)
 
@@ -241,24 +281,32 @@ def is_open(root: Path) -> bool:
     return mounted is not None and mounted.source.startswith(_OURS)
 
 
+def _stopped_guard(root: Path) -> Process | None:
+    return next((one for one in holders(root, GUARD) if is_stopped(one.number)), None)
+
+
 def wait_closed(root: Path) -> None:
     """Wait until the guard has closed the area, unless there is another user; close it where there is no guard.
 
     Raises:
         VaultError: it can't be closed. LockedError: another user opened it.
     """
-    until = time.monotonic() + _PATIENCE
+    began = time.monotonic()
     while is_open(root):
-        late = time.monotonic() > until
+        waited = time.monotonic() - began
         users = lock_file(root, USERS)
         try:
             if attempt(users, fcntl.LOCK_EX):
-                if late or not is_guarded(root):
+                if waited > _SHORT or not is_guarded(root):
                     check_ours(root / POINT)
                     unmount(root / POINT)
+            elif waited > _SHORT and not attempt(users, fcntl.LOCK_SH) and _stopped_guard(root) is not None:
+                # It has them all, was about to do it, and never will.
+                check_ours(root / POINT)
+                unmount(root / POINT)
             elif attempt(users, fcntl.LOCK_SH):
                 return
-            elif late:
+            elif waited > _PATIENCE:
                 raise VaultError("the encrypted area is still open", hint=f"unmount {root / POINT}", where=str(root))
         finally:
             os.close(users)

@@ -39,23 +39,33 @@ class Server:
 
     def is_stopped(self) -> bool:
         """Whether somebody stopped it (SIGSTOP): who asks it for anything waits until it goes on."""
-        try:
-            status = Path(f"/proc/{self.number}/stat").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            return False
-        # proc(5): after the name, which is in brackets and may be anything.
-        return status.rpartition(")")[2].split()[0] in ("T", "t") and not self.is_dead()
+        return is_stopped(self.number) and not self.is_dead()
 
     def end(self) -> None:
-        """End it at once: who asked it for something is told that it is gone."""
+        """End it at once: who asked it for something is told that it is gone. It is waited for, for some seconds."""
+        if self.descriptor < 0:
+            return
         with contextlib.suppress(OSError):
             signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLIN)
+        poll.poll(_PATIENCE * 1000)
 
     def close(self) -> None:
         """Look no more."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
+
+
+def is_stopped(number: int) -> bool:
+    """Whether the process of that number is stopped."""
+    try:
+        status = Path(f"/proc/{number}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    # proc(5): after the name, which is in brackets and may be anything.
+    return status.rpartition(")")[2].split()[0] in ("T", "t")
 
 
 def is_served(point: Path, server: Server) -> bool:
@@ -81,6 +91,25 @@ def is_served(point: Path, server: Server) -> bool:
             )
         time.sleep(_PAUSE)
     return False
+
+
+def end_orphan(number: int, source: str, point: Path) -> None:
+    """End the process, if it is one of this mount namespace that is to serve, there, what is called ``source``.
+
+    For where there is no guard and nothing is mounted: its guard was killed, and it would mount it some time.
+    """
+    server = Server(serves(number, source, point))
+    try:
+        if _namespace(server.number) == _namespace(os.getpid()):
+            server.end()
+    finally:
+        server.close()
+
+
+def _namespace(number: int) -> str | None:
+    with contextlib.suppress(OSError):
+        return os.readlink(f"/proc/{number}/ns/mnt")  # noqa: PTH115 - a name, not a path
+    return None
 
 
 def serves(number: int, source: str, point: Path) -> int:
