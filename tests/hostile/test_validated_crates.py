@@ -129,7 +129,8 @@ def test_no_entity_is_fetched(crate: Path, web: WebServer) -> None:
     far = {"@id": web.url("/data.txt"), "@type": "File", "name": "far", "contentUrl": web.url("/other.txt")}
     root = {"hasPart": {"@id": far["@id"]}, "conformsTo": {"@id": web.url("/profile")}}
     (crate / METADATA).write_text(document(far, **root))
-    outcome(crate, "ro-crate-1.1")
+    code, said = outcome(crate, "ro-crate-1.1")
+    assert (code, f"{far['@id']} is not available" in said) == (0, True)
     assert web.requests == []
 
 
@@ -166,6 +167,12 @@ def test_a_zip_with_a_trick_in_it_writes_nothing_and_is_refused_by_name(tmp_path
     code, said = outcome(evil)
     assert (code, "escaped.txt" in said) == (14, True)
     assert not any((one / "escaped.txt").exists() for one in (*tmp_path.parents[:3], Path.cwd()))
+
+
+def test_a_zip_that_is_none_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "no.zip").write_bytes(b"PK\x03\x04 nonsense")
+    code, said = outcome(tmp_path / "no.zip")
+    assert (code, "no.zip is no zip archive" in said) == (3, True)
 
 
 @pytest.mark.parametrize("prefix", ["", "one/", "data/", "bag/data/"])

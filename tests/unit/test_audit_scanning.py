@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
+import tempfile
 import threading
 import time
 import tracemalloc
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +25,7 @@ from wfexs_like.audit.searching import Limits, Search
 from wfexs_like.flow.audit import AuditWish, _Judge
 
 TEXT = "heron-27-by-the-bridge"
+NOBODY = 65534
 SEARCH = Search(needles_of([Canary(name="1", text=TEXT)]))
 
 
@@ -87,6 +91,41 @@ def test_a_file_that_reaches_a_limit_is_told_of(tmp_path: Path) -> None:
     findings = Scan(search, Scope(roots=[Root(name="here", path=tmp_path)]), Silent()).run()
     assert [(one.reason, one.paths) for one in findings.unread] == [(limits.too_many, [tmp_path / "many"])]
     assert findings.tallies[0].files == 2
+
+
+@pytest.fixture
+def others() -> Iterator[Path]:
+    """A folder that everybody may read, while the test is not root, who may read everything."""
+    folder = Path(tempfile.mkdtemp(prefix="others-", dir="/tmp"))
+    folder.chmod(0o755)
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.chown(folder, NOBODY, -1)
+            os.seteuid(NOBODY)
+        yield folder
+    finally:
+        if root:
+            os.seteuid(0)
+        for path in folder.iterdir():
+            path.chmod(0o700)
+        shutil.rmtree(folder)
+
+
+def test_what_this_user_may_not_read_is_counted(others: Path) -> None:
+    (others / "a").write_text(TEXT)
+    (others / "b").mkdir()
+    (others / "c").write_text(TEXT)
+    for name in ("a", "b"):
+        (others / name).chmod(0)
+    findings = scan(others)
+    (one,) = findings.unread
+    assert (one.reason, one.count, sorted(one.paths)) == (
+        "this user may not read it",
+        2,
+        [others / "a", others / "b"],
+    )
+    assert [place.path.name for place in findings.places] == ["c"]
 
 
 def test_what_can_not_be_opened_is_counted_and_the_rest_is_looked_at(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.pages import Page
+from wfexs_like.crate.attempts import SHOWN
 from wfexs_like.crate.preview import extras_of
 from wfexs_like.crate.readme import render_readme
 from wfexs_like.crate.story import RunStory, Slot, Story, Thing
@@ -102,6 +103,22 @@ def test_values_that_are_not_there_are_told_with_the_reason() -> None:
     assert "sortedno" in text
 
 
+def test_of_many_values_and_attempts_the_first_are_told_and_how_many_more_there_are() -> None:
+    story = _story("plain")
+    several = tuple(Thing(text=f"value{number}", note=f"reason{number}") for number in range(8))
+    run = replace(
+        story.runs[0],
+        inputs=(Slot(name="reads", kind="File", things=several),),
+        tried=tuple(f"tcp 192.0.2.{number}:80" for number in range(SHOWN + 7)),
+    )
+    story.runs = (run,)
+    text = Page(_preview(story)).text
+    assert "value4: reason4; and 3 more" in text
+    assert f"tcp 192.0.2.{SHOWN - 1}:80and 7 more" in text
+    story = replace(story, runs=(), environment=(Slot(name="PATHS", kind="variable", things=several[:6], many=3),))
+    assert "value4 (reason4), and 4 more" in Page(_preview(story)).text
+
+
 def test_the_readme_takes_names_for_text_and_not_for_markup() -> None:
     text = render_readme(_story(EVIL))
     marked_up = "\n".join(line for line in text.splitlines() if not line.startswith("    "))
@@ -115,4 +132,9 @@ def test_the_readme_takes_names_for_text_and_not_for_markup() -> None:
 def test_a_long_value_is_cut_for_people() -> None:
     story = _story("x" * 10_000)
     assert "x" * 2001 not in render_readme(story)
+    # What failed may say so at length; no line of the page is as long.
     assert "x" * 6001 not in _preview(story)
+    several = (Slot(name="NAMES", kind="variable", things=(Thing(text="y" * 10_000),)),)
+    story.runs = (replace(story.runs[0], environment=several),)
+    assert "y" * 2001 not in _preview(story)
+    assert "y" * 1000 in _preview(story)
