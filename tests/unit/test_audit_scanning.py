@@ -100,6 +100,8 @@ def others() -> Iterator[Path]:
     folder.chmod(0o755)
     root = os.geteuid() == 0
     try:
+        # The first scan loads what only root may be able to read.
+        scan(folder)
         if root:
             os.chown(folder, NOBODY, -1)
             os.seteuid(NOBODY)
