@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 class Page(HTMLParser):
     """A page with its tags, links, attributes and text; ``ids`` are in the order in which they come."""
 
-    VOID = frozenset({"meta", "br", "link", "img", "rect", "line", "path"})
+    VOID = frozenset({"meta", "br", "wbr", "link", "img", "rect", "line", "path"})
 
     def __init__(self, html: str) -> None:
         super().__init__()

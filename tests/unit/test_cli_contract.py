@@ -1125,7 +1125,14 @@ def test_attempts_and_work_that_was_done_before_are_told(call: Call, session: Kn
         (1, None, True),
     ]
     assert "step align/sort (attempt 2)  completed" in text
-    assert "step x  completed  from an earlier run" in text
+    assert f"  {'step x':<{len('step align/sort (attempt 2)')}}  completed  from an earlier run" in text
+
+
+def test_what_a_run_was_given_instead_of_what_is_staged_is_shown_with_it(call: Call, session: KnownAnswers) -> None:
+    session.execution = replace(EXECUTION, overrides={"ploidy": 2})
+    assert "  with ploidy=2\n" in call("show", "last").stdout
+    session.execution = EXECUTION
+    assert "  with " not in call("show", "last").stdout
 
 
 def test_the_step_to_blame_is_not_one_that_was_tried_again() -> None:

@@ -209,3 +209,18 @@ def test_letters_can_be_read_on_what_is_behind_them(scheme: str) -> None:
     for mark in ("bar", "boxline", "arrow"):
         light, dark = sorted((_luminance(colours[mark]), _luminance(colours["card"])), reverse=True)
         assert (light + 0.05) / (dark + 0.05) >= 2.4, mark
+
+
+def test_of_the_data_what_is_in_the_crate_comes_first_and_the_rest_is_marked() -> None:
+    between = Item(id="#between", kind="file", name="words.tmp", media_type="application/octet-stream")
+    far = Item(id="https://e.org/far.txt", kind="file", name="far.txt", address="https://e.org/far.txt")
+    account = replace(accounts.usual(), data=(between, far, accounts.file("text.txt")))
+    html = render_page(account)
+    table = html[html.index('class="files"') :]
+    names = ("text.txt", "words.tmp", "far.txt")
+    assert [name for _, name in sorted((table.index(name), name) for name in names)] == list(names)
+    assert table.count("not in this crate") == 1
+    # Long types may be broken after the slash, and nowhere within a word.
+    assert "application/<wbr>octet-stream" in table
+    assert "3 files and folders, 1 in this crate" in html
+    assert "a sha256 is told of 1 of 3 files." in html

@@ -214,9 +214,7 @@ def crate_view(report: CrateReport) -> str:
         lines.append("in clear, as --allow-clear says; the working directory is encrypted")
     if report.lacking:
         more = ",".join(report.lacking)
-        lines.append(
-            f"others who import it need --include {more} as well: that is of this machine alone"
-        )
+        lines.append(f"others who import it need --include {more} as well: that is of this machine alone")
     return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ No script, no image, no font, no address is loaded; every text is escaped, and w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from wfexs_like.cli.render import counted
@@ -136,15 +137,20 @@ def _workflow(sheet: Sheet, account: Account, extras: Extras) -> str:
     rows = [
         ("Name", tool(workflow.software)),
         ("Language", text(f"{workflow.language or ''} {workflow.language_version or ''}".strip())),
-        ("Document", item(sheet, workflow.document) if workflow.document is not None else ""),
+        ("Document", _document(sheet, workflow.document) if workflow.document is not None else ""),
         ("Comes from", web(workflow.source, workflow.source) if workflow.source else ""),
         ("Licence", web(workflow.software.licence, workflow.software.licence) if workflow.software.licence else ""),
         ("Steps", f"{len(workflow.steps):,}" if workflow.steps else ""),
-        ("Diagram", item(sheet, workflow.diagram) if workflow.diagram is not None else ""),
+        ("Diagram", _document(sheet, workflow.diagram) if workflow.diagram is not None else ""),
     ]
     interface = "" if account.runs else _interface(sheet, workflow, account.data, extras)
     heading = "<h3>Its steps</h3>" if drawing else ""
     return facts(rows) + heading + drawing + interface
+
+
+def _document(sheet: Sheet, one: Item) -> str:
+    """A file that has no name worth telling beside that of the workflow: where it lies."""
+    return item(sheet, replace(one, name=one.path or one.name))
 
 
 def _interface(sheet: Sheet, workflow: Workflow, data: Sequence[Item], extras: Extras) -> str:
@@ -168,9 +174,9 @@ def _data(sheet: Sheet, items: Sequence[Item]) -> str:
     sizes = [one.size for one in items if one.size is not None]
     digests = sum("sha256" in one.digests for one in files)
     here = sum(one.present for one in items)
-    told = f"{counted(len(items), 'data entity').replace('entitys', 'entities')}, {here:,} of them in this crate"
+    told = f"{len(items):,} {'file or folder' if len(items) == 1 else 'files and folders'}, {here:,} in this crate"
     told += f"; {size_of(sum(sizes))} where a size is told" if sizes else ""
-    told += f"; {digests:,} of {counted(len(files), 'file')} have a sha256." if files else "."
+    told += f"; a sha256 is told of {digests:,} of {counted(len(files), 'file')}." if files else "."
     return f"<p>{told}</p>" + folded("Files and folders", data_table(sheet, items))
 
 

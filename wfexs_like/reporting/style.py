@@ -45,7 +45,7 @@ td { min-width: 4rem; }
 .inputs td:nth-child(2), .outputs td:nth-child(2) { min-width: 11rem; }
 .parameters td { min-width: 5.5rem; } .parameters td:nth-child(3) { min-width: 10rem; }
 .steps th, .steps td { padding-right: .6rem; } .steps td:nth-child(-n+3) { min-width: 7rem; }
-.runs td:first-child { min-width: 6rem; }
+.runs td:first-child { min-width: 6rem; } .files td:nth-child(2) { min-width: 7.2rem; }
 .n { white-space: nowrap; font-variant-numeric: tabular-nums; }
 code, pre { font: .85em/1.5 ui-monospace, SFMono-Regular, Menlo, "DejaVu Sans Mono", monospace; }
 .digest { display: inline-block; min-width: 18ch; font-size: .75em; }

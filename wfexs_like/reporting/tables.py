@@ -50,7 +50,7 @@ def item(sheet: Sheet, one: Item) -> str:
         notes.append(one.kind)
     if one.sealed:
         notes.append("sealed")
-    if one.path is not None and not one.present:
+    if not one.present and (one.path is not None or (one.address is None and one.kind in ("file", "folder"))):
         notes.append("not in this crate")
     shown += f" {soft(', '.join(notes))}" if notes else ""
     if one.path is not None and one.path.rstrip("/") not in (name.rstrip("/"), f"./{name}"):
@@ -175,11 +175,12 @@ def _value_cells(sheet: Sheet, one: Parameter, items: Sequence[Item], remark: st
 
 
 def data_table(sheet: Sheet, items: Sequence[Item]) -> str:
-    """Files and folders, each with what is known of its bytes."""
+    """Files and folders, each with what is known of its bytes; those that are in the crate first."""
+    items = sorted(items, key=lambda one: not one.present)
 
     def row(one: Item) -> str:
         size = cell(bytes_of(one.size), "size", number=True)
-        kind = cell(text(one.media_type or "", 60), "type")
+        kind = cell(text(one.media_type or "", 60).replace("/", "/<wbr>"), "type")
         return f"<tr>{cell(item(sheet, one))}{kind}{size}{cell(digest(one), 'sha256')}</tr>"
 
     return sheet.table("files", ("name", "type", "size", "sha256"), items, row, MANY)
