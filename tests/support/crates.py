@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import uuid
 import zipfile
 from collections.abc import Mapping
@@ -200,6 +202,20 @@ def metadata_of(crate: Path) -> dict[str, Any]:
             text = archive.read("ro-crate-metadata.json")
     found: dict[str, Any] = json.loads(text)
     return found
+
+
+def is_golden(crate: Path, golden: Path) -> None:
+    """Assert that the metadata of a crate, a folder, are those of the golden file, but for what each day changes.
+
+    A wanted change: write the new text with ``GOLDEN=write``, and read the difference before it is kept.
+    """
+    text = (crate / "ro-crate-metadata.json").read_text()
+    text = re.sub(r'"datePublished": "[0-9-]{10}"', '"datePublished": "DATE"', text)
+    text = re.sub(r'"dateModified": "[^"]+"', '"dateModified": "DATE"', text)
+    text = re.sub(r'(?s)("@id": "README.md".{,200}?"contentSize": ")\d+(".*?"sha256": ")[0-9a-f]{64}', r"\1N\2X", text)
+    if os.environ.get("GOLDEN") == "write":
+        golden.write_text(text)
+    assert text == golden.read_text()
 
 
 def entities_of(crate: Path) -> dict[str, dict[str, Any]]:

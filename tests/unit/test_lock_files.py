@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from staging.errors import DefinitionError, NotFoundError, PolicyError
+from staging.errors import DefinitionError, NotFoundError, PolicyError, WfexsError
 from staging.lock_files import LARGEST_LOCK, read_lock
 
 
@@ -32,9 +32,9 @@ def test_what_is_no_file_is_not_found(tmp_path: Path, name: str) -> None:
 
 
 def test_a_name_that_no_file_can_have_is_no_traceback(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="name too long") as caught:
+    with pytest.raises(WfexsError, match="name too long") as caught:
         read_lock(tmp_path / ("a" * 300))
-    assert hasattr(caught.value, "exit_code")
+    assert caught.value.exit_code == 1
 
 
 def test_what_is_no_lock_is_told(tmp_path: Path) -> None:

@@ -62,16 +62,21 @@ def test_a_text_of_a_megabyte_is_cut_wherever_it_stands() -> None:
         assert len(html.encode()) < 1_500_000
 
 
-@pytest.mark.parametrize("size", [{"steps": 10_000}, {"outputs": 100_000}], ids=["steps", "outputs"])
-def test_a_huge_run_is_summed_up_on_a_small_page_that_says_what_it_leaves_out(size: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ({"steps": 10_000}, "and 9,980 executions not shown here: ro-crate-metadata.json has all of them"),
+        ({"outputs": 100_000}, "and 99,900 more, in the metadata"),
+    ],
+    ids=["steps", "outputs"],
+)
+def test_a_huge_run_is_summed_up_on_a_small_page_that_says_what_it_leaves_out(size: dict[str, int], words: str) -> None:
     page = Page(render_page(accounts.huge(**size)))
     assert len(page.html.encode()) < 1_000_000
     assert page.html.count("<tr>") < 2_000
     page.is_harmless()
-    assert re.search(r"and [0-9,]{5,} \w+ not shown here: ro-crate-metadata.json has all of them", page.text) or (
-        "and 99,900 more, in the metadata" in page.text
-    )
-    assert "ro-crate-metadata.json" in page.text
+    assert words in page.text
+    assert "ro-crate-metadata.json has all of them" in page.text
 
 
 def test_hostile_rows_without_end_still_make_a_page_below_three_megabytes() -> None:
