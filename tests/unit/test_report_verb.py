@@ -39,6 +39,10 @@ class Outcome:
 
 
 def report(*argv: str | Path, width: int = 80, terminal: bool = False) -> Outcome:
+    return call("report", *argv, width=width, terminal=terminal)
+
+
+def call(*argv: str | Path, width: int = 80, terminal: bool = False) -> Outcome:
     stdout = Terminal() if terminal else io.StringIO()
     app = App(
         environment={"HOME": "/nonexistent", "COLUMNS": str(width), "TERM": "xterm"},
@@ -46,7 +50,7 @@ def report(*argv: str | Path, width: int = 80, terminal: bool = False) -> Outcom
         stdout=stdout,
         stderr=io.StringIO(),
     )
-    code = main(["report", *map(str, argv)], app)
+    code = main(list(map(str, argv)), app)
     return Outcome(code, stdout.getvalue(), app.stderr.getvalue())  # type: ignore[attr-defined]
 
 
@@ -216,3 +220,16 @@ def test_what_is_no_crate_is_told(tmp_path: Path) -> None:
     answer = report(tmp_path / "empty", "--json")
     assert answer.code == 9
     assert "empty is no RO-Crate and no working directory: it has no ro-crate-metadata.json" in answer.stdout
+
+
+def test_a_document_is_written_over_another_only_with_force_and_says_when_nothing_ran(tmp_path: Path) -> None:
+    (tmp_path / METADATA).write_text(json.dumps({"@context": "", "@graph": []}))
+    out = tmp_path / "prov.ttl"
+    first = call("convert", tmp_path, "--to", "prov", "-o", out, "--json").object
+    assert [one.partition(":")[0] for one in first["warnings"]] == ["the crate tells of no run"]
+    assert call("convert", tmp_path, "--to", "prov", "-o", out).code == 2
+    assert call("convert", tmp_path, "--to", "prov", "-o", out, "--force").code == 0
+    assert call("convert", tmp_path, "--to", "prov", "-o", tmp_path / "no" / "prov.ttl").code == 2
+    assert "describe no root data entity" in report(tmp_path).stdout
+    answer = call("convert", "nowhere", "--to", "prov", "--json")
+    assert (answer.code, '"wfexs-like crate" makes one' in answer.object["error"]["hint"]) == (10, True)

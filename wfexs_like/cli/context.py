@@ -188,3 +188,19 @@ def is_terminal(stream: IO[str]) -> bool:
 def shown_path(path: Path) -> str:
     """A path as text: bytes that are no characters are escaped, so that it can be printed anywhere."""
     return str(path).encode(errors="backslashreplace").decode()
+
+
+def must_be_writable(path: Path, *, what: str, force: bool) -> None:
+    """See before the work is done that ``what`` (``page``) can be written there; only with ``force`` over a file.
+
+    Raises:
+        UsageError: something is there, or no folder for it.
+    """
+    if os.path.lexists(path) and not force:
+        raise UsageError(
+            f"there is already {shown_path(path)}", hint="name another file, or add --force", where=shown_path(path)
+        )
+    if path.is_dir():
+        raise UsageError(f"{shown_path(path)} is a folder", hint=f"name the file that the {what} goes to")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {shown_path(path.parent)} for the {what}", hint="make it first")

@@ -56,10 +56,11 @@ def convert(
     from wfexs_like.converting.telling import tell
 
     document = tell(account, None if chosen is None else (chosen,))
+    warnings = () if account.runs else ("the crate tells of no run: the document says what there is, and of no doing",)
     if form == "turtle":
         from wfexs_like.converting.turtle import turtle
 
-        return Converted(format=form, pieces=turtle(document))
+        return Converted(format=form, pieces=turtle(document), warnings=warnings)
     from wfexs_like.converting.prov_json import prov_json
 
-    return Converted(format=form, pieces=prov_json(document))
+    return Converted(format=form, pieces=prov_json(document), warnings=warnings)

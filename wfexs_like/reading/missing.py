@@ -17,12 +17,17 @@ _LONGEST: Final = 300
 
 def missing(account: Account, graph: Graph, contents: Contents | None) -> tuple[str, ...]:
     """One sentence for each; ``contents`` are the crate's files, where they are at hand."""
-    found = [*_of_crate(account), *_of_workflow(account), *_of_runs(account), *_of_data(account)]
+    found = [*_of_root(graph), *_of_crate(account), *_of_workflow(account), *_of_runs(account), *_of_data(account)]
     if contents is not None:
         absent = [one.path or one.id for one in account.data if one.path is not None and not one.present]
         found += _each(absent, "{} is not in the crate", "files or folders that are not in the crate")
     found += _each(_dangling(graph), "{}, of which nothing is said", "references to what nothing is said of")
     return tuple(found)
+
+
+def _of_root(graph: Graph) -> Iterator[str]:
+    if not graph.root:
+        yield "nothing is said of the crate itself: its metadata describe no root data entity"
 
 
 def _of_crate(account: Account) -> Iterator[str]:

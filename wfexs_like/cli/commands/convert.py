@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from wfexs_like.cli.commands import VerbCommand
-from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.context import App, must_be_writable, shown_path
 from wfexs_like.cli.render import one_line
 
 if TYPE_CHECKING:
@@ -41,9 +40,10 @@ SHOWN_WARNINGS = 20
     metavar="FILE",
     help="Write it there, whole or not at all, and not on standard output.",
 )
+@click.option("--force", is_flag=True, help="Write FILE also where there is one already.")
 @click.pass_obj
 def command(
-    app: App, *, crate: Path, standard: Standard, form: str | None, run: int | None, output: Path | None
+    app: App, *, crate: Path, standard: Standard, form: str | None, run: int | None, output: Path | None, force: bool
 ) -> None:
     """CRATE is a folder or a zip file, anybody's. Nothing is fetched, and what it doesn't tell is not made up.
 
@@ -55,7 +55,7 @@ def command(
     from wfexs_like.reading.recount import read_account
 
     if output is not None:
-        _check_output(output)
+        must_be_writable(output, what="document", force=force)
     account = read_account(crate)
     converted = convert(account, standard, form=form, run=run, moment=datetime.now(UTC))
     text = "".join(converted.pieces)
@@ -76,12 +76,3 @@ def command(
 
     write_atomically(output, text.encode())
     app.emit("convert", result, lambda: f"wrote {shown_path(output)}")
-
-
-def _check_output(output: Path) -> None:
-    from staging.errors import UsageError
-
-    if os.path.lexists(output):
-        raise UsageError(f"there is already {shown_path(output)}", hint="name another file", where=shown_path(output))
-    if not output.parent.is_dir():
-        raise UsageError(f"there is no folder {shown_path(output.parent)}", hint="make it first")

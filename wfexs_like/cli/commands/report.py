@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ import click
 
 from staging.errors import UsageError
 from wfexs_like.cli.commands import VerbCommand
-from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.context import App, must_be_writable, shown_path
 
 if TYPE_CHECKING:
     from wfexs_like.cli.account_view import Look
@@ -43,7 +42,7 @@ def command(app: App, *, target: str, html: Path | None, force: bool, allow_clea
 
     most = _most(steps)
     if html is not None:
-        _must_be_writable(html, force=force)
+        must_be_writable(html, what="page", force=force)
     with _without_collecting():
         account = app.session.account(target, secret=html is None or allow_clear)
         _tell(app, account, html, Look(most=most, width=_width(app), colour=app.colour, bar=_mark(app)))
@@ -81,15 +80,6 @@ def _most(steps: str) -> int | None:
     if not steps.isdecimal() or not steps.isascii() or len(steps) > 9:  # noqa: PLR2004 - nobody reads more
         raise UsageError(f'--steps takes a number or "all", not {steps!r}')
     return int(steps)
-
-
-def _must_be_writable(path: Path, *, force: bool) -> None:
-    if os.path.lexists(path) and not force:
-        raise UsageError(f"there is already {shown_path(path)}", hint="name another file, or add --force")
-    if path.is_dir():
-        raise UsageError(f"{shown_path(path)} is a folder", hint="name the file that the page goes to")
-    if not path.parent.is_dir():
-        raise UsageError(f"there is no folder {shown_path(path.parent)} for the page", hint="make it first")
 
 
 def _width(app: App) -> int:
