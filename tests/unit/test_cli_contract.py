@@ -35,6 +35,7 @@ from staging.fingerprints import Fingerprint
 from staging.index import Origin
 from staging.plan import Kind
 from staging.upkeep import Collected, Problem, StoreEntry
+from tests.support.outcomes import Outcome
 from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
 from wfexs_like.cli.options import ALLOWABLE
@@ -358,19 +359,6 @@ class KnownAnswers:
     def cache_gc(self, *, dry_run: bool = False) -> Collected:
         self._hear("cache_gc", dry_run)
         return Collected(removed=(SHA,), size=1500)
-
-
-@dataclass
-class Outcome:
-    code: int
-    stdout: str
-    stderr: str
-
-    @property
-    def object(self) -> dict[str, Any]:
-        document = json.loads(self.stdout)
-        assert isinstance(document, dict)
-        return document
 
 
 class Terminal(io.StringIO):
