@@ -283,3 +283,18 @@ class Command:
 def wfexs(home: Path) -> Command:
     """The command ``wfexs-like`` of the Python that runs the tests."""
     return Command((str(Path(sys.executable).with_name("wfexs-like")),))
+
+
+_HURRIED = """\
+import sys
+import staging.retries
+staging.retries.FIRST_PAUSE = 0.01
+from wfexs_like.cli.main import entry
+sys.exit(entry())
+"""
+
+
+@pytest.fixture
+def hurried(home: Path) -> Command:
+    """The same command, which asks again after next to no time: for sources that stay bad to its last attempt."""
+    return Command((sys.executable, "-P", "-c", _HURRIED))

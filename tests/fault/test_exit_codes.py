@@ -96,12 +96,14 @@ def test_a_wrong_digest_is_exit_5_with_both_digests(
     assert error["actual"] == _sha256(b"some text\n")
 
 
-def test_a_body_that_is_always_cut_short_is_exit_4(wfexs: Command, stage_file: Callable[..., Path], home: Path) -> None:
+def test_a_body_that_is_always_cut_short_is_exit_4(
+    hurried: Command, stage_file: Callable[..., Path], home: Path
+) -> None:
     with WebServer() as web:
         web.scripts["/a.txt"] = truncated(b"x" * 1000, 400)
         path = stage_file("{c-l-a-s-s: File, url: '" + web.url("/a.txt") + "'}")
 
-        error = _refused(wfexs("stage", path), 4, home, kind="fetch")
+        error = _refused(hurried("stage", path), 4, home, kind="fetch")
 
     assert web.url("/a.txt") in error["message"]
 
@@ -140,7 +142,7 @@ def test_a_reset_connection_is_tried_again_and_the_file_is_whole(
 
 
 def test_a_partial_answer_with_the_wrong_range_is_never_accepted(
-    wfexs: Command, stage_file: Callable[..., Path], home: Path
+    hurried: Command, stage_file: Callable[..., Path], home: Path
 ) -> None:
     content = bytes(range(256)) * 1000
 
@@ -154,7 +156,7 @@ def test_a_partial_answer_with_the_wrong_range_is_never_accepted(
 
     with WebServer() as web:
         web.scripts["/a.bin"] = script
-        answer = wfexs("stage", stage_file("{c-l-a-s-s: File, url: '" + web.url("/a.bin") + "'}"))
+        answer = hurried("stage", stage_file("{c-l-a-s-s: File, url: '" + web.url("/a.bin") + "'}"))
 
     _refused(answer, 4, home, kind="fetch")
 

@@ -228,11 +228,11 @@ def test_a_requirement_without_an_image_is_a_mistake_of_the_workflow(project: Pr
     ],
 )
 def test_who_wants_an_image_that_is_not_to_be_had_is_named(
-    project: Project, image: str, code: int, said: str, hint: str
+    project: Project, hurried: Command, image: str, code: int, said: str, hint: str
 ) -> None:
     project.write(second=image.replace("HOST", project.registry.host))
 
-    answer = project.wfexs("stage", project.stage_file("docker"))
+    answer = hurried("stage", project.stage_file("docker"))
 
     error = answer.object["error"]
     assert (answer.code, said in error["message"], hint in error["hint"]) == (code, True, True)
