@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +34,12 @@ def test_boxes_never_overlap_and_arrows_end_at_their_boxes(
             box = drawing.boxes[name]
             assert abs(point[0] - (box.x + box.width / 2)) < 0.01
             assert point[1] in (box.y, box.y + box.height)
+        # Beside boxes an arrow goes straight down; only between layers does it go aslant, where there are none.
+        for (x, y), (to_x, to_y) in pairwise(points):
+            top, low, first, second = min(y, to_y), max(y, to_y), min(x, to_x), max(x, to_x)
+            for box in drawing.boxes.values():
+                crosses = box.y < low - 0.01 and box.y + box.height > top + 0.01
+                assert not crosses or second <= box.x + 0.01 or first >= box.x + box.width - 0.01
 
 
 def test_what_follows_stands_below_and_a_start_just_above_what_needs_it() -> None:
@@ -48,6 +54,8 @@ def test_a_chain_is_one_straight_line_and_a_long_arrow_goes_around_what_it_passe
     drawing = lay_out(sizes, [("a", "b"), ("b", "c")])
     assert {box.x for box in drawing.boxes.values()} == {0.0}
     drawing = lay_out(sizes, [("a", "b"), ("b", "c"), ("a", "c")])
-    [middle] = drawing.arrows["a", "c"][1:-1]
+    above, below = drawing.arrows["a", "c"][1:-1]
     between = drawing.boxes["b"]
-    assert not between.x <= middle[0] <= between.x + between.width
+    assert above[0] == below[0]
+    assert not between.x <= above[0] <= between.x + between.width
+    assert (above[1], below[1]) == (between.y, between.y + between.height)

@@ -57,16 +57,19 @@ def lay_out(
     layers = _rows(order, chains, layer_of)
     _untangle(layers, chains)
     left = _across(layers, widths, chains, gap)
-    tops, bottom = _down(layers, heights, rise)
+    bands = _down(layers, heights, rise)
     boxes = {
-        name: Box(x=left[name], y=tops[layer_of[name]], width=widths[name], height=heights[name], layer=layer_of[name])
+        name: Box(
+            x=left[name], y=bands[layer_of[name]][0], width=widths[name], height=heights[name], layer=layer_of[name]
+        )
         for name in order
     }
     arrows = {}
     for original, edge in zip(known, forward, strict=True):
-        points = _points(chains[edge], boxes, left, tops)
+        points = _points(chains[edge], boxes, left, bands)
         arrows[original] = points[::-1] if original in turned else points
     right = max((box.x + box.width for box in boxes.values()), default=0.0)
+    bottom = bands[-1][1] if bands else 0.0
     return Drawing(width=right, height=bottom, boxes=boxes, arrows=arrows)
 
 
@@ -217,20 +220,26 @@ def _settle(
             at += widths[name] + gap
 
 
-def _down(layers: list[list[str]], heights: Mapping[str, float], rise: float) -> tuple[list[float], float]:
-    tops, at = [], 0.0
+def _down(layers: list[list[str]], heights: Mapping[str, float], rise: float) -> list[tuple[float, float]]:
+    """Where each layer begins and ends."""
+    bands, at = [], 0.0
     for row in layers:
-        tops.append(at)
-        at += max(heights[name] for name in row) + rise
-    return tops, max(0.0, at - rise)
+        end = at + max(heights[name] for name in row)
+        bands.append((at, end))
+        at = end + rise
+    return bands
 
 
 def _points(
-    chain: Sequence[str], boxes: Mapping[str, Box], left: Mapping[str, float], tops: Sequence[float]
+    chain: Sequence[str], boxes: Mapping[str, Box], left: Mapping[str, float], bands: Sequence[tuple[float, float]]
 ) -> tuple[tuple[float, float], ...]:
+    """Straight down to the end of each layer, so that no arrow crosses a box beside it, and aslant between layers."""
     first, last = boxes[chain[0]], boxes[chain[-1]]
-    points = [(first.x + first.width / 2, first.y + first.height)]
+    middle, end = first.x + first.width / 2, bands[first.layer][1]
+    points = [(middle, first.y + first.height)]
+    if end > points[0][1]:
+        points.append((middle, end))
     for number, name in enumerate(chain[1:-1], start=first.layer + 1):
-        points.append((left[name] + _THROUGH / 2, tops[number]))
+        points += [(left[name] + _THROUGH / 2, y) for y in bands[number]]
     points.append((last.x + last.width / 2, last.y))
     return tuple(points)
