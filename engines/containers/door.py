@@ -28,6 +28,7 @@ from engines.containers.hearing import REFUSED, Caller, Hearing
 from engines.containers.image_config import volumes_of
 from engines.containers.lifetime import Lifetime, Running, Tell
 from engines.containers.policy import LABEL, Bounds, as_outside, decide, may_write
+from engines.containers.reaping import Reaper
 from engines.containers.sources import ExchangedError, Held, walk
 from engines.containers.witness import Witness
 from engines.stopping import DOOR, clear
@@ -93,6 +94,7 @@ class Door:
         self._lock = threading.Lock()
         self._closing = False
         self._sweep = False
+        self._reaper: Reaper | None = None
         self._said: set[str] = set()
         self._hearing: Hearing | None = None
 
@@ -130,6 +132,8 @@ class Door:
         if self._sweep:
             # One that was just being made when it was to end may have come to be afterwards.
             self._attempt(lambda: self.containers.runtime.sweep(LABEL, self._bounds.uuid))
+        if self._reaper is not None:
+            self._reaper.dismiss()
         clear(self.folder)
         with suppress(OSError):
             self.folder.rmdir()
@@ -261,6 +265,8 @@ class Door:
                 raise ContainerError(f"the run has {AT_ONCE} containers already, so no other is started")
             if running.called and self._find(running.called) is not None:
                 raise ContainerError(f"there is a container named {running.called!r} already")
+            if self._reaper is None:
+                self._reaper = Reaper(self.containers.runtime, self._bounds.uuid)
             self._running[running.order.name] = running
         return running
 
