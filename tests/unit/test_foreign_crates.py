@@ -141,6 +141,36 @@ def test_values_are_what_their_parameters_kinds_say(tmp_path: Path) -> None:
     assert definition.workflow.mirrors[0].local_path == tmp_path / "c/wf.cwl"
 
 
+def test_what_was_staged_and_never_ran_has_the_values_that_its_parameters_name(tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"a,b").hexdigest()
+    entities = [
+        formal("table", "File", workExample=refer("inputs/table.csv")),
+        file("inputs/table.csv", "table", sha256=digest),
+        formal("separator", "String", workExample=refer("#v")),
+        value("#v", "separator", ","),
+        formal("outdir", "String"),
+        # How the workflow was made is no run of it, and what that took is none of its inputs.
+        {"@id": "#engine", "@type": "SoftwareApplication", "name": "cwltool"},
+        {"@id": "source.cwl", "@type": ["File", "SoftwareSourceCode"]},
+        {
+            "@id": "#making",
+            "@type": "CreateAction",
+            "name": "Workflow consolidation",
+            "instrument": refer("#engine")[0],
+            "object": refer("source.cwl")[0],
+            "result": refer("wf.cwl")[0],
+        },
+    ]
+    place = crate(tmp_path / "c", entities, {"inputs/table.csv": "a,b", "source.cwl": "text"})
+
+    definition, remarks = told(place)
+
+    assert params(definition).keys() == {"table", "separator"}
+    assert params(definition)["separator"] == ","
+    assert params(definition)["table"].source.sha256 == Fingerprint.parse(digest)
+    assert not [one for one in remarks if "source.cwl" in one]
+
+
 def test_files_are_the_crates_own_once_they_were_held_against_any_digest(tmp_path: Path) -> None:
     sha1 = hashlib.sha1(b"reads").hexdigest()
     entities = [

@@ -82,14 +82,13 @@ class Foreign:
         if self.strict:
             self.holding.check_all()
         dataset = self.account
-        params = () if run is None else tuple(self._params(run))
         return StageDefinition(
             workflow=self._workflow(engine),
             base=self.crate.root,
             file=f"the crate {self.crate.place.name}",
             text=f"# imported from {self.crate.place.name!r}\n",
             engine=EngineWish(name=engine.name, version=self._version(engine, run)),
-            params=params,
+            params=tuple(self._params(run)),
             title=dataset.name,
             description=dataset.description,
         )
@@ -199,8 +198,11 @@ class Foreign:
 
     # -- what the run was given -------------------------------------------------------------------------------------
 
-    def _params(self, run: Run) -> Iterator[Param]:
-        for slot in run.execution.inputs:
+    def _params(self, run: Run | None) -> Iterator[Param]:
+        """What the run was given; of a crate that tells of none, what it has for the workflow's inputs."""
+        workflow = self.account.workflow
+        examples = () if workflow is None else workflow.examples
+        for slot in examples if run is None else run.execution.inputs:
             if slot.parameter is None:
                 names = ", ".join(one.name for one in slot.items[:_MANY])
                 self.remarks.append(f"nobody says for which parameter the run had these: {names}")

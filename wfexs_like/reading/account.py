@@ -190,6 +190,8 @@ class Connection:
 class Workflow:
     """The main workflow. ``document`` is its file; ``language`` its ComputerLanguage, ``source`` where it was had.
 
+    ``examples`` are what the crate has for its inputs, whoever was given it: in a prospective crate what it is staged
+    with.
     ``steps`` and ``connections`` are those of its sub-workflows as well; a sub-workflow's steps have names like
     ``align/sort``.
     """
@@ -199,6 +201,7 @@ class Workflow:
     language: str | None = None
     language_version: str | None = None
     source: str | None = None
+    examples: tuple[Slot, ...] = ()
     steps: tuple[Step, ...] = ()
     connections: tuple[Connection, ...] = ()
     diagram: Item | None = None

@@ -72,9 +72,9 @@ class Runs:
         return self.workflows.main in instruments
 
     def _is_run(self, identifier: str) -> bool:
-        """Not what only tells how the crate itself was made."""
+        """Not what only tells how the crate itself was made, or its workflow."""
         results = [one for one, _ in self.graph.follow(self.actions[identifier], "result")]
-        return results != [self.graph.root_id]
+        return results not in ([self.graph.root_id], [self.workflows.main])
 
     def _whole(self, identifier: str) -> Execution:
         """What a run was; whoever the engine was started by started it."""

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final
 
-from wfexs_like.reading.account import Connection, Step, Workflow
+from wfexs_like.reading.account import Connection, Slot, Software, Step, Workflow
 from wfexs_like.reading.graph import Graph, number
 from wfexs_like.reading.items import Items
 from wfexs_like.reading.metadata import Entity, references
@@ -41,16 +41,24 @@ class Workflows:
         document = self.items.item(self.main)
         language, version = self.surroundings.language(entity)
         told = [document.address, *(graph.text(entity, one) for one in ("isBasedOn", "codeRepository", "url"))]
+        software = self.surroundings.software(self.main)
         return Workflow(
-            software=self.surroundings.software(self.main),
+            software=software,
             document=document if document.kind in ("file", "folder") or document.path is not None else None,
             language=language,
             language_version=version,
             source=graph.text(entity, "identifier") or next((one for one in told if one and "://" in one), None),
+            examples=tuple(self._examples(software)),
             steps=self.steps,
             connections=tuple(self._connections()),
             diagram=next((self.items.item(one) for one, told in graph.follow(entity, "image") if told), None),
         )
+
+    def _examples(self, software: Software) -> Iterator[Slot]:
+        for one in software.inputs:
+            found = [identifier for identifier, told in self.graph.follow(self.graph[one.id], "workExample") if told]
+            if found:
+                yield Slot(name=one.name, parameter=one, items=tuple(map(self.items.item, found)))
 
     def _main(self) -> str | None:
         """What the crate says its main entity is, if that can be run; else the one workflow that runs are of."""
