@@ -73,6 +73,7 @@ def test_what_two_runs_made_differently_is_named_with_the_step_it_came_from(wfex
     wfexs.ok("crate", "w", tmp_path / "w.crate", "--no-validate")
 
     report = tmp_path / "junit.xml"
+    report.write_text("one of before")
     answer = wfexs("compare", "w:1", "w:2", "--junit", report)
 
     assert answer.code == 9

@@ -191,6 +191,7 @@ def test_the_second_generation_is_written_judged_and_told(wfexs: Command, tmp_pa
         if "Profile" in one["@type"]:
             one["@type"] = "CreativeWork"
     (crate / METADATA).write_text(json.dumps(metadata))
+    (tmp_path / "j.xml").write_text("one of before")
     told = wfexs("validate", crate, "--json", "--junit", tmp_path / "j.xml", "--sarif", tmp_path / "s.json")
     assert told.code == 9
     (verdict,) = told.object["verdicts"]

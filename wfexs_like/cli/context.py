@@ -194,7 +194,7 @@ def must_be_writable(path: Path, *, what: str, force: bool) -> None:
     """See before the work is done that ``what`` (``page``) can be written there; only with ``force`` over a file.
 
     Raises:
-        UsageError: something is there, or no folder for it.
+        UsageError: something is there, or something that is no file, or no folder that it can be written in.
     """
     if os.path.lexists(path) and not force:
         raise UsageError(
@@ -204,3 +204,8 @@ def must_be_writable(path: Path, *, what: str, force: bool) -> None:
         raise UsageError(f"{shown_path(path)} is a folder", hint=f"name the file that the {what} goes to")
     if not path.parent.is_dir():
         raise UsageError(f"there is no folder {shown_path(path.parent)} for the {what}", hint="make it first")
+    if path.exists() and not path.is_file():
+        # A device or a pipe would be replaced by a file.
+        raise UsageError(f"{shown_path(path)} is no file", hint=f"name the file that the {what} goes to")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"nothing can be written in {shown_path(path.parent)}", hint="name a file elsewhere")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree as ET
 
 from wfexs_like.comparing.report import CompareReport, Difference
-from wfexs_like.crate.junit import plain
+from wfexs_like.junit import as_bytes, plain
 
 _OUTPUT = "output "
 
@@ -29,12 +29,9 @@ def junit(report: CompareReport) -> bytes:
         elif found.reason:
             ET.SubElement(case, "system-out").text = plain(f"{found.verdict}: {found.reason}")
     failures = len(suite.findall("testcase/failure"))
-    for element in (suite, document):
-        for key, value in (("tests", len(suite)), ("failures", failures), ("errors", 0), ("skipped", 0)):
-            element.set(key, str(value))
-    ET.indent(document)
-    content: bytes = ET.tostring(document, encoding="utf-8", xml_declaration=True)
-    return content
+    for key, value in (("tests", len(suite)), ("failures", failures), ("errors", 0), ("skipped", 0)):
+        suite.set(key, str(value))
+    return as_bytes(document)
 
 
 def _fail(case: ET.Element, message: str, one: Difference) -> None:

@@ -1,19 +1,18 @@
 """JUnit: verdicts on a crate as the XML that continuous integration reads, a suite for each profile.
 
 A check that has to be met fails its test case; what is only told stands in its output, and one that no crate can meet
-is skipped with the reason. Source: the schema of Jenkins' xUnit plugin (``junit-10.xsd``).
+is skipped with the reason.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 from xml.etree import ElementTree as ET
 
 from wfexs_like.crate.report_types import Check, Validation, ValidationIssue
+from wfexs_like.junit import as_bytes, plain
 
-_UNTELLABLE: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SEVERITIES: Final = ("required", "recommended", "optional")
 
 
@@ -22,11 +21,7 @@ def junit(crate: str, verdicts: Iterable[Validation]) -> bytes:
     document = ET.Element("testsuites", name=plain(f"validate {crate}"))
     for one in verdicts:
         document.append(_suite(crate, one))
-    for name in ("tests", "failures", "skipped", "errors"):
-        document.set(name, str(sum(int(suite.get(name, "0")) for suite in document)))
-    ET.indent(document)
-    content: bytes = ET.tostring(document, encoding="utf-8", xml_declaration=True)
-    return content
+    return as_bytes(document)
 
 
 def _suite(crate: str, verdict: Validation) -> ET.Element:
@@ -69,8 +64,3 @@ def _case(verdict: Validation, check: Check, issues: list[ValidationIssue], coun
     elif issues:
         ET.SubElement(case, "system-out").text = plain(f"{issues[0].severity}:\n{text}")
     return case
-
-
-def plain(text: str) -> str:
-    """The text without characters that XML can't hold."""
-    return _UNTELLABLE.sub("\ufffd", text)

@@ -11,7 +11,7 @@ import click
 
 from staging.errors import LeakError, NotFoundError, UsageError, from_os_error
 from wfexs_like.cli.commands import VerbCommand
-from wfexs_like.cli.context import App, shown_path
+from wfexs_like.cli.context import App, must_be_writable, shown_path
 from wfexs_like.cli.options import workdir_argument
 from wfexs_like.cli.render import counted, plain, size
 
@@ -119,10 +119,7 @@ def _must_be_new(report: Path) -> None:
     """Raise a UsageError unless the report can be written in the end: an old one would be taken for the new."""
     if os.path.lexists(report):
         raise UsageError(f"there is already {shown_path(report)}", hint="name another file for the report")
-    if not report.parent.is_dir():
-        raise UsageError(f"there is no folder {shown_path(report.parent)} for the report")
-    if not os.access(report.parent, os.W_OK):
-        raise UsageError(f"nothing can be written in {shown_path(report.parent)}")
+    must_be_writable(report, what="report", force=True)
 
 
 def _place(name: str) -> Path | None:

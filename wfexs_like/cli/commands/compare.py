@@ -11,7 +11,7 @@ import click
 from staging.errors import UsageError
 from staging.placing import write_atomically
 from wfexs_like.cli.commands import VerbCommand
-from wfexs_like.cli.context import App
+from wfexs_like.cli.context import App, must_be_writable
 from wfexs_like.cli.render import counted, one_line
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ SHOWN = 100
     help="By how much numbers with a fraction may differ in CSV, TSV and JSON.",
 )
 @click.option("--show", is_flag=True, help="Tell the first differences in encrypted working directories, too.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report as well.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write a JUnit report as well, over an older one."
+)
 @click.pass_obj
 def command(app: App, *, a: str, b: str, strict: bool, tolerance: float, show: bool, junit: Path | None) -> int:
     """A and B are crates or working directories, anybody's; "X:2" is run 2 of X, otherwise it is the last one.
@@ -49,6 +51,8 @@ def command(app: App, *, a: str, b: str, strict: bool, tolerance: float, show: b
     """
     if math.isnan(tolerance):
         raise UsageError("--tolerance is no number", hint="1e-6, for example", where="--tolerance")
+    if junit is not None:
+        must_be_writable(junit, what="report", force=True)
     report = app.session.compare(a, b, strict=strict, tolerance=tolerance, show=show, kept=junit is not None)
     if junit is not None:
         from wfexs_like.comparing.junit import junit as as_junit

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from staging.errors import UsageError, from_os_error
+from staging.errors import UsageError
+from staging.placing import write_atomically
 from wfexs_like import __version__
 from wfexs_like.cli.commands import VerbCommand
-from wfexs_like.cli.context import App
+from wfexs_like.cli.context import App, must_be_writable
 from wfexs_like.cli.forms import validations_form
 from wfexs_like.cli.views import validation_view
 
@@ -37,8 +38,12 @@ INVALID = 9
     "recommended is told.",
 )
 @click.option("--list-profiles", is_flag=True, help="Name the profiles that there are.")
-@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write the verdict as JUnit's XML, too.")
-@click.option("--sarif", type=click.Path(path_type=Path), metavar="FILE", help="Write the verdict as SARIF 2.1.0, too.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path), metavar="FILE", help="Write it as JUnit's XML, too, over an older one."
+)
+@click.option(
+    "--sarif", type=click.Path(path_type=Path), metavar="FILE", help="Write it as SARIF 2.1.0, too, over an older one."
+)
 @click.pass_obj
 def command(
     app: App,
@@ -58,15 +63,18 @@ def command(
         return _list(app)
     if crate is None:
         raise UsageError("which crate?", hint="wfexs-like validate CRATE, or validate --list-profiles")
+    for path in (junit, sarif):
+        if path is not None:
+            must_be_writable(path, what="report", force=True)
     verdicts = app.session.judge(crate, profiles=profiles, level=cast("Level | None", level))
     if junit is not None:
         from wfexs_like.crate.junit import junit as as_junit
 
-        _write(junit, as_junit(crate.name, verdicts))
+        write_atomically(junit, as_junit(crate.name, verdicts))
     if sarif is not None:
         from wfexs_like.crate.sarif import sarif as as_sarif
 
-        _write(sarif, as_sarif(crate, verdicts, version=__version__))
+        write_atomically(sarif, as_sarif(crate, verdicts, version=__version__))
     app.emit(
         "validate",
         validations_form(verdicts),
@@ -86,10 +94,3 @@ def _list(app: App) -> int:
         lambda: "\n".join(f"{one.name:<{width}}  {one.title}" for one in PROFILES),
     )
     return 0
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise from_os_error(error, f"write {path}") from error
