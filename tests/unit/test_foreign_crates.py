@@ -212,6 +212,16 @@ def test_files_are_the_crates_own_once_they_were_held_against_any_digest(tmp_pat
         told(place)
 
 
+def test_a_crate_by_the_first_version_of_the_standard_is_read_as_any(tmp_path: Path) -> None:
+    place = crate(tmp_path / "c", [formal("n", "Integer"), value("#v", "n", "7")], runs=[["#v"]])
+    new, old = place / "ro-crate-metadata.json", place / "ro-crate-metadata.jsonld"
+    old.write_text(new.read_text().replace(new.name, old.name))
+    new.unlink()
+    definition, _ = told(place)
+    assert (definition.title, params(definition)) == ("theirs", {"n": 7})
+    assert open_crate(place, tmp_path / "unpacked").dataset["name"] == "theirs"
+
+
 def test_the_run_is_the_last_one_or_that_which_is_named(tmp_path: Path) -> None:
     entities = [formal("n", "Integer"), value("#one", "n", "1"), value("#two", "n", "2")]
     place = crate(tmp_path / "c", entities, runs=[["#one"], ["#two"]])

@@ -17,11 +17,13 @@ from staging.errors import CrateError, NotFoundError, PolicyError, UsageError, f
 from staging.paths import safe_relative
 from staging.placing import open_regular
 from wfexs_like.reading.metadata import LARGEST_METADATA, WHAT, Entity, parse_metadata, reference
+from wfexs_like.reading.recount import OLD_METADATA
 from wfexs_like.seal.manifests import SEALED_MANIFEST, SUFFIX
 from wfexs_like.seal.naming import MAGIC
 
 # A crate with a hundred thousand outputs has some more entries than those.
 _LIMITS: Final = Limits(entries=1_000_000)
+_NAMES: Final = (METADATA, OLD_METADATA)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +42,8 @@ class OpenCrate:
     @property
     def dataset(self) -> Entity:
         """The root data entity; an empty one when the crate has none."""
-        about = reference(self.entities.get(METADATA, {}).get("about")) or "./"
-        return self.entities.get(about, {})
+        described = (reference(self.entities.get(one, {}).get("about")) for one in _NAMES)
+        return self.entities.get(next(filter(None, described), "./"), {})
 
     def path(self, relative: PurePosixPath | str) -> Path | None:
         """Where a file or folder of the crate lies; ``None`` when it isn't in there.
@@ -120,7 +122,8 @@ def open_crate(place: Path, into: Path) -> OpenCrate:
         unpack(place, into, links=True, limits=_LIMITS)
         root = _without_wrapper(into)
         _refuse_sealed(place, root)
-    text = OpenCrate(place=place, root=root, entities={}, metadata=b"").read(METADATA, LARGEST_METADATA)
+    closed = OpenCrate(place=place, root=root, entities={}, metadata=b"")
+    text = next((text for one in _NAMES if (text := closed.read(one, LARGEST_METADATA)) is not None), None)
     if text is None:
         raise CrateError(f"{place} holds no RO-Crate: there is no {METADATA} in it", where=METADATA)
     return OpenCrate(place=place, root=root, entities=_entities(text), metadata=text)
