@@ -141,6 +141,15 @@ def test_what_lies_where_others_may_rename_it_is_not_opened(vault: Encrypted) ->
         assert [path.name for path in place.iterdir()] == [vault.root.name]
         os.chown(folder, -1, before.st_gid)
         folder.chmod(before.st_mode & 0o7777)
+    # Nor where they may rename a folder above.
+    for folder in (vault.home, vault.home.parent):
+        before = folder.stat()
+        folder.chmod(0o777)
+        error = vault.wfexs("show", vault.root).object["error"]
+        assert (error["exit_code"], f"other users may write to {folder}," in error["message"]) == (14, True), error
+        folder.chmod(0o1777)
+        vault.wfexs.ok("show", vault.root)
+        folder.chmod(before.st_mode & 0o7777)
     # Like /tmp: others can't rename there what is ours. And who is alone in the group is no other.
     for mode in (0o1777, 0o770):
         place.chmod(mode)
