@@ -218,5 +218,9 @@ def test_a_document_is_written_over_another_only_with_force_and_says_when_nothin
     assert call("convert", tmp_path, "--to", "prov", "-o", out, "--force").code == 0
     assert call("convert", tmp_path, "--to", "prov", "-o", tmp_path / "no" / "prov.ttl").code == 2
     assert "describe no root data entity" in report(tmp_path).stdout
+    made = '"wfexs-like crate WORKDIR DEST" makes one of a working directory'
     answer = call("convert", "nowhere", "--to", "prov", "--json")
-    assert (answer.code, '"wfexs-like crate" makes one' in answer.object["error"]["hint"]) == (10, True)
+    assert (answer.code, made in answer.object["error"]["hint"]) == (10, True)
+    (tmp_path / METADATA).rename(tmp_path / "workdir.json")
+    answer = call("convert", tmp_path, "--to", "prov", "--json")
+    assert (answer.code, made in answer.object["error"]["hint"]) == (9, True)

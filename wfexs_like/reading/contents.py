@@ -26,6 +26,10 @@ from wfexs_like.seal.naming import MAGIC
 MOST_ENTRIES: Final = 1_000_000
 MOST_ZIPPED: Final = 250_000
 """So many files and folders a crate may have, as a folder and as a zip, which takes more memory to look into."""
+WHICH_CRATE: Final = (
+    'name the folder or zip of a crate; "wfexs-like crate WORKDIR DEST" makes one of a working directory'
+)
+"""What to do where something else than a crate was named."""
 _MOST_HOPS: Final = 40
 
 
@@ -131,7 +135,7 @@ def open_crate(path: Path) -> Iterator[Contents]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFoundError(
             f"there is no file or folder {path}",
-            hint='name the folder or zip of a crate; "wfexs-like crate" makes one of a working directory',
+            hint=WHICH_CRATE,
             where=str(path),
         ) from error
     except OSError as error:

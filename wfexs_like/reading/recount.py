@@ -12,7 +12,7 @@ from typing import Final
 from staging.crate_source import METADATA
 from staging.errors import CrateError
 from wfexs_like.reading.account import Account, Agent, Image, Run
-from wfexs_like.reading.contents import Contents, open_crate
+from wfexs_like.reading.contents import WHICH_CRATE, Contents, open_crate
 from wfexs_like.reading.executions import Executions
 from wfexs_like.reading.graph import Graph
 from wfexs_like.reading.items import Items
@@ -51,9 +51,7 @@ def recount_contents(path: Path, contents: Contents) -> Account:
     """
     name = next((one for one in (METADATA, OLD_METADATA) if contents.resolve(one) in contents.openers), None)
     if name is None:
-        raise CrateError(
-            f"{path} is no RO-Crate: it has no {METADATA}", hint="name the crate's folder or zip", where=str(path)
-        )
+        raise CrateError(f"{path} is no RO-Crate: it has no {METADATA}", hint=WHICH_CRATE, where=str(path))
     content = contents.read(contents.resolve(name) or name, LARGEST_METADATA)
     try:
         metadata = parse_metadata(content)
