@@ -28,11 +28,11 @@ def test_a_default_in_the_workflows_folder_is_known_again() -> None:
     assert is_default(3, 3, "workflow")
 
 
-def test_a_default_made_of_a_hidden_value_gives_it_away() -> None:
-    assert gives_away("x/secret.idx", ["secret"])
-    assert gives_away({"a": ["secret"]}, [None, "secret"])
-    assert gives_away("[1234]", [1234])
-    assert not gives_away("x/1.idx", [1])
+def test_a_default_made_of_a_files_name_gives_it_away() -> None:
+    assert gives_away("x/secret.txt.idx", ["secret.txt"])
+    assert gives_away({"a": ["secret.idx"]}, ["other.txt", "secret.txt"])
+    assert gives_away("x/.secret", [".secret"])
+    assert not gives_away("x/1.idx", ["1.txt"])
     assert not gives_away("x", [])
 
 

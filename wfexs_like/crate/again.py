@@ -26,7 +26,7 @@ def command_line(ground: Prospective) -> str | None:
     for name, value in plan.parameters.items():
         if value is None:
             continue
-        word = _NOT_TOLD if name in ground.subject.hidden else _word(ground, name, value)
+        word = _word(ground, name, value)
         if word is None:
             return None
         words += [f"--{name}", word]

@@ -78,7 +78,8 @@ class Prospective:
         staged = (*self.plan.of_role(Role.INPUT), *self.plan.of_role(Role.ENVIRONMENT))
         self._by_path = {str(item.path): item for item in staged if item.path is not None}
         self.kept_back = KeptBack(subject.content, staged)
-        self.secretive = bool(subject.hidden) or any(not item.disclosable for item in staged)
+        self._undisclosed = tuple(item for item in staged if not item.disclosable)
+        self.secretive = bool(self._undisclosed)
 
     # -- the workflow ----------------------------------------------------------------------------------------------
 
@@ -255,7 +256,7 @@ class Prospective:
                 entity.add("encodingFormat", one)
         if side == "input":
             entity.set("valueRequired", formal.required)
-            if formal.has_default and formal.name not in self.subject.hidden and not self._gives_away(formal.default):
+            if formal.has_default and not self._gives_away(formal.default):
                 entity.add("defaultValue", default_text(formal.default, self.discretion))
         main.add(side, Ref(entity.id))
         described = formal_parameter(entity, formal.name, formal.type, secondary=bool(formal.secondary))
@@ -293,10 +294,7 @@ class Prospective:
             formal = self.inputs.get(name)
             stated = documented.get(name)
             value = without_places(parameters.get(name))
-            if name in self.subject.hidden:
-                self.data.withheld.add(name)
-                found, slot = self.values.undisclosed(name, formal)
-            elif value is None and last.get(name) is not None:
+            if value is None and last.get(name) is not None:
                 found, slot = self._set_by_workflow(name, last[name], stated, formal)
             elif value is None and stated is not None and stated.has_default and stated.default is not None:
                 if self._gives_away(stated.default):
@@ -321,7 +319,7 @@ class Prospective:
         return self.words(formal.doc or formal.label) if formal is not None else None
 
     def _gives_away(self, default: Json) -> bool:
-        return gives_away(default, (self.plan.parameters.get(name) for name in self.subject.hidden))
+        return gives_away(default, (item.path.name for item in self._undisclosed if item.path is not None))
 
     def _set_by_workflow(
         self, name: str, value: Json, stated: FormalParameter | None, formal: Formal | None
@@ -358,7 +356,7 @@ class Prospective:
         files: list[Ref] = []
         slots: list[Slot] = []
         for name, formal in self.variables.items():
-            if name in self.subject.hidden or self._undisclosed_variable(name):
+            if self._undisclosed_variable(name):
                 self.data.withheld.add(name)
                 found, slot = self.values.undisclosed(name, formal)
             elif has_files(self.plan.environment.get(name)):
@@ -374,8 +372,8 @@ class Prospective:
         return refs, list(dict.fromkeys(files)), tuple(slots)
 
     def _undisclosed_variable(self, name: str) -> bool:
-        items = (item for item in self.plan.of_role(Role.ENVIRONMENT) if re.split(r"[.\[]", item.name)[0] == name)
-        return any(not item.disclosable for item in items)
+        items = (item for item in self._undisclosed if item.role is Role.ENVIRONMENT)
+        return any(re.split(r"[.\[]", item.name)[0] == name for item in items)
 
     def _locate_variable(self, slot: str, value: Mapping[str, Json]) -> Content:
         return self.locate(slot, value, role=Role.ENVIRONMENT)

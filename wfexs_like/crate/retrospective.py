@@ -185,9 +185,7 @@ class Retrospective:
             stated = documented.get(name)
             value = execution.outputs.get(name)
             found: list[Ref] = []
-            if name in self.subject.hidden:
-                found, slot = self.ground.values.undisclosed(name, formal)
-            elif value is not None:
+            if value is not None:
                 found, slot = self.ground.values.describe(name, value, formal, self._locate)
             elif completed:
                 found, slot = self.ground.values.absent(name, formal, "no value: the workflow made none")

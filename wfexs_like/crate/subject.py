@@ -19,9 +19,8 @@ class CrateSubject:
 
     ``content`` is the working directory's content (``.../<id>/work``). ``licence`` is an SPDX identifier or an address.
     ``authors`` are those of the stage file (``name``, ``orcid``, ``affiliation``, each optional). ``person`` is who ran
-    it. ``created`` is when it was staged (ISO 8601, UTC). ``hidden`` names the parameters whose values must not be
-    told; files that the plan marks as not to be disclosed need not be in it.
-    ``vault`` is how the working directory is encrypted (``staging.areas``).
+    it. ``created`` is when it was staged (ISO 8601, UTC). ``vault`` is how the working directory is encrypted
+    (``staging.areas``).
     ``configured``: the engine's configuration files are to be among the objects of its action (``engine_files``).
     ``imported`` is the crate that the working directory was made of (see ``WorkdirReport``), where it was.
     """
@@ -38,7 +37,6 @@ class CrateSubject:
     created: str
     software_version: str
     workdir_id: str
-    hidden: frozenset[str] = frozenset()
     vault: str = PLAIN
     imported: Mapping[str, str] = field(default_factory=dict)
     configured: bool = False

@@ -9,7 +9,7 @@ from staging.plan import Json, canonical
 PROJECT = "$projectDir"
 """How a default names the folder that the workflow lies in."""
 _TELLING = 3
-"""A shorter value that must not be told is found in too much that has nothing to do with it."""
+"""A shorter name that must not be told is found in too much that has nothing to do with it."""
 
 
 def by_dotted_name(values: Mapping[str, Json], known: set[str], above: str = "") -> dict[str, Json]:
@@ -29,8 +29,11 @@ def is_default(default: Json, value: Json, folder: str) -> bool:
     return (default.replace(PROJECT, folder) if isinstance(default, str) else default) == value
 
 
-def gives_away(default: Json, hidden: Iterable[Json]) -> bool:
-    """Whether a default holds a value that must not be told: a workflow may make one out of another parameter."""
+def gives_away(default: Json, names: Iterable[str]) -> bool:
+    """Whether a default holds the name of a file that must not be told, whole or without its endings.
+
+    A workflow may make the default of one parameter out of another parameter.
+    """
     told = default if isinstance(default, str) else canonical(default).decode()
-    texts = (one if isinstance(one, str) else canonical(one).decode() for one in hidden if one is not None)
-    return any(text in told for text in texts if len(text) >= _TELLING)
+    stems = (one.partition(".")[0] or one for one in names)
+    return any(stem in told for stem in stems if len(stem) >= _TELLING)
