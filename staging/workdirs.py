@@ -32,7 +32,7 @@ class Workdirs:
     """The folder of working directories.
 
     ``store`` is told when one is removed; ``dissolve`` is called with its folder before that. ``closed`` gives a
-    context in which nobody reads in that folder, or refuses.
+    context in which nobody reads in that folder, or refuses. ``forget`` hears the id of each encrypted one that goes.
     """
 
     def __init__(
@@ -42,11 +42,13 @@ class Workdirs:
         *,
         dissolve: Callable[[Path], None] = lambda _root: None,
         closed: Callable[[Path], contextlib.AbstractContextManager[None]] = lambda _root: contextlib.nullcontext(),
+        forget: Callable[[str], None] = lambda _identity: None,
     ) -> None:
         self.root = root.absolute()
         self._store = store
         self._dissolve = dissolve
         self._closed = closed
+        self._forget = forget
 
     def create(
         self,
@@ -107,6 +109,8 @@ class Workdirs:
             raise
 
         def remove(folder: Path) -> None:
+            if area is not None:
+                self._forget_unless_there(workdir_id)
             self._remove(folder)
             if self._store is not None:
                 self._store.index.drop_uses(str(self.root), workdir_id)
@@ -138,10 +142,13 @@ class Workdirs:
 
     def _condemn(self, folder: Path) -> Path | None:
         """Rename a dead stager's folder, so that nobody takes it for his; ``None`` when its stager lives."""
-        held = LockFile(folder / USE_LOCK).attempt(folder.name.removeprefix(_PARTIAL))
+        identity = folder.name.removeprefix(_PARTIAL)
+        held = LockFile(folder / USE_LOCK).attempt(identity)
         if held is None:
             return None
         with held:
+            if (folder / VAULT).is_dir():
+                self._forget_unless_there(identity)
             return _rename_away(folder)
 
     def list(self) -> tuple[StagedWorkdir, ...]:
@@ -222,10 +229,17 @@ class Workdirs:
             # Where somebody reads in it, or it can't be renamed, it has to stay as it is: nothing is destroyed before.
             with self._closed(workdir.root):
                 doomed = _rename_away(workdir.root)
+            if workdir.vault != PLAIN and workdir.root.parent.resolve() == self.root.resolve():
+                self._forget_unless_there(workdir.id)
             # From here on it is gone; what an interrupt leaves is swept.
             self._remove(doomed)
             if self._store is not None:
                 self._store.index.drop_uses(str(workdir.root.parent), workdir.id)
+
+    def _forget_unless_there(self, identity: str) -> None:
+        """A copy that lies here as well is still what it was."""
+        if not os.path.lexists(self.root / identity) and all(one.id != identity for one in self.list()):
+            self._forget(identity)
 
     def _remove(self, folder: Path) -> None:
         if folder.is_symlink():

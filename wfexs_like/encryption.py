@@ -177,6 +177,10 @@ class Encryption:
         self._check_known(target, path, keys)
         return share_workdir(target.root, path, keys, add=add, remove=remove, even_own=even_own)
 
+    def forget(self, identity: str) -> None:
+        """Remember no more what the area of a working directory is, which is gone for good."""
+        self._known.forget(identity)
+
     def _check_known(self, workdir: StagedWorkdir, path: Path, keys: Sequence[bytes]) -> None:
         """Let nobody into what was put in the place of another one."""
         from wfexs_like.access import of_workdir

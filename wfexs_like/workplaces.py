@@ -34,7 +34,8 @@ class Workplaces:
     @cached_property
     def workdirs(self) -> Workdirs:
         """The working directories by name, closed as they are."""
-        return Workdirs(self._settings.workdirs, self.store, dissolve=dissolve, closed=closed)
+        forget = self._encryption.forget
+        return Workdirs(self._settings.workdirs, self.store, dissolve=dissolve, closed=closed, forget=forget)
 
     @contextmanager
     def opened(self, workdir: str | StagedWorkdir) -> Iterator[StagedWorkdir]:

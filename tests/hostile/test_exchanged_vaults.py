@@ -32,7 +32,7 @@ def test_one_that_somebody_made_for_our_public_key_is_not_taken_for_ours(vault: 
     assert lines(vault) == before
     # Nobody need be able to open what is to be removed.
     vault.wfexs.ok("rm", vault.root, "--yes")
-    assert not vault.root.exists()
+    assert (vault.root.exists(), lines(vault)) == (False, [])
 
 
 def test_one_that_gives_itself_another_id_is_not_taken_for_ours(vault: Encrypted) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -87,6 +88,34 @@ def test_on_a_full_disk_no_half_of_a_line_is_left_and_that_is_said(path: Path) -
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before
     assert ["mine can't be remembered" in one for one in heard] == [True]
+
+
+def test_what_is_forgotten_is_gone_and_nothing_else_with_it(path: Path) -> None:
+    KnownAreas(path).forget(ONE)
+    assert not path.exists()
+    for identity in (ONE, OTHER):
+        remember(path, identity, b"password")
+    remember(path, ONE, b"again")
+    kept = path.read_bytes().splitlines(keepends=True)[1]
+    KnownAreas(path).forget(ONE)
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (kept, 0o600)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+    path.chmod(0o666)
+    said: list[str] = []
+    KnownAreas(path, said.append).forget(OTHER)
+    assert (len(said), path.read_bytes()) == (1, kept)
+
+
+def test_who_forgets_and_who_remembers_at_once_lose_nothing(path: Path) -> None:
+    names = [str(uuid.UUID(int=number)) for number in range(40)]
+    for name in names[:20]:
+        remember(path, name, b"password")
+    with ThreadPoolExecutor(8) as workers:
+        going = [workers.submit(KnownAreas(path).forget, one) for one in names[:20]]
+        going += [workers.submit(remember, path, one, b"password") for one in names[20:]]
+        for one in going:
+            one.result()
+    assert sorted(line.split()[0] for line in path.read_text().splitlines()) == names[20:]
 
 
 def test_the_first_line_of_an_id_counts(path: Path) -> None:

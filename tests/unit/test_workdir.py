@@ -17,7 +17,7 @@ from staging.fingerprints import StatSignature
 from staging.locks import LockFile
 from staging.nicknames import _ADJECTIVES, _NOUNS, numbered, pick
 from staging.signatures import FILE, Signatures
-from staging.workdir import StagedWorkdir
+from staging.workdir import WORKDIR_SCHEMA, StagedWorkdir
 from staging.workdirs import Workdirs
 from tests.support.stages import Bench, wanted
 
@@ -87,6 +87,25 @@ def test_an_unfinished_working_directory_is_not_listed(bench: Bench) -> None:
             workdirs.find(new.id)
         new.commit()
     assert len(workdirs.list()) == 1
+
+
+def test_of_encrypted_ones_that_go_it_is_told_but_not_while_a_copy_lies_here(tmp_path: Path) -> None:
+    gone: list[str] = []
+    workdirs = Workdirs(tmp_path, forget=gone.append)
+    first, second = "1dea2495-581b-4a58-b0c8-02455701dac0", "421ab63e-f9b5-459d-a773-ffe99b79a1db"
+    for name in (first, second):
+        (tmp_path / f".partial-{name}" / "vault").mkdir(parents=True)
+    (tmp_path / second).mkdir()
+    assert workdirs.sweep() == 2
+    assert gone == [first]
+    record = {"schema": WORKDIR_SCHEMA, "id": first, "nickname": "it", "created": "", "vault": "gocryptfs"}
+    for name in (first, second):
+        (tmp_path / name / "vault").mkdir(parents=True)
+        (tmp_path / name / "workdir.json").write_text(json.dumps(record))
+    workdirs.remove(workdirs.read(tmp_path / first))
+    assert gone == [first]
+    workdirs.remove(workdirs.read(tmp_path / second))
+    assert gone == [first, first]
 
 
 def test_what_a_dead_stager_left_is_swept_and_a_live_one_is_not(bench: Bench) -> None:

@@ -6,23 +6,24 @@ who only have the disk with the working directories. One that is not known is op
 what it was from then on. It takes no private key to remember one, so none is needed to make one.
 
 ``known-workdirs`` in the keys' folder has a line ``<id> <digest of the password> <digest of the configuration>`` for
-each, in hexadecimal digits of SHA-256. The password is 256 random bits, of which a digest tells nothing. Changing who
-may open an area changes neither, and copies of it have the same.
+each, in hexadecimal digits of SHA-256, until that one is removed. The password is 256 random bits, of which a digest
+tells nothing. Changing who may open an area changes neither, and copies of it have the same.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from staging.errors import PolicyError, VaultError, from_os_error
-from staging.placing import open_regular
+from staging.errors import PolicyError, VaultError, WfexsError, from_os_error
+from staging.placing import open_regular, write_atomically
 from wfexs_like.vault.owners import check_keys
 
 NAME: Final = "known-workdirs"
@@ -85,7 +86,7 @@ class KnownAreas:
         """Hold the area of that id to what it is; it is ``new``, or comes from elsewhere and is called ``name``."""
         if not new:
             self._say(
-                f"{name} was not made by this installation, which opens it for the first time and can't tell who made "
+                f"{name} is not known to this installation, which opens it for the first time and can't tell who made "
                 "it: go on only if you know where it is from (it is held to what it is now from here on)"
             )
         line = f"{identity} {_digest(identity, password)} {_digest(identity, configuration)}\n"
@@ -97,11 +98,20 @@ class KnownAreas:
                 "of it is exchanged"
             )
 
-    def _append(self, line: bytes) -> None:
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-        descriptor = os.open(self._path, flags, 0o600)
+    def forget(self, identity: str) -> None:
+        """Remember the area of that id no more, which is gone for good. Where that can't be done it is said."""
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if identity in self._read():
+                with self._held() as descriptor:
+                    lines = _whole(descriptor).splitlines(keepends=True)
+                    kept = [one for one in lines if one.split()[:1] != [identity.encode()]]
+                    write_atomically(self._path, b"".join(kept), mode=0o600)
+        except (OSError, WfexsError) as error:
+            why = error.message if isinstance(error, WfexsError) else error.strerror
+            self._say(f"what is removed is still remembered in {self._path}: {why}")
+
+    def _append(self, line: bytes) -> None:
+        with self._held(os.O_CREAT) as descriptor:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a power failure in the midst of a line
                 line = b"\n" + line
@@ -114,8 +124,21 @@ class KnownAreas:
             if not whole:  # the disk is full
                 os.ftruncate(descriptor, size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        finally:
-            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def _held(self, flags: int = 0) -> Iterator[int]:
+        """The file, which nobody else writes to meanwhile."""
+        flags |= os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        while True:
+            descriptor = os.open(self._path, flags, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                # Who forgot one meanwhile has written another file.
+                if os.path.samestat(os.fstat(descriptor), self._path.lstat()):
+                    yield descriptor
+                    return
+            finally:
+                os.close(descriptor)
 
     def _read(self) -> dict[str, tuple[str, str]]:
         """The two digests of each; where there are several lines for one, the first counts."""
@@ -129,8 +152,7 @@ class KnownAreas:
                         hint=f"chmod 600 {self._path}, and look who wrote what is in it",
                         where=str(self._path),
                     )
-                with open(descriptor, "rb", closefd=False) as stream:
-                    text = stream.read()
+                text = _whole(descriptor)
         except FileNotFoundError:
             return {}
         except OSError as error:
@@ -146,6 +168,11 @@ class KnownAreas:
 
     def _remedy(self, identity: str) -> str:
         return f"if you changed it yourself, remove the line of {identity} from {self._path}"
+
+
+def _whole(descriptor: int) -> bytes:
+    with open(descriptor, "rb", closefd=False) as stream:
+        return stream.read()
 
 
 def _digest(identity: str, content: bytes) -> str:
