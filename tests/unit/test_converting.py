@@ -75,8 +75,9 @@ def ran(identifier: str, second: int, tool: Software | None = None, **more: Any)
     return Execution(id=identifier, name=f"ran {identifier}", instrument=tool, **{**settled, **more})
 
 
+TR = Software(id="#software/tr", name="tr", version="9.1", address="https://www.gnu.org/software/coreutils/")
 UPPER, SORT = (
-    Software(id="workflow/upper.cwl", name="upper", version="1.2"),
+    Software(id="workflow/upper.cwl", name="upper", version="1.2", programs=(TR,)),
     Software(id="workflow/sort.cwl", name="sort"),
 )
 MAIN = Software(id="workflow/main.cwl", name="Upper and sort", version="7")
@@ -193,6 +194,13 @@ def test_which_step_made_a_file_as_what_with_which_tool(graph: Graph) -> None:
                 prov:qualifiedAssociation/prov:hadPlan/rdfs:label ?tool . }""",
     )
     assert rows == {("between.txt", "upper", "upper"), ("x.bam", "sort", "sort"), ("x.bai", "sort", "sort")}
+
+
+def test_which_program_a_tool_runs(graph: Graph) -> None:
+    query = """SELECT ?name ?version { ?run prov:qualifiedAssociation/prov:hadPlan ?tool . ?tool rdfs:label "upper" ;
+        <http://schema.org/softwareRequirements> ?program .
+        ?program rdfs:label ?name ; <http://schema.org/softwareVersion> ?version }"""
+    assert asked(graph, query) == {("tr", "9.1")}
 
 
 def test_what_a_run_used_and_under_which_name(graph: Graph) -> None:
@@ -411,7 +419,7 @@ def test_a_biocompute_object_tells_of_the_run() -> None:
     document, warnings = bco_of(ACCOUNT)
     first, second = document["description_domain"]["pipeline_steps"]
     assert (first["step_number"], first["name"], first["version"]) == (1, "upper", "1.2")
-    assert first["description"] == "Ran upper; it completed. Command line: tr a-z A-Z"
+    assert first["description"] == "Ran upper (tr 9.1); it completed. Command line: tr a-z A-Z"
     assert [one["filename"] for one in first["input_list"]] == ["in.txt"]
     assert first["input_list"][0]["sha1_checksum"] == "23" * 20
     assert first["prerequisite"][0]["name"] == "docker.io/tools:1"
@@ -427,6 +435,7 @@ def test_a_biocompute_object_tells_of_the_run() -> None:
     assert {(one["name"], one["version"]) for one in execution["software_prerequisites"]} == {
         ("cwltool", "3.3"),
         ("upper", "1.2"),
+        ("tr", "9.1"),
         ("sort", "not stated"),
         ("docker.io/tools:1", "sha256:" + "ab" * 32),
     }

@@ -74,7 +74,10 @@ def _told_step(execution: Execution, number: int, name: str, links: Links) -> di
 
 def _words(execution: Execution) -> str:
     """What ran and how it went, in a sentence."""
-    tool = execution.instrument.name if execution.instrument is not None else execution.name
+    instrument = execution.instrument
+    tool = instrument.name if instrument is not None else execution.name
+    programs = [" ".join(filter(None, (one.name, one.version))) for one in instrument.programs] if instrument else []
+    tool += f" ({', '.join(programs)})" if programs else ""
     ended = {"completed": "it completed", "failed": "it failed"}.get(execution.status, "how it ended is not stated")
     if execution.status == "failed" and execution.exit_code is not None:
         ended += f" with exit code {execution.exit_code}"
@@ -129,14 +132,16 @@ def _prerequisites(account: Account, run: Run | None, links: Links) -> list[dict
 
 
 def _software(account: Account, run: Run | None) -> Iterator[Software]:
+    """Engine and tools, each followed by the programs that it runs."""
     workflow = account.workflow
-    if run is not None and run.engine is not None:
-        yield run.engine
-    for execution in () if run is None else _executions(run):
-        if execution.instrument is not None and (workflow is None or execution.instrument.id != workflow.software.id):
-            yield execution.instrument
+    found = [] if run is None or run.engine is None else [run.engine]
+    tools = [] if run is None else [one.instrument for one in _executions(run)]
+    found += [one for one in tools if one is not None and (workflow is None or one.id != workflow.software.id)]
     if run is None and workflow is not None:
-        yield from (one.tool for one in workflow.steps if one.tool is not None)
+        found += [one.tool for one in workflow.steps if one.tool is not None]
+    for one in found:
+        yield one
+        yield from one.programs
 
 
 def _executions(run: Run) -> Iterator[Execution]:

@@ -15,12 +15,6 @@ Standard = Literal["prov", "bco"]
 FORMATS: Final[dict[Standard, tuple[str, ...]]] = {"prov": ("turtle", "json"), "bco": ("json",)}
 """By standard, how it can be written: what is meant when nobody says comes first."""
 
-MEDIA_TYPES: Final = {
-    ("prov", "turtle"): "text/turtle",
-    ("prov", "json"): "application/json",
-    ("bco", "json"): "application/json",
-}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:

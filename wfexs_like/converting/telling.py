@@ -8,9 +8,7 @@ Source: PROV-DM and PROV-O (W3C 2013); CWLProv 0.6.0; wfprov and wfdesc of Wf4Ev
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from typing import Final
 
 from wfexs_like.converting.addresses import address, base_of, content_address, file_name, is_on_the_web
@@ -28,8 +26,9 @@ from wfexs_like.converting.statements import (
     Attribute,
     Document,
     Element,
-    Value,
+    ElementKind,
 )
+from wfexs_like.converting.values import joined, known, measured, moment, value
 from wfexs_like.reading.account import Account, Agent, Execution, Image, Item, Parameter, Run, Slot, Software, StepRun
 
 _STATUSES: Final = {
@@ -83,27 +82,18 @@ class _Telling:
 
     def _crate(self) -> None:
         account, document = self.account, self.document
-        crate = document.add(
-            Element(
-                kind="entity",
-                id=document.base,
-                types=(f"{SCHEMA}Dataset",),
-                label=account.name,
-                attributes=_told(
-                    (f"{SCHEMA}description", account.description),
-                    (f"{SCHEMA}datePublished", account.published),
-                    (f"{SCHEMA}license", account.licence),
-                    *((f"{SCHEMA}conformsTo", one) for one in account.profiles),
-                ),
-            )
+        told = known(
+            (f"{SCHEMA}description", account.description),
+            (f"{SCHEMA}datePublished", account.published),
+            (f"{SCHEMA}license", account.licence),
+            *((f"{SCHEMA}conformsTo", one) for one in account.profiles),
         )
+        crate = self._add("entity", document.base, account.name, (f"{SCHEMA}Dataset",), said)
         for person in account.people:
             if person.id != NOBODY:
                 document.relate("wasAttributedTo", crate, self._agent(person))
         if account.maker is not None:
-            maker = document.add(
-                Element(kind="agent", id=self.at("#maker"), types=(f"{PROV}SoftwareAgent",), label=account.maker)
-            )
+            maker = self._add("agent", self.at("#maker"), account.maker, (f"{PROV}SoftwareAgent",))
             document.relate("wasAttributedTo", crate, maker)
 
     def _workflow(self) -> None:
@@ -113,8 +103,8 @@ class _Telling:
         plan = self._plan(
             workflow.software,
             f"{WFDESC}Workflow",
-            *_told(
-                (f"{SCHEMA}programmingLanguage", _joined(workflow.language, workflow.language_version)),
+            *known(
+                (f"{SCHEMA}programmingLanguage", joined(workflow.language, workflow.language_version)),
                 (f"{OWN}source", workflow.source),
                 *((f"{WFDESC}hasSubProcess", Address(self.at(one.id))) for one in workflow.steps),
             ),
@@ -125,15 +115,8 @@ class _Telling:
         for step in workflow.steps:
             tool = () if step.tool is None else ((f"{WFDESC}hasImplementation", Address(self._plan(step.tool))),)
             where: tuple[Attribute, ...] = () if step.position is None else ((f"{SCHEMA}position", step.position),)
-            self.document.add(
-                Element(
-                    kind="entity",
-                    id=self.at(step.id),
-                    types=(f"{PROV}Plan", f"{WFDESC}Process"),
-                    label=step.name,
-                    attributes=(*where, *tool),
-                )
-            )
+            types = (f"{PROV}Plan", f"{WFDESC}Process")
+            self._add("entity", self.at(step.id), step.name, types, (*where, *tool))
 
     def _bytes_of(self, item: Item) -> Iterator[Attribute]:
         yield from ((f"{WFRUN}{one}", item.digests[one]) for one in _DIGESTS if one in item.digests)
@@ -148,8 +131,8 @@ class _Telling:
             () if workflow is None else ((f"{WFPROV}describedByWorkflow", Address(self.at(workflow.software.id))),)
         )
         number: tuple[Attribute, ...] = () if run.number is None else ((f"{OWN}run", run.number),)
-        facts = ((one.property_id or f"{OWN}host", _measured(one.name, one.value, one.unit)) for one in run.host)
-        hosts = tuple(_told(*((uri if is_on_the_web(uri) else f"{OWN}host", said) for uri, said in facts)))
+        facts = ((one.property_id or f"{OWN}host", measured(one.name, one.value, one.unit)) for one in run.host)
+        hosts = tuple(known(*((uri if is_on_the_web(uri) else f"{OWN}host", said) for uri, said in facts)))
         activity = self._activity(execution, kind, *described, *number, *hosts)
         plan = None if execution.instrument is None else self._plan(execution.instrument)
         engine = None if run.engine is None else self._engine(run.engine)
@@ -202,21 +185,21 @@ class _Telling:
                 id=self.at(execution.id),
                 types=(f"{WFPROV}{kind}",),
                 label=execution.name,
-                started=_moment(execution.started),
-                ended=_moment(execution.ended),
+                started=moment(execution.started),
+                ended=moment(execution.ended),
                 attributes=(
                     *said,
-                    *_told(
+                    *known(
                         (f"{SCHEMA}error", execution.error),
                         (f"{OWN}command", execution.command),
                         (f"{OWN}exitCode", execution.exit_code),
                     ),
                     *((f"{OWN}variable", f"{name}={value}") for name, value in execution.environment.items()),
-                    *_told(
+                    *known(
                         *(
                             (
                                 one.property_id if is_on_the_web(one.property_id) else f"{OWN}usage",
-                                _measured(one.name, one.value, one.unit),
+                                measured(one.name, one.value, one.unit),
                             )
                             for one in execution.resources
                         )
@@ -258,9 +241,9 @@ class _Telling:
         if ("entity", uri) in self.document.elements:
             return uri
         attributes = [
-            *_told((f"{CWLPROV}basename", file_name(item) if item.kind in ("file", "folder") else None)),
+            *known((f"{CWLPROV}basename", file_name(item) if item.kind in ("file", "folder") else None)),
             *self._bytes_of(item),
-            *_told(
+            *known(
                 (f"{SCHEMA}contentSize", item.size),
                 (f"{SCHEMA}encodingFormat", item.media_type),
                 (f"{SCHEMA}contentUrl", item.address),
@@ -269,12 +252,8 @@ class _Telling:
             ),
         ]
         if item.kind == "value":
-            attributes.append((f"{PROV}value", _value(item.value)))
-        self.document.add(
-            Element(
-                kind="entity", id=uri, types=_KINDS[item.kind], label=item.name or None, attributes=tuple(attributes)
-            )
-        )
+            attributes.append((f"{PROV}value", value(item.value)))
+        self._add("entity", uri, item.name or None, _KINDS[item.kind], tuple(attributes))
         content = content_address(item)
         if content is not None:
             self.document.add(Element(kind="entity", id=content, types=(f"{WFPROV}Artifact",)))
@@ -286,95 +265,47 @@ class _Telling:
         return uri
 
     def _image(self, image: Image) -> str:
-        return self.document.add(
-            Element(
-                kind="entity",
-                id=self.at(image.id),
-                types=(f"{WFRUN}ContainerImage",),
-                label=image.name,
-                attributes=_told(
-                    (f"{CWLPROV}image", image.name),
-                    (f"{WFRUN}sha256", image.sha256),
-                    (f"{SCHEMA}additionalType", image.kind),
-                ),
-            )
+        told = known(
+            (f"{CWLPROV}image", image.name),
+            (f"{WFRUN}sha256", image.sha256),
+            (f"{SCHEMA}additionalType", image.kind),
         )
+        return self._add("entity", self.at(image.id), image.name, (f"{WFRUN}ContainerImage",), said)
 
     def _plan(self, software: Software, kind: str = f"{SCHEMA}SoftwareApplication", *more: Attribute) -> str:
-        return self.document.add(
-            Element(
-                kind="entity",
-                id=self.at(software.id),
-                types=(f"{PROV}Plan", kind),
-                label=software.name,
-                attributes=(*_software(software), *more),
-            )
-        )
+        said = (*_software(software), *self._programs(software), *more)
+        return self._add("entity", self.at(software.id), software.name, (f"{PROV}Plan", kind), said)
+
+    def _programs(self, software: Software) -> Iterator[Attribute]:
+        """What it runs, each an entity of its own."""
+        for one in software.programs:
+            types = (f"{SCHEMA}SoftwareApplication",)
+            program = self._add("entity", self.at(one.id), one.name, types, _software(one))
+            yield f"{SCHEMA}softwareRequirements", Address(program)
 
     def _engine(self, software: Software) -> str:
-        return self.document.add(
-            Element(
-                kind="agent",
-                id=self.at(software.id),
-                types=(f"{PROV}SoftwareAgent", f"{WFPROV}WorkflowEngine"),
-                label=software.name,
-                attributes=_software(software),
-            )
-        )
+        types = (f"{PROV}SoftwareAgent", f"{WFPROV}WorkflowEngine")
+        said = (*_software(software), *self._programs(software))
+        return self._add("agent", self.at(software.id), software.name, types, said)
 
     def _agent(self, agent: Agent) -> str:
         person = (f"{PROV}Person",) if agent.id.startswith(("https://orcid.org/", "http://orcid.org/")) else ()
-        return self.document.add(
-            Element(
-                kind="agent",
-                id=self.at(agent.id),
-                types=person,
-                label=agent.name,
-                attributes=_told((f"{SCHEMA}affiliation", agent.affiliation)),
-            )
-        )
+        told = known((f"{SCHEMA}affiliation", agent.affiliation))
+        return self._add("agent", self.at(agent.id), agent.name, person, said)
+
+    def _add(
+        self, kind: ElementKind, uri: str, name: str | None, types: tuple[str, ...], told: tuple[Attribute, ...] = ()
+    ) -> str:
+        """What is no activity; its ``uri`` again."""
+        return self.document.add(Element(kind=kind, id=uri, types=types, label=name, attributes=told))
 
 
 def _software(software: Software) -> tuple[Attribute, ...]:
-    return _told(
+    return known(
         (f"{SCHEMA}softwareVersion", software.version),
         (f"{RDFS}seeAlso", software.address),
         (f"{SCHEMA}license", software.licence),
     )
-
-
-def _told(*attributes: tuple[str | None, Value | None]) -> tuple[Attribute, ...]:
-    """Those of which anything is told."""
-    return tuple((uri, value) for uri, value in attributes if uri is not None and value is not None and value != "")
-
-
-def _value(value: object) -> Value:
-    """A parameter's value: a scalar as it is, everything else as JSON."""
-    if isinstance(value, str | bool | int | float):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _measured(name: str, value: object, unit: str | None) -> str:
-    """A quantity on one line, since a plain number would leave its unit behind."""
-    amount = value if isinstance(value, str) else json.dumps(value, default=str)
-    return f"{name}: {amount} {unit}" if unit else f"{name}: {amount}"
-
-
-def _joined(*words: str | None) -> str | None:
-    return " ".join(one for one in words if one) or None
-
-
-def _moment(time: datetime | None) -> datetime | None:
-    """In UTC, where that is a time at all."""
-    if time is None:
-        return None
-    if time.tzinfo is None:
-        return time.replace(tzinfo=UTC)
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        return time
 
 
 def _is(execution: Execution, software: Software) -> bool:
