@@ -197,7 +197,9 @@ def test_binary_alignments_and_variants(order: list[tuple[str, int]], block: int
     assert compared(first, bgzip(other, block), "x.bam").verdict == "equivalent"
     changed = compared(first, bgzip(bam(SAM, [("a", 1), ("b", 2), ("b", 4)]), block), "x.bam")
     assert (changed.verdict, changed.where, changed.b) == ("different", "record 3", "b at 0:5")
+    assert compared(first, bgzip(other + b"\1\0", block), "x.bam").verdict == "different"
     calls = bgzip(bcf(VCF, [1, 2, 3]), block)
+    assert compared(calls, bgzip(bcf(VCF, [1, 2, 3]) + b"\1\0", 70), "x.bcf").verdict == "different"
     assert compared(calls, bgzip(bcf(VCF.replace("20240101", "2"), [place for _, place in order]), 70), "x.bcf").same
     assert compared(calls, bgzip(bcf(VCF, [1, 2, 4]), 70), "x.bcf").verdict == "different"
 

@@ -78,6 +78,14 @@ def _number(stream: IO[bytes]) -> int:
     return int(struct.unpack("<I", read_exactly(stream, 4))[0])
 
 
+def _sizes(stream: IO[bytes], numbers: int) -> bytes:
+    """The numbers, of four bytes each, that a record begins with; nothing where there are no more records."""
+    found = read_full(stream, 4 * numbers)
+    if 0 < len(found) < 4 * numbers:
+        raise NotThatFormatError("it ends too early")
+    return found
+
+
 def _bam_head(stream: IO[bytes]) -> _Head:
     if read_exactly(stream, 4) != _BAM:
         raise NotThatFormatError("it is no BAM file")
@@ -89,11 +97,9 @@ def _bam_head(stream: IO[bytes]) -> _Head:
 
 
 def _bam_record(stream: IO[bytes]) -> Record | None:
-    size = read_full(stream, 4)
+    size = _sizes(stream, 1)
     if not size:
         return None
-    if len(size) < 4:  # noqa: PLR2004 - the four bytes of a number
-        raise NotThatFormatError("it ends too early")
     content = read_exactly(stream, int(struct.unpack("<I", size)[0]))
     if len(content) < _FIXED:
         raise NotThatFormatError("a record of it is too short")
@@ -109,11 +115,9 @@ def _bcf_head(stream: IO[bytes]) -> _Head:
 
 
 def _bcf_record(stream: IO[bytes]) -> Record | None:
-    sizes = read_full(stream, 8)
+    sizes = _sizes(stream, 2)
     if not sizes:
         return None
-    if len(sizes) < 8:  # noqa: PLR2004 - the eight bytes of two numbers
-        raise NotThatFormatError("it ends too early")
     shared, individual = struct.unpack("<II", sizes)
     content = read_exactly(stream, shared) + read_exactly(stream, individual)
     if shared < 8:  # noqa: PLR2004 - sequence and position
