@@ -88,7 +88,7 @@ class _Telling:
             (f"{SCHEMA}license", account.licence),
             *((f"{SCHEMA}conformsTo", one) for one in account.profiles),
         )
-        crate = self._add("entity", document.base, account.name, (f"{SCHEMA}Dataset",), said)
+        crate = self._add("entity", document.base, account.name, (f"{SCHEMA}Dataset",), told)
         for person in account.people:
             if person.id != NOBODY:
                 document.relate("wasAttributedTo", crate, self._agent(person))
@@ -270,11 +270,11 @@ class _Telling:
             (f"{WFRUN}sha256", image.sha256),
             (f"{SCHEMA}additionalType", image.kind),
         )
-        return self._add("entity", self.at(image.id), image.name, (f"{WFRUN}ContainerImage",), said)
+        return self._add("entity", self.at(image.id), image.name, (f"{WFRUN}ContainerImage",), told)
 
     def _plan(self, software: Software, kind: str = f"{SCHEMA}SoftwareApplication", *more: Attribute) -> str:
-        said = (*_software(software), *self._programs(software), *more)
-        return self._add("entity", self.at(software.id), software.name, (f"{PROV}Plan", kind), said)
+        told = (*_software(software), *self._programs(software), *more)
+        return self._add("entity", self.at(software.id), software.name, (f"{PROV}Plan", kind), told)
 
     def _programs(self, software: Software) -> Iterator[Attribute]:
         """What it runs, each an entity of its own."""
@@ -285,13 +285,13 @@ class _Telling:
 
     def _engine(self, software: Software) -> str:
         types = (f"{PROV}SoftwareAgent", f"{WFPROV}WorkflowEngine")
-        said = (*_software(software), *self._programs(software))
-        return self._add("agent", self.at(software.id), software.name, types, said)
+        told = (*_software(software), *self._programs(software))
+        return self._add("agent", self.at(software.id), software.name, types, told)
 
     def _agent(self, agent: Agent) -> str:
         person = (f"{PROV}Person",) if agent.id.startswith(("https://orcid.org/", "http://orcid.org/")) else ()
         told = known((f"{SCHEMA}affiliation", agent.affiliation))
-        return self._add("agent", self.at(agent.id), agent.name, person, said)
+        return self._add("agent", self.at(agent.id), agent.name, person, told)
 
     def _add(
         self, kind: ElementKind, uri: str, name: str | None, types: tuple[str, ...], told: tuple[Attribute, ...] = ()
