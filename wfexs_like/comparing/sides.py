@@ -53,19 +53,16 @@ class Side:
             return found or None
         found = {}
         prefix = f"{root}/"
-        for path in self._paths[bisect_left(self._paths, prefix) :]:
-            if not path.startswith(prefix):
-                break
+        for path in _below(prefix, self._paths):
             inner = path.removeprefix(prefix)
             part = told.get(path) or told.get(f"{(folder.path or '').rstrip('/')}/{inner}")
             digests = dict(part.digests) if part is not None else {}
             found[inner] = Leaf(name=inner.rpartition("/")[2], digests=digests, source=self._at(path, inner))
-        for path, target in self.contents.links.items():
-            if path.startswith(prefix):
-                inner = path.removeprefix(prefix)
-                name, there = inner.rpartition("/")[2], self.contents.resolve(path)
-                source = None if there is None else self._at(there, name)
-                found[inner] = Leaf(name=name, digests={LINK: target}, source=source)
+        for path in _below(prefix, self._links):
+            inner = path.removeprefix(prefix)
+            name, there = inner.rpartition("/")[2], self.contents.resolve(path)
+            source = None if there is None else self._at(there, name)
+            found[inner] = Leaf(name=name, digests={LINK: self.contents.links[path]}, source=source)
         return found
 
     def images(self) -> tuple[Image, ...]:
@@ -113,6 +110,10 @@ class Side:
     def _paths(self) -> list[str]:
         return sorted(self.contents.openers)
 
+    @cached_property
+    def _links(self) -> list[str]:
+        return sorted(self.contents.links)
+
 
 def choose(label: str, account: Account, number: int | None) -> Run:
     """The run that is meant: by its number in a crate of ours, else by its place; the last one by default.
@@ -126,6 +127,14 @@ def choose(label: str, account: Account, number: int | None) -> Run:
     if number is None:
         return account.runs[-1]
     return find_run(label, account.runs, number)
+
+
+def _below(prefix: str, paths: list[str]) -> Iterator[str]:
+    """Those of the sorted paths that begin so."""
+    for place in range(bisect_left(paths, prefix), len(paths)):
+        if not paths[place].startswith(prefix):
+            return
+        yield paths[place]
 
 
 def _walk(item: Item) -> Iterator[Item]:

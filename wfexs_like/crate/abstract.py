@@ -101,10 +101,12 @@ def _from(key: str, sources: list[str]) -> dict[str, Any]:
 def _names(paths: Iterable[str]) -> dict[str, str]:
     """An identifier for each step that no other one has."""
     found: dict[str, str] = {}
+    taken: set[str] = set()
     for path in paths:
         name, number = _identifier(path), 2
-        while name in found.values():
+        while name in taken:
             name, number = f"{_identifier(path)}_{number}", number + 1
+        taken.add(name)
         found[path] = name
     return found
 

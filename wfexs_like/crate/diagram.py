@@ -5,7 +5,8 @@ Source: Workflow RO-Crate 1.0, "Workflow diagram": a File and ImageObject that t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from typing import TYPE_CHECKING, Final
 
 from wfexs_like.crate.graph import Entity, Ref
@@ -53,7 +54,7 @@ def drawn(graph: WorkflowGraph) -> bytes:
 def flow_of(places: Mapping[str, Place], pairs: Iterable[Pair], shown: Callable[[str], str] = str) -> WorkflowGraph:
     """Steps that are no sub-workflows, and the workflow's parameters that they touch; ``shown`` makes labels."""
     outer = {one.parent for one in places.values()}
-    leaves = [path for path in places if path not in outer and not path.endswith(NESTED)]
+    leaves = {path: one for path, one in places.items() if path not in outer and not path.endswith(NESTED)}
     onward: dict[End, list[End]] = {}
     for source, target in pairs:
         onward.setdefault(source, []).append(target)
@@ -61,10 +62,10 @@ def flow_of(places: Mapping[str, Place], pairs: Iterable[Pair], shown: Callable[
     for source in onward:
         if source[0] is None or source[0] in leaves:
             start = f"i:{source[1]}" if source[0] is None else f"s:{source[0]}"
-            edges |= dict.fromkeys((start, end) for end in _ends(source, onward, set(leaves)))
+            edges |= dict.fromkeys((start, end) for end in _ends(source, onward, leaves.keys()))
     ends = dict.fromkeys(one for edge in edges for one in edge if not one.startswith("s:"))
     nodes = [Node(key=one, label=shown(one[2:]), kind="input") for one in ends if one.startswith("i:")]
-    nodes += [Node(key=f"s:{one}", label=shown(one), kind="step", note=shown(_note(places[one]))) for one in leaves]
+    nodes += [Node(key=f"s:{path}", label=shown(path), kind="step", note=shown(_note(leaves[path]))) for path in leaves]
     nodes += [Node(key=one, label=shown(one[2:]), kind="output") for one in ends if one.startswith("o:")]
     return WorkflowGraph(nodes=tuple(nodes), edges=tuple(edges))
 
@@ -75,12 +76,12 @@ def _note(place: Place) -> str:
     return "" if tool in (place.name, "run") else tool
 
 
-def _ends(source: End, onward: Mapping[End, list[End]], leaves: set[str]) -> Iterator[str]:
+def _ends(source: End, onward: Mapping[End, list[End]], leaves: Set[str]) -> Iterator[str]:
     """Where something arrives that may pass the parameters of sub-workflows on its way."""
     seen: set[End] = {source}
-    waiting = list(onward[source])
+    waiting = deque(onward[source])
     while waiting:
-        target = waiting.pop(0)
+        target = waiting.popleft()
         path, name = target
         if path is None:
             yield f"o:{name}"

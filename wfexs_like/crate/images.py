@@ -46,6 +46,7 @@ class Images:
         blobs = (one for one in items if one.role is Role.BLOB and one.path is not None)
         self.blobs = tuple(one for one in blobs if one.path is not None and one.path.parts[0] == LAYOUT.name)
         self._by_name = {same_name(one.name): one for one in self.items}
+        self._by_digest = {(one.name, one.fingerprint.digest): one for one in self.items}
 
     def named(self, name: str | None) -> Ref | None:
         """The image that the workflow calls ``name``."""
@@ -54,8 +55,8 @@ class Images:
 
     def used(self, images: Iterable[ImageUsed]) -> list[Ref]:
         """Those that a run had."""
-        known = {(one.name, one.fingerprint.digest): one for one in self.items}
-        return [self.describe(item) for one in images if (item := known.get((one.name, one.digest))) is not None]
+        found = (self._by_digest.get((one.name, one.digest)) for one in images)
+        return [self.describe(item) for item in found if item is not None]
 
     def describe(self, item: PlanItem) -> Ref:
         """The image's entity."""

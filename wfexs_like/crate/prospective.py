@@ -36,6 +36,7 @@ from wfexs_like.crate.values import (
     formal_parameter,
     has_files,
     literal_types,
+    told_by_program,
     without_places,
 )
 from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW
@@ -327,15 +328,7 @@ class Prospective:
         """A value that nobody gave: the workflow's scripts or configuration set it."""
         own = stated is not None and stated.has_default and is_default(stated.default, value, str(self.top()))
         note = "the workflow's default" if own else "set by the workflow"
-        return self.values.describe(name, self._tellable(value), formal, self.locate, note=note)
-
-    def _tellable(self, value: Json) -> Json:
-        """A value that a program made up, so that no absolute path in it is the user's own."""
-        if isinstance(value, str):
-            return self.discretion.text(value)
-        if isinstance(value, Mapping):
-            return {key: self._tellable(one) for key, one in value.items()}
-        return [self._tellable(one) for one in value] if isinstance(value, list | tuple) else value
+        return self.values.describe(name, told_by_program(value, self.discretion), formal, self.locate, note=note)
 
     def _default(self, name: str, stated: FormalParameter, formal: Formal | None) -> tuple[list[Ref], Slot]:
         """A value that the workflow itself gives; a file's is told by its name."""

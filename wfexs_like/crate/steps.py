@@ -31,7 +31,7 @@ from wfexs_like.crate.step_texts import StepTexts, log_path
 from wfexs_like.crate.structure import NESTED, Pair, Place, depth, executed, places, stated_pairs
 from wfexs_like.crate.tools import ToolEntity, Tools, inside
 from wfexs_like.crate.usage import usage
-from wfexs_like.crate.values import Formal, Values
+from wfexs_like.crate.values import Formal, Values, told_by_program
 from wfexs_like.crate.vocabulary import COMPLETED, FAILED
 from wfexs_like.flow.images import same_name
 
@@ -218,7 +218,7 @@ class Steps:
             if self.ground.secretive:
                 found[slot] = self._guarded(slot, value, formal, data, values)
                 continue
-            refs, _ = values.describe(slot, self._tellable(value), formal, data.locate)
+            refs, _ = values.describe(slot, told_by_program(value, self.ground.discretion), formal, data.locate)
             refs += [inner for one in refs for inner in values.files_of(one)]
             found[slot] = list(dict.fromkeys(refs))
         return found
@@ -238,16 +238,6 @@ class Steps:
             formal.entity.add("workExample", ref)
             self.graph[ref].add("exampleOfWork", Ref(formal.entity.id))
         return refs or values.undisclosed(slot, formal)[0]
-
-    def _tellable(self, value: Json) -> Json:
-        """A value that a program made up: no absolute path in its texts is the user's own."""
-        if isinstance(value, str):
-            return self.ground.discretion.text(value)
-        if isinstance(value, Mapping):
-            if value.get("class") in ("File", "Directory"):
-                return value
-            return {key: self._tellable(one) for key, one in value.items()}
-        return [self._tellable(one) for one in value] if isinstance(value, list | tuple) else value
 
     # -- what else is known of an attempt -----------------------------------------------------------------------------
 

@@ -23,9 +23,10 @@ from wfexs_like.crate.prospective import Prospective
 from wfexs_like.crate.recipes import Recipes
 from wfexs_like.crate.structure import NESTED
 from wfexs_like.crate.values import Formal, default_text, formal_parameter
-from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW, UNKNOWN_MEDIA_TYPE
+from wfexs_like.crate.vocabulary import BIOSCHEMAS_PARAMETER, BIOSCHEMAS_WORKFLOW
 
 _SIDES = ("input", "output")
+_NONE_KNOWN = "No run in this crate is known to have given it a value."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,7 +122,7 @@ class Tools:
                 self._complete(tool, side)
                 for formal in tool.side(side).values():
                     if not formal.entity.has("workExample"):
-                        self._stand_in(formal)
+                        self.ground.values.stand_in(formal, _NONE_KNOWN, shared=True)
                     formal.settle()
 
     def _complete(self, tool: ToolEntity, side: str) -> None:
@@ -130,18 +131,6 @@ class Tools:
             return
         for stated in tool.known.inputs if side == "input" else tool.known.outputs:
             self.formal(tool, side, stated.name)
-
-    def _stand_in(self, formal: Formal) -> None:
-        kind = formal.placeholder
-        entity = self.graph.add(fragment("none", kind, formal.name), kind, name=f"no {formal.name}")
-        entity.set("description", "No run in this crate is known to have given it a value.")
-        if kind == "PropertyValue":
-            entity.set("name", formal.name).set("value", "null")
-        elif kind == "File":
-            entity.set("encodingFormat", UNKNOWN_MEDIA_TYPE)
-        formal.observed.add(kind)
-        entity.add("exampleOfWork", Ref(formal.entity.id))
-        formal.entity.add("workExample", Ref(entity.id))
 
     # -- entities --------------------------------------------------------------------------------------------------
 

@@ -136,10 +136,14 @@ class Values:
             return [], Slot(name=slot, kind="", things=(Thing(text=why),))
         return self._plain(slot, "none", formal, why, name=slot, value=_NONE)
 
-    def stand_in(self, formal: Formal, why: str) -> None:
-        """Say of a parameter that nothing in this crate fills it, by an example that says so."""
+    def stand_in(self, formal: Formal, why: str, *, shared: bool = False) -> None:
+        """Say of a parameter that nothing in this crate fills it, by an example that says so.
+
+        It is ``shared`` by all parameters of that name and kind.
+        """
         kind = formal.placeholder
-        entity = self.graph.add(fragment("none", formal.name), kind, name=f"no {formal.name}", description=why)
+        entity = self.graph.add(fragment("none", *([kind] if shared else []), formal.name), kind)
+        entity.set("name", f"no {formal.name}").set("description", why)
         if kind == "PropertyValue":
             entity.set("name", formal.name).set("value", _NONE)
         elif kind == "File":
@@ -291,6 +295,17 @@ def default_text(value: Json, discretion: Discretion) -> Literal | None:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     return discretion.value(canonical(value).decode())
+
+
+def told_by_program(value: Json, discretion: Discretion) -> Json:
+    """A value that a program made up: no absolute path in its texts is the user's own."""
+    if isinstance(value, str):
+        return discretion.text(value)
+    if isinstance(value, Mapping):
+        if value.get("class") in ("File", "Directory"):
+            return value
+        return {key: told_by_program(one, discretion) for key, one in value.items()}
+    return [told_by_program(one, discretion) for one in value] if isinstance(value, list | tuple) else value
 
 
 def literal_types(value: Json) -> frozenset[str]:
