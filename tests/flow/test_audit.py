@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import gzip
 import json
 import os
@@ -285,8 +286,18 @@ print(judge.of(place))
     assert done.stdout.strip() == "asked"
 
 
+def has_open(process: int, path: Path) -> bool:
+    """Whether a process reads a file at this moment."""
+    found = []
+    for one in Path(f"/proc/{process}/fd").glob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            found.append(one.readlink())
+    return path in found
+
+
 def test_one_that_is_killed_or_interrupted_leaves_no_report(planted: Planted, tmp_path: Path) -> None:
-    with (planted.home / "large").open("wb") as stream:
+    large = planted.home / "large"
+    with large.open("wb") as stream:
         for _ in range(1024):
             stream.write(b"\0" * (1 << 20))
     listed = planted.canary_file(planted.value)
@@ -295,7 +306,9 @@ def test_one_that_is_killed_or_interrupted_leaves_no_report(planted: Planted, tm
         folder.mkdir()
         argv = [*planted.wfexs.argv, "audit", planted.id, "--canary-file", listed, "--report", folder / "report.json"]
         going = subprocess.Popen(list(map(str, argv)), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        time.sleep(1.5)
+        while not has_open(going.pid, large):
+            assert going.poll() is None
+            time.sleep(0.001)
         going.send_signal(number)
         _, words = going.communicate(timeout=30)
         assert going.returncode == code, words

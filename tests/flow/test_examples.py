@@ -100,40 +100,6 @@ def test_word_count_from_stage_file_to_crate_in_one_go(wfexs: Command, tmp_path:
 
 
 @pytest.mark.cwltool
-@pytest.mark.variants
-def test_variant_calling_finds_what_the_tools_find_by_hand_and_twice_the_same(wfexs: Command, tmp_path: Path) -> None:
-    by_hand = tmp_path / "hand"
-    by_hand.mkdir()
-    subprocess.run(
-        f"""
-        set -eu
-        gzip -dc {DATA}/reference/lambda_virus.fa.gz >lambda_virus.fa
-        bowtie2-build --quiet lambda_virus.fa lambda
-        bowtie2 --quiet -x lambda -1 {DATA}/reads/reads_1.fq.gz -2 {DATA}/reads/reads_2.fq.gz \\
-          --rg-id lambda --rg SM:lambda -S lambda.sam
-        samtools sort -o lambda.bam lambda.sam
-        bcftools mpileup -f lambda_virus.fa lambda.bam -Ou | bcftools call --ploidy 1 -mv -Ov -o lambda.vcf
-        """,
-        shell=True,
-        cwd=by_hand,
-        check=True,
-        capture_output=True,
-    )
-
-    staged = wfexs.ok("stage", stage_file("variant-calling"))
-    runs = [wfexs.ok("run", staged["id"]) for _ in range(2)]
-
-    files = [Path(run["outputs"]["variants"]["path"]) for run in runs]
-    rows = [line for line in files[0].read_text().splitlines() if not line.startswith("##")]
-    expected = [line for line in (by_hand / "lambda.vcf").read_text().splitlines() if not line.startswith("##")]
-    assert len(expected) > 50
-    assert rows == expected
-    assert plain(runs[0]["outputs"]) == plain(runs[1]["outputs"])
-    assert files[0] != files[1]
-    assert (files[0].parent / "lambda.bam.bai").exists()
-
-
-@pytest.mark.cwltool
 @pytest.mark.node
 def test_the_tour_of_types_gives_what_bare_cwltool_gives(wfexs: Command, tmp_path: Path) -> None:
     folder = EXAMPLES / "type-tour"
@@ -163,9 +129,37 @@ def test_another_program_reads_the_crate_of_an_example(wfexs: Command, tmp_path:
     assert re.search(r"counts\.txt <- \S+#counts", done.stdout), done.stdout
 
 
+def variants_by_hand(folder: Path) -> list[str]:
+    """The rows of the VCF that the tools give, called one by one."""
+    folder.mkdir()
+    subprocess.run(
+        f"""
+        set -eu
+        gzip -dc {DATA}/reference/lambda_virus.fa.gz >lambda_virus.fa
+        bowtie2-build --quiet lambda_virus.fa lambda
+        bowtie2 --quiet -x lambda -1 {DATA}/reads/reads_1.fq.gz -2 {DATA}/reads/reads_2.fq.gz \\
+          --rg-id lambda --rg SM:lambda -S lambda.sam
+        samtools sort -o lambda.bam lambda.sam
+        bcftools mpileup -f lambda_virus.fa lambda.bam -Ou | bcftools call --ploidy 1 -mv -Ov -o lambda.vcf
+        """,
+        shell=True,
+        cwd=folder,
+        check=True,
+        capture_output=True,
+    )
+    return rows(folder / "lambda.vcf")
+
+
+def rows(vcf: Path) -> list[str]:
+    return [line for line in vcf.read_text().splitlines() if not line.startswith("##")]
+
+
 @pytest.mark.cwltool
 @pytest.mark.variants
-def test_the_demo_makes_its_folder_anew_and_ends_with_a_valid_crate(wfexs: Command, tmp_path: Path) -> None:
+def test_the_demo_makes_its_folder_anew_finds_what_the_tools_find_by_hand_twice_and_ends_with_a_valid_crate(
+    wfexs: Command, tmp_path: Path
+) -> None:
+    expected = variants_by_hand(tmp_path / "hand")
     output = tmp_path / "demo-output"
     (output / "old").mkdir(parents=True)
     (output / "old/file").touch()
@@ -180,3 +174,13 @@ def test_the_demo_makes_its_folder_anew_and_ends_with_a_valid_crate(wfexs: Comma
     assert wfexs.ok("validate", output / "crate")["required"] == 0
     assert f"preview  {output}/crate/ro-crate-preview.html" in done.stdout
     assert (output / "crate/ro-crate-preview.html").exists()
+
+    (workdir,) = (one for one in (output / "workdirs").iterdir() if one.name != ".locks")
+    runs = wfexs.ok("show", workdir)["runs"]
+    files = [Path(run["outputs"]["variants"]["path"]) for run in runs]
+    assert len(expected) > 50
+    assert [rows(one) for one in (*files, output / "lambda.vcf")] == [expected] * 3
+    assert len(runs) == 2
+    assert plain(runs[0]["outputs"]) == plain(runs[1]["outputs"])
+    assert files[0] != files[1]
+    assert (files[0].parent / "lambda.bam.bai").exists()

@@ -469,7 +469,7 @@ def staged(home: Path, wfexs: Command) -> Iterator[Path]:
 @pytest.mark.gocryptfs
 @pytest.mark.fuse
 @pytest.mark.cwltool
-def test_an_encrypted_working_directory_leaves_it_sealed_or_with_a_word_in_the_crate(
+def test_an_encrypted_working_directory_leaves_it_sealed_or_with_a_word_in_the_crate_and_is_refused_before_it_runs(
     staged: Path, wfexs: Command
 ) -> None:
     refused = wfexs("crate", "last", staged / "out", "--prospective")
@@ -500,6 +500,10 @@ def test_an_encrypted_working_directory_leaves_it_sealed_or_with_a_word_in_the_c
     refused = wfexs("open", staged / "all.c4gh", staged / "mine")
     assert (refused.code, "--key" in refused.object["error"]["hint"]) == (12, True)
     wfexs.ok("open", staged / "all.c4gh", staged / "mine", "--key", staged / "ben.sec")
+
+    (staged / "ada.pub").write_bytes((staged / "ben.pub").read_bytes())
+    assert wfexs("execute", staged / "demo.wfex.stage", "--crate", staged / "out").code == 14
+    assert wfexs.ok("show", "last")["runs"] == []
 
 
 @pytest.mark.gocryptfs
@@ -545,15 +549,6 @@ def test_a_crate_of_an_encrypted_working_directory_becomes_one_again_or_plain_by
 def test_options_that_make_no_sense_together_are_told(home: Path, wfexs: Command, options: list[str]) -> None:
     destination = "out.zip" if options == ["--seal", "archive"] else "out"
     assert wfexs("crate", "last", home / destination, *options).code == 2
-
-
-@pytest.mark.gocryptfs
-@pytest.mark.fuse
-@pytest.mark.cwltool
-def test_execute_refuses_a_crate_in_clear_before_it_runs(staged: Path, wfexs: Command) -> None:
-    (staged / "ada.pub").write_bytes((staged / "ben.pub").read_bytes())
-    assert wfexs("execute", staged / "demo.wfex.stage", "--crate", staged / "out").code == 14
-    assert wfexs.ok("show", "last")["runs"] == []
 
 
 def test_the_plain_metadata_are_validated_inside_the_encrypted_area(
