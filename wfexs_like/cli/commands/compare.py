@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 DIFFERENT = 9
 SHOWN = 100
+SHOWN_DOCUMENTS = 5
+"""So many files of two workflows are named: where more differ, they are other workflows."""
+_DIGEST = re.compile(r"\A([0-9a-f]{12})[0-9a-f]{52}\Z")
 
 
 @click.command("compare", cls=VerbCommand)
@@ -99,8 +103,13 @@ def _view(report: CompareReport) -> str:
     lines += [_words(one) for one in report.circumstances[:SHOWN]]
     told = [one for one in report.files if one.comparison.verdict == "equivalent"]
     lines += [f"output {one.name} is equivalent: {one.comparison.reason}" for one in told[:SHOWN]]
-    lines += [_words(one) for one in report.differences[:SHOWN]]
-    left_out = sum(max(0, len(one) - SHOWN) for one in (report.circumstances, told, report.differences))
+    documents = [one for one in report.differences if one.what.startswith("workflow ")]
+    lines += [_words(one) for one in documents[:SHOWN_DOCUMENTS]]
+    if len(documents) > SHOWN_DOCUMENTS:
+        lines.append(f"workflow: {len(documents) - SHOWN_DOCUMENTS} more of its files differ; --json has all")
+    others = [one for one in report.differences if one not in documents]
+    lines += [_words(one) for one in others[:SHOWN]]
+    left_out = sum(max(0, len(one) - SHOWN) for one in (report.circumstances, told, others))
     if left_out:
         lines.append(f"and {left_out} more; --json has all")
     if report.step is not None:
@@ -113,12 +122,16 @@ def _view(report: CompareReport) -> str:
     all_of_them = (
         f"{same} of {counted(len(report.files), 'output')} the same" if report.files else "there are no outputs"
     )
-    lines.append(f"{report.verdict}: {all_of_them}")
+    untold = sum(one.comparison.verdict == "unknown" for one in report.files)
+    if untold:
+        all_of_them += f", {untold} of which nobody can tell"
+    word = "not known to be the same" if untold and len(report.differences) == untold else report.verdict
+    lines.append(f"{word}: {all_of_them}")
     return "\n".join(one_line(line) for line in lines)
 
 
 def _words(one: Difference) -> str:
     if one.a is None and one.b is None:
         return one.what
-    a, b = ("-" if value is None else repr(value) for value in (one.a, one.b))
+    a, b = ("-" if value is None else repr(_DIGEST.sub(r"\1", value)) for value in (one.a, one.b))
     return f"{one.what}: A {a}, B {b}"
