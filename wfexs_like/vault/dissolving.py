@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import stat
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,12 +15,11 @@ from staging.errors import LockedError, from_os_error
 from staging.removing import open_folder
 from wfexs_like.vault.guarding import unmount
 from wfexs_like.vault.lifetime import DATA, KEY, POINT, is_open, stranger
-from wfexs_like.vault.locking import FOLDER, USERS, attempt, lock_file
+from wfexs_like.vault.locking import FOLDER, USERS, attempt, lock_file, looks
 from wfexs_like.vault.mounts import mount_at, unprotect
 from wfexs_like.vault.server import check_ours
 
 _PATIENCE: Final = 3.0
-_PAUSE: Final = 0.003
 # Neither file is longer; somebody may say that it is.
 _LONGEST: Final = 1 << 20
 _WAIT: Final = "wait for its users to end, or unmount it (wfexs-like unmount)"
@@ -104,15 +102,10 @@ def _own_folder(path: Path | str, within: int | None = None) -> Iterator[int | N
 
 
 def _take_alone(users: int, root: Path) -> None:
-    until = time.monotonic() + _PATIENCE
-    while not attempt(users, fcntl.LOCK_EX):
-        if time.monotonic() > until:
-            raise LockedError(
-                "the encrypted area is in use",
-                hint=_WAIT,
-                where=str(root),
-            )
-        time.sleep(_PAUSE)
+    for _ in looks(_PATIENCE):
+        if attempt(users, fcntl.LOCK_EX):
+            return
+    raise LockedError("the encrypted area is in use", hint=_WAIT, where=str(root))
 
 
 def _destroy(root: int, folders: Sequence[str], name: str) -> None:

@@ -30,7 +30,18 @@ from wfexs_like.vault.base import Vault
 from wfexs_like.vault.contents import SENTINEL, check_folders, check_sentinel, clear_scratch
 from wfexs_like.vault.guarding import ELSEWHERE, MOUNTED, start_guard, unmount
 from wfexs_like.vault.known import KnownAreas
-from wfexs_like.vault.locking import FOLDER, GUARD, PAUSE, USERS, attempt, is_guarded, lock_file, server_number, turn
+from wfexs_like.vault.locking import (
+    FOLDER,
+    GUARD,
+    PAUSE,
+    USERS,
+    attempt,
+    is_guarded,
+    lock_file,
+    looks,
+    server_number,
+    turn,
+)
 from wfexs_like.vault.mounts import mount_at, mountable, protect
 from wfexs_like.vault.owners import check_owners
 from wfexs_like.vault.server import Server, check_ours, end_orphan, is_served, is_stopped, serves
@@ -151,16 +162,15 @@ class EncryptedArea:
         Raises:
             LockedError: that does not come to an end.
         """
-        until = time.monotonic() + _PATIENCE
-        while not attempt(users, fcntl.LOCK_SH):
+        for _ in looks(_PATIENCE):
+            if attempt(users, fcntl.LOCK_SH):
+                return
             self._refuse_stopped()
-            if time.monotonic() > until:
-                raise LockedError(
-                    "the encrypted area is being closed or removed, which does not come to an end",
-                    hint=f'"fuser {self._root / FOLDER / USERS}" says by whom',
-                    where=str(self._root),
-                )
-            time.sleep(PAUSE)
+        raise LockedError(
+            "the encrypted area is being closed or removed, which does not come to an end",
+            hint=f'"fuser {self._root / FOLDER / USERS}" says by whom',
+            where=str(self._root),
+        )
 
     def _refuse_stopped(self) -> None:
         guard = _stopped_guard(self._root)
@@ -212,15 +222,15 @@ class EncryptedArea:
             LockedError: others use what it served.
         """
         fcntl.flock(users, fcntl.LOCK_UN)
-        until = time.monotonic() + _SHORT
-        while is_guarded(self._root):
-            if time.monotonic() > until:
-                raise LockedError(
-                    "the process that served the encrypted area was ended, and others still use what it served",
-                    hint="wait for them to end, or stop them",
-                    where=str(self._root),
-                )
-            time.sleep(PAUSE)
+        for _ in looks(_SHORT):
+            if not is_guarded(self._root):
+                break
+        else:
+            raise LockedError(
+                "the process that served the encrypted area was ended, and others still use what it served",
+                hint="wait for them to end, or stop them",
+                where=str(self._root),
+            )
         self._share(users)
 
     def _guard(self, command: Sequence[str], password: bytes = b"", *, adopted: int = 0) -> None:

@@ -24,6 +24,15 @@ PAUSE: Final = 0.003
 """Seconds between two looks at what ends soon."""
 
 
+def looks(seconds: float, pause: float = PAUSE) -> Iterator[None]:
+    """The times to look whether something came about: at once, and then again and again for so long."""
+    until = time.monotonic() + seconds
+    yield
+    while time.monotonic() <= until:
+        time.sleep(pause)
+        yield
+
+
 @contextlib.contextmanager
 def turn(root: Path) -> Iterator[None]:
     """While it lasts, nobody else looks whether the area is open in order to open it.
@@ -32,16 +41,16 @@ def turn(root: Path) -> Iterator[None]:
         LockedError: somebody does not come to an end with that.
     """
     descriptor = lock_file(root, _TURN)
-    until = time.monotonic() + _PATIENCE
     try:
-        while not attempt(descriptor, fcntl.LOCK_EX):
-            if time.monotonic() > until:
-                raise LockedError(
-                    "somebody else has been opening the encrypted area for too long",
-                    hint=f'"fuser {root / FOLDER / _TURN}" says who',
-                    where=str(root),
-                )
-            time.sleep(PAUSE)
+        for _ in looks(_PATIENCE):
+            if attempt(descriptor, fcntl.LOCK_EX):
+                break
+        else:
+            raise LockedError(
+                "somebody else has been opening the encrypted area for too long",
+                hint=f'"fuser {root / FOLDER / _TURN}" says who',
+                where=str(root),
+            )
         yield
     finally:
         os.close(descriptor)

@@ -8,12 +8,12 @@ import os
 import select
 import signal
 import threading
-import time
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Final
 
 from staging.errors import LockedError, from_os_error
+from wfexs_like.vault.locking import looks
 from wfexs_like.vault.mounts import mount_at, real_point
 
 _PATIENCE: Final = 3.0
@@ -74,23 +74,22 @@ def is_served(point: Path, server: Server) -> bool:
     Raises:
         LockedError: by somebody else, or by one that is stopped or doesn't answer.
     """
-    until = time.monotonic() + _PATIENCE
-    while server.is_stopped():
-        if time.monotonic() > until:
-            raise _silent(point, f"process {server.number}, which serves it, is stopped", server.number)
-        time.sleep(_PAUSE)
-    while answers(point):
+    for _ in looks(_PATIENCE, _PAUSE):
+        if not server.is_stopped():
+            break
+    else:
+        raise _silent(point, f"process {server.number}, which serves it, is stopped", server.number)
+    for _ in looks(_PATIENCE, _PAUSE):
+        if not answers(point):
+            return False
+        # For a moment the kernel still answers for a server that is dead.
         if not server.is_dead():
             return True
-        # For a moment the kernel still answers for a server that is dead.
-        if time.monotonic() > until:
-            raise LockedError(
-                "the encrypted area is open, and served by a process that is not known here",
-                hint=f"whoever mounted it has to unmount it: fusermount3 -u {point}",
-                where=str(point),
-            )
-        time.sleep(_PAUSE)
-    return False
+    raise LockedError(
+        "the encrypted area is open, and served by a process that is not known here",
+        hint=f"whoever mounted it has to unmount it: fusermount3 -u {point}",
+        where=str(point),
+    )
 
 
 def end_orphan(number: int, source: str, point: Path) -> None:
