@@ -11,6 +11,7 @@ import pytest
 from staging.errors import CrateError, NotFoundError, UsageError
 from tests.support.crates import metadata_of, usual_workdir
 from wfexs_like.cli.views import validation_view
+from wfexs_like.crate.contexts import CONTEXT_FILES
 from wfexs_like.crate.export import export_crate
 from wfexs_like.crate.graph import METADATA
 from wfexs_like.crate.judges import PROFILES, declared
@@ -235,3 +236,11 @@ def test_all_that_a_crate_declares_is_what_none_of_them_covers(crate: Path, warm
     wished = ("declared", "ro-crate-1.1", "declared")
     verdicts = judge_crate(crate, profiles=wished, cache=warm)
     assert [one.profile for one in verdicts] == ["workflow-run-crate-0.5", "ro-crate-1.1"]
+
+
+@pytest.mark.parametrize("generation", ["1.1", "1.2", "1.3"])
+def test_of_each_generation_that_can_be_asked_for_the_context_is_built_in(generation: str) -> None:
+    assert any(one.name == f"ro-crate-{generation}" for one in PROFILES)
+    context = json.loads(CONTEXT_FILES[f"https://w3id.org/ro/crate/{generation}/context"].read_bytes())
+    assert context["@id"] == f"https://w3id.org/ro/crate/{generation}/context"
+    assert {"Dataset", "hasPart", "conformsTo", "FormalParameter"} <= context["@context"].keys()
