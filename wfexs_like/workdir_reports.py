@@ -64,7 +64,8 @@ def log_files(workdir: StagedWorkdir, run: int | None, *, name: str) -> tuple[Pa
     chosen = run if run is not None else max(numbers, default=None)
     if chosen is None or chosen not in numbers:
         which = "no runs yet" if run is None else f"no run {run}"
-        raise NotFoundError(f"{workdir.nickname} has {which}", hint=f'"wfexs-like run {name}" makes one')
+        hint = f'"wfexs-like show {name}" lists its runs' if numbers else f'"wfexs-like run {name}" makes one'
+        raise NotFoundError(f"{workdir.nickname} has {which}", hint=hint)
     return tuple(sorted(path for path in (workdir.run_folder(chosen) / "logs").rglob("*") if path.is_file()))
 
 

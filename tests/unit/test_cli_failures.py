@@ -34,3 +34,9 @@ def test_a_fault_without_a_path_into_its_document_has_none_in_json() -> None:
 
     assert error.as_json()["where"] is None
     assert UNPLACED.as_json()["where"] is None
+
+
+def test_the_hint_of_the_only_fault_is_told_once_and_as_a_hint() -> None:
+    fault = Fault(file="--param", where="nope", message="there is no input 'nope'", hint="its inputs are text")
+    told = _text(DefinitionError((fault,), message="--param does not fit: there is no input 'nope'"))
+    assert told.splitlines()[1:] == ["wfexs-like: hint: its inputs are text"]

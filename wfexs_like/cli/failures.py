@@ -69,16 +69,21 @@ def _unexpected(error: BaseException) -> WfexsError:
 
 
 def _says_all(error: DefinitionError, fault: Fault) -> bool:
-    """Whether an error tells all that its fault does: the sentence, its place in a text and its hint, if it has any."""
+    """Whether an error tells all that its fault does, but for a hint: the sentence, and its place in a text."""
     message = error.message
     placed = fault.line is None or f":{fault.line}" in message or f"line {fault.line}" in message
-    return fault.message in message and placed and (not fault.hint or fault.hint in f"{message} {error.hint}")
+    return (
+        fault.message in message
+        and placed
+        and (not error.hint or not fault.hint or fault.hint in f"{message} {error.hint}")
+    )
 
 
 def _text(error: WfexsError) -> str:
     place = (
         f" ({error.where})" if error.where and type(error) is WfexsError and error.where not in error.message else ""
     )
+    hint = error.hint
     lines = [f"{PROGRAM}: error: {plain(error.message)}{plain(place)}"]
     if isinstance(error, DefinitionError):
         # A fault that is all there is was told already.
@@ -86,6 +91,8 @@ def _text(error: WfexsError) -> str:
         lines += [f"  {plain(str(fault))}" for fault in faults[:SHOWN_FAULTS]]
         if len(faults) > SHOWN_FAULTS:
             lines.append(f"  and {len(faults) - SHOWN_FAULTS} more")
-    if error.hint:
-        lines.append(f"{PROGRAM}: hint: {plain(error.hint)}")
+        if not faults and not hint and error.faults and (error.faults[0].hint or "") not in error.message:
+            hint = error.faults[0].hint
+    if hint:
+        lines.append(f"{PROGRAM}: hint: {plain(hint)}")
     return "\n".join(lines)
