@@ -104,7 +104,7 @@ def order(image: StagedImage, *command: str, **changes: object) -> Order:
     return replace(made, **changes)
 
 
-def until(true: Callable[[], bool], seconds: float = 10) -> None:
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

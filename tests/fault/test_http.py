@@ -495,7 +495,7 @@ def test_a_server_that_asks_for_an_hour_is_given_up_at_once(web: WebServer, atte
     error = attempt.fails(web.url("/x.bin"), "429")
 
     assert isinstance(error, FetchError) and error.transient
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert len(web.requests) == 1
 
 
@@ -524,7 +524,7 @@ def test_a_server_that_does_not_come_to_the_point_is_given_up(web: WebServer, at
 
     attempt.fails(web.url("/x.bin"), "no answer|did not answer", retries=1, read_timeout=0.5)
 
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 8  # without giving up it would take ten, or for ever
 
 
 def test_a_server_that_sends_byte_by_byte_is_given_up(web: WebServer, attempt: Attempt) -> None:
@@ -533,7 +533,7 @@ def test_a_server_that_sends_byte_by_byte_is_given_up(web: WebServer, attempt: A
 
     attempt.fails(web.url("/x.bin"), "all but stopped", retries=1, read_timeout=0.5)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # all of it would take minutes
 
 
 def test_a_connection_that_is_closed_at_once_is_asked_again(web: WebServer, attempt: Attempt) -> None:

@@ -425,11 +425,16 @@ process B {
   output: path 'b.txt'
   publishDir '.', mode: 'copy'
   script: "sleep 60; mv $a b.txt" }
-def leave(seconds) { Thread.start { sleep(seconds * 1000); System.exit(0) } }
+def begun(work) {
+  def found = 0
+  work.toFile().eachFileRecurse { if (it.name == '.command.begin') found++ }
+  found
+}
+def afterBegin(work, what) { Thread.start { while (begun(work) < 2) { sleep(50) }; sleep(300); what() } }
 workflow {
   A() | B
-  if (params.how == 'left') { A.out.subscribe { leave(2) } }
-  if (params.how == 'dead') { A.out.subscribe { Thread.start { sleep(2000); Runtime.runtime.halt(0) } } }
+  if (params.how == 'left') { afterBegin(workflow.workDir) { System.exit(0) } }
+  if (params.how == 'dead') { afterBegin(workflow.workDir) { Runtime.runtime.halt(0) } }
 }
 workflow.onError { if (params.how == 'halted') { Runtime.runtime.halt(0) } }
 """

@@ -109,13 +109,14 @@ Damage = Callable[[Path, Path], None]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    """Two files and a folder, staged once; their sources have stood still for a while."""
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Two files and a folder, staged once; their sources have stood still for a while (here a short one)."""
+    monkeypatch.setattr("staging.fetchers.file.SETTLED", 25_000_000)
     bench = Bench(tmp_path)
     bench.file("good", GOOD)
     bench.file("other", "something else of the same length"[: len(GOOD)])
     bench.file("data/good", GOOD)
-    time.sleep(0.15)
+    time.sleep(0.04)
     bench.stage(wanted("good"), wanted("other"), wanted("data"))
     return bench
 

@@ -112,9 +112,9 @@ def test_classes_come_from_the_archive_that_was_made_with_it(engine: InstalledEn
 def test_looking_again_is_quick_and_silent_and_reads_no_jar(engine: InstalledEngine, nextflow_cache: Path) -> None:
     times = []
     for _ in range(5):
-        started = time.perf_counter()
+        started = time.process_time()
         again = install(VERSION, nextflow_cache, quiet, maven(), engine.fingerprint)
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
 
     assert again.source == "cache"
     assert (again.fingerprint, again.files, again.home) == (engine.fingerprint, engine.files, engine.home)

@@ -45,7 +45,7 @@ def watched() -> Any:
 
 def until(met: Callable[[], bool]) -> None:
     """Wait until something is so."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not met():
         assert time.monotonic() < deadline
         time.sleep(0.01)

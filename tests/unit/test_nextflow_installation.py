@@ -98,7 +98,7 @@ def test_a_host_that_is_not_there_is_known_within_seconds(tmp_path: Path) -> Non
         with pytest.raises(UnreachableError):
             ReleaseSource(base=base).fetch("24.10.0", tmp_path, quiet)
 
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
 
 
 def test_only_two_sources_can_be_asked_for() -> None:
