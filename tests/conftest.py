@@ -132,7 +132,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 @pytest.fixture(autouse=True)
-def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Generator[Path, None, None]:
     """A home folder of the test's own; every place that the program knows lies below it."""
     home = tmp_path_factory.mktemp("home")
     for name in [name for name in os.environ if name.startswith(("WFEXS_LIKE_", "XDG_", "GIT_"))]:
@@ -156,7 +156,12 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(f"GIT_{who}_NAME", "Test")
         monkeypatch.setenv(f"GIT_{who}_EMAIL", "test@example.org")
     monkeypatch.setenv("NO_COLOR", "1")
-    return home
+    yield home
+    # What is immutable would outlive the tests.
+    if any((home / "workdirs").glob("*/vault")):
+        from tests.support.vaults import dissolve_all
+
+        dissolve_all(home / "workdirs")
 
 
 # --- engines ----------------------------------------------------------------------------------------------------------

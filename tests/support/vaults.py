@@ -5,6 +5,7 @@ The working directory is staged once; each test gets a copy. Import ``staged_onc
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from staging.errors import LockedError
 from tests.conftest import Command
 from wfexs_like.vault.dissolving import dissolve
 from wfexs_like.vault.mounts import mount_at
@@ -181,6 +183,10 @@ def vault(staged_once: Path, home: Path) -> Iterator[Encrypted]:
 def dissolve_all(workdirs: Path) -> None:
     """Leave nothing open and nothing immutable."""
     for root in workdirs.iterdir():
+        if mount_at(root / "work") is None:
+            with contextlib.suppress(LockedError):
+                dissolve(root)
+                continue
         subprocess.run([*PROGRAM, "cancel", str(root)], check=False, capture_output=True)
         subprocess.run([*PROGRAM, "unmount", "--force", str(root)], check=False, capture_output=True)
         dissolve(root)
