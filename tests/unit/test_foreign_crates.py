@@ -274,6 +274,27 @@ def test_a_nextflow_workflow_comes_with_its_folder_and_the_version_that_is_told(
         assert len(remarks[0]) < 200
 
 
+def test_of_a_whole_repository_that_nobody_states_digests_of_there_is_one_remark(tmp_path: Path) -> None:
+    place = crate(
+        tmp_path / "c", main="main.nf", language="Nextflow", files={f"docs/{one}.md": "x" for one in range(9)}
+    )
+    opened = open_crate(place, tmp_path / "unpacked")
+    with look_into(place) as contents:
+        account = recount_contents(place, contents)
+    foreign = Foreign(crate=opened, account=account, cache=tmp_path, level="full", strict=False)
+    for path in sorted(place.rglob("*")):
+        if path.is_file():
+            foreign.holding._judge(str(path.relative_to(place)), path)
+    foreign.holding.remark()
+    # The metadata themselves are what was read.
+    assert foreign.remarks == [
+        "nobody states a digest of 9 files: docs/0.md, docs/1.md, docs/2.md, docs/3.md, docs/4.md and 4 more"
+    ]
+    (place / "ro-crate-metadata.json").write_text("{}")
+    with pytest.raises(DigestError, match=r"ro-crate-metadata\.json"):
+        foreign.holding.check_all()
+
+
 def test_a_workflow_that_is_elsewhere_is_never_a_file_of_the_reader(tmp_path: Path) -> None:
     """Nor is it fetched without being held against what is stated of it."""
     secret = tmp_path / "secret.cwl"
@@ -361,7 +382,7 @@ def test_what_a_workflow_asks_for_beside_its_inputs_is_the_crates_own_and_as_it_
     vouch("https://example.org/x")
     assert holding.remarks == [
         "nobody states a digest of b",
-        "nobody states a sha256 of https://example.org/x",
+        "nobody states a digest of https://example.org/x",
     ]
     holding.strict = True
     with pytest.raises(CrateError, match="nobody states"):

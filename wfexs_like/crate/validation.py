@@ -171,7 +171,10 @@ def judge_crate(
     with open_crate(path) as contents:
         place = root_of(contents)
         if place is None:
-            raise CrateError(f"{path} is not an RO-Crate: it has no {METADATA}", where=str(path))
+            hint = (
+                "name the crate's folder or zip; there are no profiles for RO-Crate 1.0, whose metadata end in .jsonld"
+            )
+            raise CrateError(f"{path} is not an RO-Crate: it has no {METADATA}", hint=hint, where=str(path))
         metadata = _metadata(contents, f"{place}{METADATA}", path)
     names = [one.name for one in chosen(profiles, metadata)]
     with Judge(names, cache, level=level or "recommended", strict=level is not None) as judge:

@@ -82,13 +82,15 @@ class Foreign:
         if self.strict:
             self.holding.check_all()
         dataset = self.account
+        workflow, version, params = self._workflow(engine), self._version(engine, run), tuple(self._params(run))
+        self.holding.remark()
         return StageDefinition(
-            workflow=self._workflow(engine),
+            workflow=workflow,
             base=self.crate.root,
             file=f"the crate {self.crate.place.name}",
             text=f"# imported from {self.crate.place.name!r}\n",
-            engine=EngineWish(name=engine.name, version=self._version(engine, run)),
-            params=tuple(self._params(run)),
+            engine=EngineWish(name=engine.name, version=version),
+            params=params,
             title=dataset.name,
             description=dataset.description,
         )
@@ -166,7 +168,7 @@ class Foreign:
         stated = {} if document is None else document.digests
         sha256 = self.holding.check(there, path, stated)
         if not stated:
-            self.holding.unsure(f"nobody states a digest of the workflow {path}")
+            self.holding.unstated(path)
         if engine.name == "nextflow":
             folder = PurePosixPath(path).parent
             whole = Identifier.of_path(self.crate.root / folder)
@@ -193,7 +195,7 @@ class Foreign:
                 where=name,
             )
         if "sha256" not in stated and "sha1" not in stated:
-            self.holding.unsure(f"nobody states a sha256 of {found[0]}")
+            self.holding.unstated(str(found[0]))
         return Source(mirrors=(found[0],), sha256=_sha256(stated), sha1=stated.get("sha1"), where="workflow")
 
     # -- what the run was given -------------------------------------------------------------------------------------
@@ -261,7 +263,7 @@ class Foreign:
             found = address_anywhere(web, stated=stated)
             if found is not None:
                 if not stated:
-                    self.holding.unsure(f"nobody states a sha256 of {web}")
+                    self.holding.unstated(web)
                 sha1 = item.digests.get("sha1")
                 return Source(mirrors=(found,), sha256=_sha256(item.digests), sha1=sha1, where=item.id)
         if there is None or not there.is_file():
@@ -271,7 +273,7 @@ class Foreign:
                 where=item.id,
             )
         if not item.digests:
-            self.holding.unsure(f"nobody states a digest of {item.path}")
+            self.holding.unstated(str(item.path))
         return Source(
             mirrors=(Identifier.of_path(there),), sha256=self.holding.check(there, item.id, item.digests), where=item.id
         )

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from staging.errors import CrateError, DigestError, PolicyError
 from staging.fingerprints import CHUNK, Fingerprint
@@ -19,6 +20,8 @@ from staging.wanted import StagedItem, Wanted
 from wfexs_like.importing.addresses import address_anywhere, path_inside
 from wfexs_like.importing.opening import OpenCrate
 from wfexs_like.reading.account import Account
+
+_SHOWN: Final = 5
 
 
 @dataclass(kw_only=True)
@@ -49,13 +52,14 @@ class Holding:
                     if address_anywhere(str(mirror), stated=stated) is None:
                         raise _of_this_machine(one.name, str(mirror))
                     if not stated:
-                        self.unsure(f"nobody states a sha256 of {mirror}")
+                        self.unstated(str(mirror))
                     continue
                 inner = path_inside(mirror, self.crate.root)
                 if inner is None or self.crate.path(inner) is None:
                     raise _of_this_machine(one.name, str(path))
                 if path.is_file() and not stated:
                     self._judge(inner, path)
+        self.remark()
 
     def hold(self, staged: Iterable[StagedItem]) -> None:
         """Hold what was placed of the crate, folders too, against what is stated of it.
@@ -77,6 +81,7 @@ class Holding:
                 path = self.crate.path(name)
                 if name not in self._judged and path is not None:
                     self._judge(name, path)
+        self.remark()
 
     def check(self, path: Path, name: str, stated: Mapping[str, str]) -> Fingerprint:
         """The fingerprint of a file of the crate, held against every digest that is stated of it.
@@ -109,6 +114,27 @@ class Holding:
         if remark not in self.remarks:
             self.remarks.append(remark)
 
+    def unstated(self, name: str) -> None:
+        """Tell of a file or an address of which nobody states a digest.
+
+        Raises:
+            CrateError: (``strict``) there is none.
+        """
+        if self.strict:
+            self.unsure(f"nobody states a digest of {name}")
+        self._unstated.setdefault(name, False)
+
+    def remark(self) -> None:
+        """Make remarks of what is unstated and not told yet: of many files, as a repository has, only one."""
+        new = [name for name, told in self._unstated.items() if not told]
+        self._unstated.update(dict.fromkeys(new, True))
+        if len(new) > _SHOWN:
+            shown = ", ".join(new[:_SHOWN])
+            self.unsure(f"nobody states a digest of {len(new)} files: {shown} and {len(new) - _SHOWN} more")
+        else:
+            for name in new:
+                self.unsure(f"nobody states a digest of {name}")
+
     def check_all(self) -> None:
         """Hold every file of the crate of which a digest is stated against it, what the runs made, too.
 
@@ -122,8 +148,14 @@ class Holding:
 
     @cached_property
     def _stated(self) -> Mapping[str, Mapping[str, str]]:
-        """What is stated of the crate's files, by their paths."""
-        return {one.path: one.digests for one in self.account.data if one.kind == "file" and one.path is not None}
+        """What is stated of the crate's files, by their paths; the metadata are what was read."""
+        stated = {one.path: one.digests for one in self.account.data if one.kind == "file" and one.path is not None}
+        return {**stated, self.crate.described_by: {"sha256": hashlib.sha256(self.crate.metadata).hexdigest()}}
+
+    @cached_property
+    def _unstated(self) -> dict[str, bool]:
+        """What nobody states a digest of, and whether that was told."""
+        return {}
 
     @cached_property
     def _judged(self) -> set[str]:
@@ -134,7 +166,7 @@ class Holding:
         stated = self._stated.get(name, {})
         self.check(path, name, stated)
         if not stated:
-            self.unsure(f"nobody states a digest of {name}")
+            self.unstated(name)
 
 
 def _wrong(name: str, algorithm: str, expected: str, actual: str) -> DigestError:

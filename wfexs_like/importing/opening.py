@@ -31,13 +31,14 @@ class OpenCrate:
     """A crate that can be read.
 
     ``place`` is what the user named, ``root`` the folder that its files lie in, ``entities`` its metadata by ``@id``,
-    ``metadata`` the very bytes of it.
+    ``metadata`` the very bytes of it, ``described_by`` the name of the file that they are in.
     """
 
     place: Path
     root: Path
     entities: Mapping[str, Entity]
     metadata: bytes
+    described_by: str = METADATA
 
     @property
     def dataset(self) -> Entity:
@@ -123,10 +124,13 @@ def open_crate(place: Path, into: Path) -> OpenCrate:
         root = _without_wrapper(into)
         _refuse_sealed(place, root)
     closed = OpenCrate(place=place, root=root, entities={}, metadata=b"")
-    text = next((text for one in _NAMES if (text := closed.read(one, LARGEST_METADATA)) is not None), None)
-    if text is None:
+    for name in _NAMES:
+        text = closed.read(name, LARGEST_METADATA)
+        if text is not None:
+            break
+    else:
         raise CrateError(f"{place} holds no RO-Crate: there is no {METADATA} in it", where=METADATA)
-    return OpenCrate(place=place, root=root, entities=_entities(text), metadata=text)
+    return OpenCrate(place=place, root=root, entities=_entities(text), metadata=text, described_by=name)
 
 
 def path_of(identifier: str) -> str | None:

@@ -167,9 +167,10 @@ class Taking:
         inside = self.crate.path(str(folder))
         if inside is None:
             return
+        known = {path_of(key): _sha256(one) for key, one in self.crate.entities.items()}
         for entry in Tree.of_directory(inside).entries:
             name = f"{folder}/{entry.path}"
-            stated = next((_sha256(one) for key, one in self.crate.entities.items() if path_of(key) == name), None)
+            stated = known.get(name)
             if entry.kind in "fx" and stated not in (None, entry.digest):
                 yield name, str(stated), entry.digest
 
