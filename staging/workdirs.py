@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import random
@@ -335,7 +336,11 @@ def _rename_away(folder: Path) -> Path:
     try:
         folder.rename(doomed)
     except OSError as error:
-        raise from_os_error(error, f"delete {folder}") from error
+        told = from_os_error(error, f"delete {folder}")
+        if error.errno == errno.EXDEV:
+            # overlayfs renames no folder of a lower layer (the kernel's overlayfs.rst, "Renaming directories").
+            told.hint = "it is part of the image that this container was made of, and is to be removed there"
+        raise told from error
     return doomed
 
 

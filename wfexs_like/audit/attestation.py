@@ -22,6 +22,7 @@ NEVER: Final = (
     "what is compressed otherwise than by gzip, zip or zlib, or encrypted",
     f"what is compressed but behind {LIMITS.streams} streams of a file, or behind {LIMITS.inflated >> 20} MiB of one",
     f"what is compressed more than {LIMITS.depth} times",
+    "what was compressed and then written as text (base64, hexadecimal digits)",
     "network file systems but those that a place named here is on, other machines, and other mount namespaces",
     "extended attributes of files",
 )
