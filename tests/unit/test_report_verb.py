@@ -207,6 +207,10 @@ def test_what_is_no_crate_is_told(tmp_path: Path) -> None:
     answer = report(tmp_path / "empty", "--json")
     assert answer.code == 9
     assert "empty is no RO-Crate and no working directory: it has no ro-crate-metadata.json" in answer.stdout
+    (tmp_path / "bag" / "data").mkdir(parents=True)
+    (tmp_path / "bag" / "data" / METADATA).write_text("{}")
+    for verb in (("report",), ("convert", "--to", "prov")):
+        assert "the folder data in it" in call(*verb, tmp_path / "bag", "--json").object["error"]["hint"]
 
 
 def test_a_document_is_written_over_another_only_with_force_and_says_when_nothing_ran(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from wfexs_like.reading.workflows import Workflows
 
 OLD_METADATA: Final = "ro-crate-metadata.jsonld"
 """What RO-Crate 1.0 calls the metadata."""
+IN_A_BAG: Final = "it is a bag: the crate is the folder data in it, name that"
 _SHOWN_FAULTS: Final = 20
 _SHOWN_IMAGES: Final = 3
 _ROLES: Final = ("author", "creator", "contributor", "publisher")
@@ -51,7 +52,8 @@ def recount_contents(path: Path, contents: Contents) -> Account:
     """
     name = next((one for one in (METADATA, OLD_METADATA) if contents.resolve(one) in contents.openers), None)
     if name is None:
-        raise CrateError(f"{path} is no RO-Crate: it has no {METADATA}", hint=WHICH_CRATE, where=str(path))
+        hint = IN_A_BAG if f"data/{METADATA}" in contents.openers else WHICH_CRATE
+        raise CrateError(f"{path} is no RO-Crate: it has no {METADATA}", hint=hint, where=str(path))
     content = contents.read(contents.resolve(name) or name, LARGEST_METADATA)
     try:
         metadata = parse_metadata(content)

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from staging.crate_source import METADATA
 from staging.errors import CrateError, NotFoundError, WfexsError
 from wfexs_like.reading.account import Run
-from wfexs_like.reading.recount import OLD_METADATA
+from wfexs_like.reading.recount import IN_A_BAG, OLD_METADATA
 
 _WITH_RUN: Final = re.compile(r"(?s)(.+):([1-9]\d{0,8})")
 
@@ -40,7 +40,7 @@ def nothing_there(name: str, hint: str | None) -> WfexsError:
     if Path(name).is_dir():
         return CrateError(
             f"{name} is no RO-Crate and no working directory: it has no {METADATA}",
-            hint="name the crate's own folder or zip",
+            hint=IN_A_BAG if (Path(name) / "data" / METADATA).is_file() else "name the crate's own folder or zip",
             where=name,
         )
     return NotFoundError(f"there is no crate and no working directory {name!r}", hint=hint, where=name)
