@@ -17,7 +17,7 @@ import os
 import resource
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from engines.child import names
@@ -52,7 +52,8 @@ def close(request: dict[str, Any]) -> bool:
     (kernel 5.12 and later; before, and where it is forbidden, only what is named is). ``temporary``, with ``all``, is
     the folder that stands in for the machine's own folders for temporary files. ``names`` is one for a file of ours
     that says whom to ask for names (``engines.child.names``; may be absent). ``hidden`` are sockets of the machine, and
-    folders with some, that nobody in here may find, besides those in ``/run`` (may be absent).
+    folders with some, that nobody in here may find, besides those in ``/run`` (may be absent). ``covered`` folders (may
+    be absent) are to be empty, but for what the run needs.
 
     ``secret``, with ``all``: what is written stays in ``writable``, in ``temporary`` and in memory, wherever that is.
 
@@ -97,9 +98,11 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
     if not request.get("all") and os.statvfs(content).f_flag & os.ST_RDONLY:
         # Put up before we began again with all libraries.
         return True
-    _part(libc, request)
-    _cover_all(libc, request)
-    hidden = _hide(libc, request)
+    mount = _mounting(libc)
+    part(libc, mount, content, _needed(request))
+    if request.get("covered"):
+        cover(mount, request["covered"], (*_used(request), *programs(_searched(request))))
+    hidden = hide(mount, request.get("hidden", ()), _needed(request))
     _point_names(libc, request)
     if request.get("all"):
         _close_all(libc, request)
@@ -123,50 +126,29 @@ def _mount(libc: Any, request: dict[str, Any]) -> bool:
     return True
 
 
-def _hide(libc: Any, request: dict[str, Any]) -> tuple[str, ...]:
-    """Cover the sockets of the machine's daemons; the folders that are still to be made read-only."""
+def _mounting(libc: Any) -> Callable[[bytes | None, str | bytes, int, bytes | None], None]:
+    """mount(2), as others want it."""
 
-    def mount(source: bytes | None, target: str, flags: int, kind: bytes | None) -> None:
+    def mount(source: bytes | None, target: str | bytes, flags: int, kind: bytes | None) -> None:
         _call(libc, source, os.fsencode(target), flags, kind=kind)
 
-    return hide(mount, request.get("hidden", ()), _needed(request))
+    return mount
 
 
-def _part(libc: Any, request: dict[str, Any]) -> None:
-    """Take the open encrypted areas of other working directories out of this namespace."""
+def _used(request: dict[str, Any]) -> tuple[str, ...]:
+    """The folders and files of the run itself, its engine included."""
+    return (*_read_only(request), request["content"], *request["writable"])
 
-    def mount(source: bytes, target: str, flags: int, kind: bytes) -> None:
-        _call(libc, source, os.fsencode(target), flags, kind=kind)
 
-    part(libc, mount, request["content"], _needed(request))
+def _searched(request: dict[str, Any]) -> tuple[str, ...]:
+    """Where programs are looked for: by us, and by what the engine starts."""
+    return os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", "")
 
 
 def _needed(request: dict[str, Any]) -> list[str]:
     """The real paths of all that has to be found where it is."""
-    searched = (os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", ""))
-    needed = [
-        *_read_only(request), request["content"], *request["writable"], sys.executable, sys.prefix,
-        *(one for path in searched for one in path.split(":")),
-    ]  # fmt: skip
-    return [os.path.realpath(one) for one in needed if one]
-
-
-def _cover_all(libc: Any, request: dict[str, Any]) -> None:
-    """Let the folders ``covered`` be empty, but for what the run needs (may be absent).
-
-    Raises:
-        OSError: that can't be done; what was to be shown would not be.
-    """
-    folders = request.get("covered", ())
-    if not folders:
-        return
-    searched = (os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", ""))
-    needed = (*_read_only(request), request["content"], *request["writable"], *programs(searched))
-
-    def mount(source: bytes, target: bytes, flags: int, kind: bytes | None) -> None:
-        _call(libc, source, target, flags, kind=kind)
-
-    cover(mount, folders, needed)
+    places = [one for path in _searched(request) for one in path.split(":")]
+    return [os.path.realpath(one) for one in (*_used(request), sys.executable, sys.prefix, *places) if one]
 
 
 def _point_names(libc: Any, request: dict[str, Any]) -> None:
@@ -229,15 +211,10 @@ def _cover(libc: Any, request: dict[str, Any]) -> Iterator[str]:
 
 def _cover_for_good(libc: Any, folder: str, request: dict[str, Any]) -> None:
     """Mount the run's own over a folder, and what is needed again in it."""
-    searched = (os.environ.get("PATH", ""), request.get("environment", {}).get("PATH", ""))
-    needed = [*_read_only(request), request["content"], *request["writable"], *programs(searched)]
+    needed = (*_used(request), *programs(_searched(request)))
     if folder in map(os.path.realpath, needed):
         raise OSError(errno.EBUSY, "a folder for temporary files is needed as a whole, and can't be covered", folder)
-
-    def mount(source: bytes, target: bytes, flags: int, kind: bytes | None) -> None:
-        _call(libc, source, target, flags, kind=kind)
-
-    cover(mount, [folder], needed, under=request["temporary"])
+    cover(_mounting(libc), [folder], needed, under=request["temporary"])
 
 
 def _private_memory(libc: Any, folder: str) -> None:
