@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from staging.errors import UsageError
 from wfexs_like.cli.aliases import translate
-from wfexs_like.cli.options import GLOBAL_FLAGS, hoist, split_include, split_params, wants_json
+from wfexs_like.cli.crate_options import split_include
+from wfexs_like.cli.options import GLOBAL_FLAGS, hoist, split_params, wants_json
 
 
 @pytest.mark.parametrize(

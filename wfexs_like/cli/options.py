@@ -222,25 +222,6 @@ def lock_options(function: F) -> F:
     return locked(update(nickname(function)))
 
 
-INCLUDABLE: Final = ("inputs", "outputs", "workflow", "containers", "all")
-
-
-def split_include(values: Sequence[str]) -> frozenset[str]:
-    """The parts named by ``--include a,b --include c``.
-
-    Raises:
-        UsageError: a part is not one of ``INCLUDABLE``.
-    """
-    parts = frozenset(part.strip() for value in values for part in value.split(",") if part.strip())
-    unknown = sorted(parts - set(INCLUDABLE))
-    if unknown:
-        raise UsageError(f"--include knows no {unknown[0]!r}", hint=f"it takes {', '.join(INCLUDABLE)}")
-    return parts
-
-
-WRROC: Final = ("0.5", "0.6")
-"""The versions of ``wfexs_like.crate.generations``, which would be loaded for nothing at the start."""
-
 OWN_KEY: Final = ""
 """The value of ``--sign`` when no key is named: this installation's signs."""
 _KEY_STARTS: Final = (b"-----BEGIN", b"ssh-")
@@ -275,69 +256,3 @@ def _looks_like_a_key(path: Path) -> bool:
         return True
     except (OSError, ValueError):
         return False
-
-
-def crate_options(function: F) -> F:
-    """The options of everything that exports a crate."""
-    decorators = (
-        click.option(
-            "--include",
-            multiple=True,
-            metavar="PARTS",
-            help=f"Put these into the crate: {', '.join(INCLUDABLE)} (comma-separated). When nothing is said: "
-            "the outputs of a retrospective crate, nothing of a prospective one.",
-        ),
-        click.option("--licence", "--license", metavar="SPDX", help="The licence of the crate."),
-        click.option(
-            "--prov", is_flag=True, help="Put in as W3C PROV, too, what it tells: provenance/prov.ttl and .json."
-        ),
-        click.option("--no-validate", is_flag=True, help="Skip the profile validator."),
-        click.option(
-            "--sign",
-            metavar="[KEY]",
-            help="Sign it, with this installation's signing key or the SSH ed25519 private key in the file KEY.",
-        ),
-        click.option(
-            "--seal",
-            type=click.Choice(("files", "archive")),
-            help="Seal it with crypt4gh while it is written: every file by itself, in a crate whose metadata can be "
-            "read, or everything as one file.",
-        ),
-        click.option(
-            "--recipient",
-            "recipients",
-            multiple=True,
-            metavar="KEY",
-            help="With --seal: the owner of this public key (crypt4gh's or SSH ed25519; a file) can open it, and so "
-            "can this installation. Repeat for more. When nobody is named: those of the stage file.",
-        ),
-        click.option("--no-own-key", is_flag=True, help="With --seal: this installation shall not be able to open it."),
-        click.option(
-            "--metadata",
-            type=click.Choice(("full", "minimal", "sealed")),
-            help="With --seal files, what can be read of it: all but the files; name, people, dates and workflow; or "
-            "that it is sealed. When nothing is said: minimal if the working directory is encrypted, else full.",
-        ),
-        click.option(
-            "--allow-clear",
-            is_flag=True,
-            help="Export an encrypted working directory without --seal all the same; the crate says so.",
-        ),
-        click.option(
-            "--wrroc",
-            type=click.Choice(WRROC),
-            default=WRROC[0],
-            show_default=True,
-            help="The version of Workflow Run RO-Crate: 0.5 is of RO-Crate 1.1, 0.6 of RO-Crate 1.3.",
-        ),
-        click.option(
-            "--engine-configuration",
-            is_flag=True,
-            help="Name the engine's configuration files among the objects of its action, as the profile says; the "
-            "validator's check for these objects, which refuses that, is left out.",
-        ),
-        click.option("--rehash", is_flag=True, help="Read every byte again, whatever the file system says."),
-    )
-    for decorator in reversed(decorators):
-        function = decorator(function)
-    return function

@@ -10,9 +10,9 @@ import click
 from staging.errors import UsageError
 from wfexs_like.cli.commands import SigningCommand
 from wfexs_like.cli.context import App
+from wfexs_like.cli.crate_options import CrateOptions, with_crate_options
 from wfexs_like.cli.forms import crate_form
-from wfexs_like.cli.options import crate_options, split_include, workdir_argument
-from wfexs_like.cli.signing import signer_of
+from wfexs_like.cli.options import workdir_argument
 from wfexs_like.cli.views import crate_view
 
 
@@ -22,7 +22,7 @@ from wfexs_like.cli.views import crate_view
 @click.option("--prospective", is_flag=True, help="What was staged: the workflow and its parameters.")
 @click.option("--retrospective", is_flag=True, help="What ran (the default): all runs, or the one of --run.")
 @click.option("--run", type=click.IntRange(min=1), metavar="N", help="Tell of this run only.")
-@crate_options
+@with_crate_options
 @click.pass_obj
 def command(
     app: App,
@@ -30,21 +30,9 @@ def command(
     workdir: str,
     destination: Path,
     run: int | None,
-    include: tuple[str, ...],
-    licence: str | None,
     prospective: bool,
     retrospective: bool,
-    no_validate: bool,
-    rehash: bool,
-    sign: str | None,
-    seal: str | None,
-    recipients: tuple[str, ...],
-    no_own_key: bool,
-    metadata: str | None,
-    allow_clear: bool,
-    wrroc: str,
-    engine_configuration: bool,
-    prov: bool,
+    crate_options: CrateOptions,
 ) -> None:
     """DEST is a folder, or a file when it ends in .zip. Every staged byte is verified on the way.
 
@@ -57,24 +45,6 @@ def command(
         raise UsageError("--prospective and --retrospective exclude each other", hint="export twice for both")
     if prospective and run is not None:
         raise UsageError("--prospective tells of no run, so --run makes no sense with it", hint="leave one of them out")
-    from wfexs_like.sealing import read_wish
-
-    wish = read_wish(seal, recipients, metadata, own=not no_own_key, destination=destination)
     kind: Literal["prospective", "retrospective"] = "prospective" if prospective else "retrospective"
-    report = app.session.crate(
-        workdir,
-        destination,
-        kind=kind,
-        run=run,
-        include=split_include(include),
-        licence=licence,
-        validate=not no_validate,
-        rehash=rehash,
-        signer=signer_of(app, sign),
-        seal=wish,
-        allow_clear=allow_clear,
-        wrroc=wrroc,
-        engine_configuration=engine_configuration,
-        prov=prov,
-    )
+    report = app.session.crate(workdir, destination, kind=kind, run=run, **crate_options.settled(app, destination))
     app.emit("crate", crate_form(report), lambda: crate_view(report))
