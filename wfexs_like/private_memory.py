@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import resource
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,9 @@ from typing import Final
 # mman(7): what is mapped now and later, each page once it is touched.
 _CURRENT_AND_FUTURE_ON_FAULT: Final = 1 | 2 | 4
 _CAP_IPC_LOCK: Final = 14
-_users = [0]
+_lock = threading.Lock()
+_limits: Final[list[tuple[int, int]]] = []
+"""Of core dumps, as they were before each of those that use this now."""
 
 
 @contextlib.contextmanager
@@ -25,18 +28,23 @@ def private_memory(*, wanted: bool = True) -> Iterator[None]:
     if not wanted:
         yield
         return
-    soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (min(1, hard) if hard != resource.RLIM_INFINITY else 1, hard))
-    _users[0] += 1
-    if _users[0] == 1 and _may_lock():
-        _call("mlockall", _CURRENT_AND_FUTURE_ON_FAULT)
+    with _lock:
+        soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
+        _limits.append((soft, hard))
+        if len(_limits) == 1:
+            resource.setrlimit(resource.RLIMIT_CORE, (min(1, hard) if hard != resource.RLIM_INFINITY else 1, hard))
+            if _may_lock():
+                _call("mlockall", _CURRENT_AND_FUTURE_ON_FAULT)
     try:
         yield
     finally:
-        _users[0] -= 1
-        if _users[0] == 0 and _may_lock():
-            _call("munlockall")
-        resource.setrlimit(resource.RLIMIT_CORE, (soft, hard))
+        with _lock:
+            # Whoever came first may well go before the others.
+            last = _limits.pop()
+            if not _limits:
+                if _may_lock():
+                    _call("munlockall")
+                resource.setrlimit(resource.RLIMIT_CORE, last)
 
 
 def _may_lock() -> bool:
