@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from wfexs_like.cli.render import counted
 from wfexs_like.reading.account import Run
 from wfexs_like.reporting.bars import Bar, Row, draw_bars
 from wfexs_like.reporting.grouping import Group, Named, groups, named, spans
@@ -24,10 +25,11 @@ def draw_timeline(sheet: Sheet, run: Run) -> str:
     begin, end = _span(run)
     length = max((end - begin).total_seconds(), 0.001)
     ticks = _ticks(length)
-    left = f" {len(run.steps) - len(timed):,} more have no times." if len(timed) < len(run.steps) else ""
+    untimed = len(run.steps) - len(timed)
+    left = f" Of {untimed:,} more no times are told." if untimed else ""
     if len(timed) <= MOST:
         rows = [_one(each, begin, end, length) for each in named(timed)]
-        about = f"{len(rows)} executions of steps in {took(length)}.{left}"
+        about = f"{counted(len(rows), 'execution')} of steps in {took(length)}.{left}"
     else:
         every = groups(timed)
         shown = sorted(every, key=lambda one: -(one.seconds or 0.0))[:MOST]
