@@ -6,6 +6,7 @@ reason; in continuous integration (``CI=true``) any skip is a failure unless ``A
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -13,6 +14,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -242,6 +244,22 @@ class Answer(NamedTuple):
     stderr: str
 
 
+def _add_files(source: Path, target: Path) -> None:
+    """Copy the files of a folder that another, whose parent is there, does not have."""
+    if not source.is_dir() or not target.parent.is_dir():
+        return
+    with contextlib.suppress(OSError):  # a test may have made it nobody's to read or to write
+        target.mkdir(exist_ok=True)
+        for one in source.glob("parsed-queries-*.json"):
+            if not (target / one.name).exists():
+                part = target / f".{os.getpid()}-{threading.get_ident()}.part"
+                try:
+                    shutil.copyfile(one, part)
+                    part.replace(target / one.name)
+                finally:
+                    part.unlink(missing_ok=True)
+
+
 @dataclass(frozen=True)
 class Command:
     """The real command, as a child process of its own."""
@@ -249,21 +267,30 @@ class Command:
     argv: tuple[str, ...]
     timeout: float = 120
     environment: Mapping[str, str] = field(default_factory=dict)
+    queries: Path | None = None
+    """Where the queries that a validator parsed are kept for all tests: they are the same for every crate."""
 
     def run(
         self, *arguments: str | Path, cwd: Path | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run it with ``arguments``; environment variables may be added by keyword. Nothing is checked."""
-        return subprocess.run(
+        env = {**os.environ, **self.environment, **environment}
+        cache = Path(env.get("WFEXS_LIKE_CACHE", os.devnull)) / "validator"
+        if self.queries is not None and not {"crate", "--crate", "validate"}.isdisjoint(arguments):
+            _add_files(self.queries, cache)
+        done = subprocess.run(
             [*self.argv, *map(str, arguments)],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             timeout=self.timeout,
             cwd=cwd,
-            env={**os.environ, **self.environment, **environment},
+            env=env,
             check=False,
         )
+        if self.queries is not None:
+            _add_files(cache, self.queries)
+        return done
 
     def __call__(self, *arguments: str | Path, cwd: Path | None = None, **environment: str) -> Answer:
         """Run it with ``--json``: stdout must be exactly one JSON object, and there must be no traceback."""
@@ -285,9 +312,12 @@ class Command:
 
 
 @pytest.fixture
-def wfexs(home: Path) -> Command:
+def wfexs(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """The command ``wfexs-like`` of the Python that runs the tests."""
-    return Command((str(Path(sys.executable).with_name("wfexs-like")),))
+    base = tmp_path_factory.getbasetemp()
+    queries = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "parsed-queries" / "validator"
+    queries.parent.mkdir(exist_ok=True)
+    return Command((str(Path(sys.executable).with_name("wfexs-like")),), queries=queries)
 
 
 _HURRIED = """\

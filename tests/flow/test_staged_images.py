@@ -228,7 +228,7 @@ def test_a_requirement_without_an_image_is_a_mistake_of_the_workflow(project: Pr
     ],
 )
 def test_who_wants_an_image_that_is_not_to_be_had_is_named(
-    project: Project, hurried: Command, image: str, code: int, said: str, hint: str
+    project: Project, hurried: Command, *, image: str, code: int, said: str, hint: str
 ) -> None:
     project.write(second=image.replace("HOST", project.registry.host))
 
