@@ -244,17 +244,27 @@ class Answer(NamedTuple):
     stderr: str
 
 
-def _add_files(source: Path, target: Path) -> None:
-    """Copy the files of a folder that another, whose parent is there, does not have."""
-    if not source.is_dir() or not target.parent.is_dir():
+_INSPECTING = frozenset({"check", "resolve", "stage", "-W", "execute", "run", "offline-execute", "import"})
+_ALIKE = (
+    ("validator", "parsed-queries-*.json", frozenset({"crate", "--crate", "validate"})),
+    ("cwl-schemas", "*.json", _INSPECTING),
+    ("engines/cwltool", "default-*.json", _INSPECTING),
+)
+"""What every cache has alike, as it comes of what is installed: folder, files, and the words of who needs them."""
+
+
+def _add_files(source: Path, target: Path, pattern: str) -> None:
+    """Copy the files of a folder that another does not have."""
+    if not source.is_dir():
         return
     with contextlib.suppress(OSError):  # a test may have made it nobody's to read or to write
-        target.mkdir(exist_ok=True)
-        for one in source.glob("parsed-queries-*.json"):
+        for one in source.glob(pattern):
             if not (target / one.name).exists():
+                target.mkdir(parents=True, exist_ok=True)
                 part = target / f".{os.getpid()}-{threading.get_ident()}.part"
                 try:
                     shutil.copyfile(one, part)
+                    part.chmod(0o600)
                     part.replace(target / one.name)
                 finally:
                     part.unlink(missing_ok=True)
@@ -267,17 +277,19 @@ class Command:
     argv: tuple[str, ...]
     timeout: float = 120
     environment: Mapping[str, str] = field(default_factory=dict)
-    queries: Path | None = None
-    """Where the queries that a validator parsed are kept for all tests: they are the same for every crate."""
+    alike: Path | None = None
+    """Where what every cache has alike is kept for all tests: a validator's parsed queries, CWL's own schema."""
 
     def run(
         self, *arguments: str | Path, cwd: Path | None = None, **environment: str
     ) -> subprocess.CompletedProcess[str]:
         """Run it with ``arguments``; environment variables may be added by keyword. Nothing is checked."""
         env = {**os.environ, **self.environment, **environment}
-        cache = Path(env.get("WFEXS_LIKE_CACHE", os.devnull)) / "validator"
-        if self.queries is not None and not {"crate", "--crate", "validate"}.isdisjoint(arguments):
-            _add_files(self.queries, cache)
+        cache = Path(env.get("WFEXS_LIKE_CACHE", os.devnull))
+        needed = [one for one in _ALIKE if self.alike is not None and not one[2].isdisjoint(arguments)]
+        for folder, pattern, _words in needed:
+            if self.alike is not None and cache.parent.is_dir():
+                _add_files(self.alike / folder, cache / folder, pattern)
         done = subprocess.run(
             [*self.argv, *map(str, arguments)],
             capture_output=True,
@@ -288,8 +300,9 @@ class Command:
             env=env,
             check=False,
         )
-        if self.queries is not None:
-            _add_files(cache, self.queries)
+        for folder, pattern, _words in needed:
+            if self.alike is not None:
+                _add_files(cache / folder, self.alike / folder, pattern)
         return done
 
     def __call__(self, *arguments: str | Path, cwd: Path | None = None, **environment: str) -> Answer:
@@ -312,12 +325,16 @@ class Command:
 
 
 @pytest.fixture
-def wfexs(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Command:
-    """The command ``wfexs-like`` of the Python that runs the tests."""
+def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where what every cache has alike is kept for all tests of all workers."""
     base = tmp_path_factory.getbasetemp()
-    queries = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "parsed-queries" / "validator"
-    queries.parent.mkdir(exist_ok=True)
-    return Command((str(Path(sys.executable).with_name("wfexs-like")),), queries=queries)
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "alike"
+
+
+@pytest.fixture
+def wfexs(home: Path, alike: Path) -> Command:
+    """The command ``wfexs-like`` of the Python that runs the tests."""
+    return Command((str(Path(sys.executable).with_name("wfexs-like")),), alike=alike)
 
 
 _HURRIED = """\
@@ -330,6 +347,6 @@ sys.exit(entry())
 
 
 @pytest.fixture
-def hurried(home: Path) -> Command:
+def hurried(home: Path, alike: Path) -> Command:
     """The same command, which asks again after next to no time: for sources that stay bad to its last attempt."""
-    return Command((sys.executable, "-P", "-c", _HURRIED))
+    return Command((sys.executable, "-P", "-c", _HURRIED), alike=alike)
