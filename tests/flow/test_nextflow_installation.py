@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from engines.base import InstalledEngine
-from engines.nextflow.setup import class_data, support_jar
+from engines.nextflow.setup import class_data, support_jar, training
 from engines.nextflow.setup.installation import cached, install, verify
 from engines.nextflow.setup.launching import java_command, java_of
 from engines.nextflow.setup.maven import MavenSource
@@ -60,14 +61,18 @@ def cache(engine: InstalledEngine, tmp_path: Path) -> Path:
     # so that each of these tests doesn't have to make another one.
     for one in (tmp_path / "cache").rglob("*.jsa"):
         one.unlink()
-    home = tmp_path / "cache" / "engines" / "nextflow" / engine.home.name
-    version, major = java_of(engine)
-    archive = class_data.place(home, engine.program, version, major)
-    assert archive is not None
-    archive.with_suffix(".failed").touch()
+    without_class_data(replace(engine, home=tmp_path / "cache" / "engines" / "nextflow" / engine.home.name))
     # What was changed this very moment is believed by its digest alone, as it could be changed again unseen.
     time.sleep(0.1)
     return tmp_path / "cache"
+
+
+def without_class_data(engine: InstalledEngine, *_: object) -> None:
+    """Record that no archive of classes can be made, in place of making one."""
+    assert engine.home is not None
+    archive = class_data.place(engine.home, engine.program, *java_of(engine))
+    assert archive is not None
+    archive.with_suffix(".failed").touch()
 
 
 def run(engine: InstalledEngine, folder: Path, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -122,7 +127,10 @@ def test_looking_again_is_quick_and_silent_and_reads_no_jar(engine: InstalledEng
     verify(again, nextflow_cache)
 
 
-def test_a_damaged_engine_is_found_fetched_again_and_said(engine: InstalledEngine, cache: Path) -> None:
+def test_a_damaged_engine_is_fetched_again_by_one_of_two_and_a_fetch_that_is_killed_leaves_nothing_believed(
+    engine: InstalledEngine, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "train", without_class_data)
     copied = install(VERSION, cache, lambda _: None, maven())
     jar, gone = next(cache.rglob("guava-*.jar")), next(cache.rglob("logback-core-*.jar"))
     sound, status = jar.read_bytes(), jar.stat()
@@ -132,16 +140,37 @@ def test_a_damaged_engine_is_found_fetched_again_and_said(engine: InstalledEngin
     gone.unlink()
     with pytest.raises(DigestError, match=rf"{jar.name}.*{gone.name}"):
         verify(copied, cache)
+    _begin_to_fetch_and_be_killed(cache)
     assert [one.verified for one in cached(cache)] == [False]
 
     said: list[str] = []
-    mended = install(VERSION, cache, said.append, maven())
+    with ThreadPoolExecutor() as pool:
+        made = list(pool.map(lambda _: install(VERSION, cache, said.append, maven()), range(2)))
 
     assert jar.read_bytes() == sound
     assert gone.exists()
-    assert mended.fingerprint == engine.fingerprint
-    assert any(jar.name in one and "fetching Nextflow again" in one for one in said)
-    assert [one.verified for one in cached(cache)] == [True]
+    assert sorted(one.source for one in made) == ["cache", "fetched"]
+    assert {one.fingerprint for one in made} == {engine.fingerprint}
+    assert sum(jar.name in one and "fetching Nextflow again" in one for one in said) == 1
+    assert not list(cache.glob("engines/nextflow/.making-*"))
+    assert [(one.version, one.verified) for one in cached(cache)] == [(VERSION, True)]
+
+
+def _begin_to_fetch_and_be_killed(cache: Path) -> None:
+    program = f"""
+from pathlib import Path; import os
+from engines.nextflow.setup.installation import install
+install({VERSION!r}, Path({str(cache)!r}), print, dict(os.environ))
+"""
+    root = Path(__file__).resolve().parents[2]
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], env=maven(PYTHONPATH=str(root)), start_new_session=True, cwd=root
+    )
+    while not list(cache.glob("engines/nextflow/.making-*/jars/*.jar")):
+        assert child.poll() is None
+        time.sleep(0.01)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
 
 
 def test_a_copied_engine_is_read_once_and_then_trusted(cache: Path) -> None:
@@ -218,6 +247,18 @@ def test_a_release_host_that_has_no_such_version_is_not_passed_over_for_another_
     assert cached(tmp_path) == ()
 
 
+def test_where_the_release_host_cannot_be_reached_maven_is_asked_and_that_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    sources = {
+        "release": ReleaseSource(base="http://127.0.0.1:9"),
+        "maven": MavenSource(environment={"PATH": "/nowhere"}),
+    }
+    with pytest.raises(EngineError, match="mvn is not there"):
+        install(VERSION, tmp_path, said.append, dict(os.environ), sources=sources)
+
+    assert [one for one in said if "can't be reached" in one and f"taking Nextflow {VERSION} from Maven" in one]
+
+
 def test_without_mvn_and_without_java_it_is_said_what_to_install(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="mvn is not there") as caught:
         install(VERSION, tmp_path, lambda _: None, maven(PATH="/nowhere"))
@@ -227,35 +268,3 @@ def test_without_mvn_and_without_java_it_is_said_what_to_install(tmp_path: Path)
     assert caught.value.exit_code == 7
     assert cached(tmp_path) == ()
     assert not list(tmp_path.rglob(".making-*"))
-
-
-def test_two_at_once_set_it_up_once_and_one_that_is_killed_leaves_nothing_believed(tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    program = f"""
-from pathlib import Path; import os
-from engines.nextflow.setup.installation import install
-install("22.10.7", Path({str(cache)!r}), print, dict(os.environ))
-"""
-    root = Path(__file__).resolve().parents[2]
-    child = subprocess.Popen(
-        [sys.executable, "-c", program], env=maven(PYTHONPATH=str(root)), start_new_session=True, cwd=root
-    )
-    while not list(cache.glob("engines/nextflow/.making-*/jars/*.jar")):
-        assert child.poll() is None
-        time.sleep(0.01)
-    os.kill(child.pid, signal.SIGKILL)
-    child.wait()
-    assert cached(cache) == ()
-
-    said: list[str] = []
-    environment = {**os.environ}
-    nobody = {"release": ReleaseSource(base="http://127.0.0.1:9"), "maven": MavenSource(environment=environment)}
-    with ThreadPoolExecutor() as pool:
-        made = list(pool.map(lambda _: install("22.10.7", cache, said.append, environment, sources=nobody), range(2)))
-
-    # The release host, where nobody asked for a source, is not there: that is said.
-    assert [one for one in said if "can't be reached" in one and "taking Nextflow 22.10.7 from Maven" in one]
-
-    assert sorted(one.source for one in made) == ["cache", "fetched"]
-    assert not list(cache.glob("engines/nextflow/.making-*"))
-    assert [(one.version, one.verified) for one in cached(cache)] == [("22.10.7", True)]
