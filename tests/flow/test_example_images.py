@@ -10,8 +10,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,16 +45,36 @@ pytestmark = pytest.mark.images
 
 @pytest.fixture(scope="module")
 def build() -> ModuleType:
-    """``build.py`` as a module."""
+    """``build.py`` as a module; what it makes is larger, and made sooner."""
     spec = importlib.util.spec_from_file_location("build_images", RECIPES / "build.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.LEVEL = 1
     return module
 
 
-@pytest.fixture(scope="session")
-def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@contextmanager
+def in_memory() -> Iterator[None]:
+    """Put images together in memory, where there is a place for that."""
+    with pytest.MonkeyPatch.context() as patch:
+        if os.access("/dev/shm", os.W_OK):
+            patch.setenv("TMPDIR", "/dev/shm")
+            patch.setattr(tempfile, "tempdir", None)
+        yield
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory, build: ModuleType) -> Any:
+    """A layout with the small image in it."""
+    layout = build.Layout(tmp_path_factory.mktemp("small"))
+    with in_memory():
+        build.build(SMALL, "small", layout)
+    return layout
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory, build: ModuleType) -> Path:
     """The layout that "make images" makes, with one image: it is made once for all workers of a session."""
     if os.geteuid() != 0:
         pytest.skip("root: without it mmdebstrap needs user namespaces and a range of ids")
@@ -60,10 +84,11 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "lock").open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         if not (folder / "images/index.json").exists():
-            argv = [sys.executable, RECIPES / "build.py", "variant-calling", "--into", folder / "images"]
-            done = subprocess.run(argv, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            assert done.stdout.startswith(f"{VARIANTS} sha256:")
+            said = StringIO()
+            with pytest.MonkeyPatch.context() as patch, redirect_stdout(said), in_memory():
+                patch.setattr(sys, "argv", ["build.py", "variant-calling", "--into", str(folder / "images")])
+                assert build.main() == 0
+            assert said.getvalue().startswith(f"{VARIANTS} sha256:")
     return folder / "images"
 
 
@@ -80,27 +105,28 @@ def digests(run: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def test_two_builds_of_a_recipe_are_the_same_image(tmp_path: Path, build: ModuleType) -> None:
-    made = [build.build(SMALL, "small", build.Layout(tmp_path / name)) for name in ("a", "b")]
+def test_two_builds_of_a_recipe_are_the_same_image(tmp_path: Path, build: ModuleType, small: Any) -> None:
+    with in_memory():
+        again = build.build(SMALL, "small", build.Layout(tmp_path))
 
-    assert made[0] == made[1]
-    blobs = [sorted(one.name for one in (tmp_path / name / "blobs/sha256").iterdir()) for name in ("a", "b")]
+    named = json.loads((small.root / "index.json").read_bytes())["manifests"]
+    assert [one["digest"] for one in named] == [again]
+    blobs = [sorted(one.name for one in (root / "blobs/sha256").iterdir()) for root in (small.root, tmp_path)]
     assert blobs[0] == blobs[1]
     assert len(blobs[0]) == 3
-    assert (tmp_path / "a/small.packages.txt").read_text() == (tmp_path / "b/small.packages.txt").read_text()
+    assert (small.root / "small.packages.txt").read_text() == (tmp_path / "small.packages.txt").read_text()
 
 
 @pytest.mark.registry
-def test_an_image_is_pushed_to_a_registry_as_it_is(tmp_path: Path, build: ModuleType) -> None:
-    layout = build.Layout(tmp_path / "images")
-    digest = build.build(SMALL, "small", layout)
+def test_an_image_is_pushed_to_a_registry_as_it_is(tmp_path: Path, build: ModuleType, small: Any) -> None:
     with Registry(tmp_path / "registry") as registry:
-        build.push(layout, "small:bookworm", f"{registry.host}/examples", plain_http=True)
+        build.push(small, "small:bookworm", f"{registry.host}/examples", plain_http=True)
         asked = ["skopeo", "inspect", "--tls-verify=false", f"docker://{registry.host}/examples/small:bookworm"]
         there = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)
 
-    here = subprocess.run(["skopeo", "inspect", f"oci:{layout.root}:small:bookworm"], capture_output=True, check=True)
-    assert there["Digest"] == json.loads(here.stdout)["Digest"] == digest
+    here = subprocess.run(["skopeo", "inspect", f"oci:{small.root}:small:bookworm"], capture_output=True, check=True)
+    (named,) = json.loads((small.root / "index.json").read_bytes())["manifests"]
+    assert there["Digest"] == json.loads(here.stdout)["Digest"] == named["digest"]
     assert there["Labels"]["org.opencontainers.image.title"] == "Small"
 
 
