@@ -10,6 +10,8 @@ from staging.errors import PolicyError
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4095
+MAX_PARTS = 256
+"""Names in one path. Thousands of them are nobody's, and making folders within folders has an end (recursion)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -17,8 +19,8 @@ def safe_relative(text: str) -> PurePosixPath:
     """The relative path that ``text`` names, if it can only mean something below the folder it is joined to.
 
     Raises:
-        PolicyError: it is absolute, empty, climbs out, has a control character or a backslash, is not UTF-8, or is
-            too long for a file system.
+        PolicyError: it is absolute, empty, climbs out, has a control character or a backslash, is not UTF-8, is
+            too long for a file system, or has too many parts.
     """
     parts = text.split("/")
     if (
@@ -26,6 +28,7 @@ def safe_relative(text: str) -> PurePosixPath:
         or text.startswith("/")
         or _CONTROL.search(text)
         or "\\" in text
+        or len(parts) > MAX_PARTS
         or any(part in ("", ".", "..") for part in parts)
         or _byte_length(text) > MAX_PATH_BYTES
         or any(_byte_length(part) > MAX_NAME_BYTES for part in parts)
@@ -33,7 +36,7 @@ def safe_relative(text: str) -> PurePosixPath:
         raise PolicyError(
             f"{text!r} is not a path that stays inside its folder",
             where=text,
-            hint="use a relative path without '..', empty parts, backslashes or control characters",
+            hint="use a short relative path without '..', empty parts, backslashes or control characters",
         )
     return PurePosixPath(text)
 

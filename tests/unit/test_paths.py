@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from staging.errors import PolicyError
-from staging.paths import MAX_NAME_BYTES, safe_join, safe_name, safe_relative
+from staging.paths import MAX_NAME_BYTES, MAX_PARTS, safe_join, safe_name, safe_relative
 
 PARTS = st.one_of(st.text(max_size=8), st.sampled_from(["..", ".", "", "~", "C:", "a", "é", "-rf", "$(x)", "\\"]))
 
@@ -42,6 +42,7 @@ def test_a_safe_join_never_leaves_its_folder(text: str) -> None:
         "x" * 256,
         "\ud800",
         "a/" * 2048 + "b",
+        "a/" * MAX_PARTS + "b",
     ],
 )
 def test_a_path_that_could_mean_something_else_is_refused(text: str) -> None:
@@ -52,6 +53,14 @@ def test_a_path_that_could_mean_something_else_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["a", "-rf", "a b/$(c)/'d\"", "é/ü", "4079_7#1.bam", "x" * 255, ".hidden", "..."])
 def test_a_strange_but_harmless_path_is_kept_as_it_is(text: str) -> None:
     assert str(safe_relative(text)) == text
+
+
+def test_folders_can_be_made_for_the_deepest_path(tmp_path: Path) -> None:
+    deepest = tmp_path / safe_relative("a/" * (MAX_PARTS - 1) + "b")
+
+    deepest.mkdir(parents=True)
+
+    assert deepest.is_dir()
 
 
 def test_a_link_that_leads_out_is_noticed(tmp_path: Path) -> None:
