@@ -299,22 +299,23 @@ def test_runcrate_reports_a_run_of_nextflow(tmp_path: Path) -> None:
 # --- size -------------------------------------------------------------------------------------------------------------
 
 
-def test_ten_thousand_tasks_are_told_one_by_one_in_time_and_in_memory(tmp_path: Path) -> None:
+def test_five_thousand_tasks_are_told_one_by_one_in_time_and_in_memory(tmp_path: Path) -> None:
     workdir = nextflow_workdir(tmp_path)
     workdir.write("runs/1/logs/trace.txt", b"x\n")
     outputs = {"counts": workdir.made(1, "a.counts", b"1\n")}
-    journal = journal_of_many(workdir.content / "runs/1", 10_000, outputs)  # type: ignore[arg-type]
+    journal = journal_of_many(workdir.content / "runs/1", 5_000, outputs)  # type: ignore[arg-type]
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.process_time()
 
     workdir.executions.append(replay(journal, without=frozenset({"trace"})))
     export(workdir.subject(), tmp_path / "crate")
 
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 10
     # Seven quantities of each are most of it.
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 550_000
-    assert "10000 tasks" in runs_of(tmp_path / "crate")[0]["description"]
-    assert len(actions_of(tmp_path / "crate")) == 10_001
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 275_000
+    told = actions_of(tmp_path / "crate")
+    assert "5000 tasks" in told[0]["description"]
+    assert len(told) == 5_001
     made = entities_of(tmp_path / "crate")["#intermediate/1/engine/work/" + f"{7:032x}" + "/counts.txt"]
     assert made["sha256"] == f"{7:064x}"
 

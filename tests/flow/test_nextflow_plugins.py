@@ -87,11 +87,8 @@ def asked_for(registry: PluginRegistry) -> list[str]:
     return [one.path for one in registry.web.requests]
 
 
-@pytest.mark.parametrize(
-    ("version", "declared"),
-    [("22.10.7", "nf-tiny"), ("23.10.1", "nf-tiny@1.2.0"), ("24.10.0", "nf-tiny")],
-)
-def test_a_plugin_is_staged_and_the_run_finds_it_with_nobody_to_ask(
+@pytest.mark.parametrize(("version", "declared"), [("22.10.7", "nf-tiny@1.2.0"), ("24.10.0", "nf-tiny")])
+def test_a_plugin_is_staged_and_the_run_finds_it_with_nobody_to_ask_as_long_as_nobody_changed_it(
     version: str, declared: str, wfexs: Command, registry: PluginRegistry, tmp_path: Path
 ) -> None:
     archive = registry.publish()
@@ -99,14 +96,26 @@ def test_a_plugin_is_staged_and_the_run_finds_it_with_nobody_to_ask(
 
     staged = wfexs.ok("stage", stage_file(tmp_path / "say", registry, declared, version), **registry.environment)
     registry.web.files.clear()
-    run = wfexs.ok("run", staged["id"])
 
     content = content_of(staged)
     items = {one["name"]: one for one in json.loads((content / "stage.lock.json").read_text())["items"]}
     packed, unpacked = items["nf-tiny@1.2.0"], items["nf-tiny@1.2.0/unpacked"]
     assert (packed["role"], packed["identifier"], packed["sha256"]) == ("plugin", url, sha256(archive).hexdigest())
     assert (unpacked["role"], unpacked["kind"]) == ("plugin", "directory")
-    assert (content / unpacked["path"] / "classes/META-INF/MANIFEST.MF").is_file()
+    manifest = content / unpacked["path"] / "classes/META-INF/MANIFEST.MF"
+    manifest.chmod(0o644)
+    sound = manifest.read_bytes()
+    manifest.write_bytes(sound.replace(b"TinyPlugin", b"BrokenPlugin"))
+
+    refused = wfexs("run", staged["id"])
+
+    assert refused.code == 5
+    assert "nf-tiny@1.2.0/unpacked" in refused.object["error"]["message"]
+    assert "MANIFEST.MF" in refused.object["error"]["message"]
+    manifest.write_bytes(sound)
+
+    run = wfexs.ok("run", staged["id"])
+
     (said,) = (content / "runs").rglob("results/said.txt")
     assert said.read_text() == "HELLO!\nfrom the web\n"
     assert run["status"] == "completed"
@@ -160,27 +169,6 @@ def test_a_plugin_that_does_not_start_fails_the_stage_in_its_own_words(
     told = json.dumps(answer.object["error"])
     assert "nf-broken@1.2.0 does not start" in told
     assert "there is no licence for it" in told
-
-
-def test_a_run_refuses_a_plugin_that_was_changed_after_staging_and_takes_what_is_as_it_was(
-    wfexs: Command, registry: PluginRegistry, tmp_path: Path
-) -> None:
-    registry.publish()
-    staged = wfexs.ok("stage", stage_file(tmp_path / "say", registry, "nf-tiny@1.2.0"), **registry.environment)
-    changed = content_of(staged) / "engine/plugins/nf-tiny-1.2.0/classes/META-INF/MANIFEST.MF"
-    changed.chmod(0o644)
-    sound = changed.read_bytes()
-    changed.write_bytes(sound.replace(b"TinyPlugin", b"BrokenPlugin"))
-
-    answer = wfexs("run", staged["id"])
-
-    assert answer.code == 5
-    assert "nf-tiny@1.2.0/unpacked" in answer.object["error"]["message"]
-    assert "MANIFEST.MF" in answer.object["error"]["message"]
-    changed.write_bytes(sound)
-    wfexs.ok("run", staged["id"])
-    (said,) = (content_of(staged) / "runs").rglob("results/said.txt")
-    assert said.read_text() == "HELLO!\nfrom the web\n"
 
 
 def test_a_lock_tells_which_plugin_so_that_no_newer_one_is_taken_and_no_index_asked(
