@@ -324,7 +324,7 @@ class Command:
         return answer.object
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def alike(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where what every cache has alike is kept for all tests of all workers."""
     base = tmp_path_factory.getbasetemp()

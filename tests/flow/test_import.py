@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sys
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from tests.conftest import ROOT, Command
 from tests.flow.test_proof_in_containers import TOOL
 from tests.flow.test_staged_images import made
-from tests.support.container_daemons import Containing, dockerd, podman
+from tests.support.container_daemons import Containing
 from tests.support.crates import entities_of, ids
 from tests.support.images import Entry, tools_image
 from tests.support.registries import Registry
@@ -31,6 +32,8 @@ def elsewhere(wfexs: Command, machine: Path) -> Command:
     places = {
         "HOME": str(machine),
         "WFEXS_LIKE_CACHE": str(machine / "cache"),
+        "WFEXS_LIKE_CONFIG": str(machine / "config.toml"),
+        "WFEXS_LIKE_KEYS": str(machine / "keys"),
         "WFEXS_LIKE_WORKDIRS": str(machine / "workdirs"),
     }
     machine.mkdir()
@@ -83,15 +86,15 @@ def test_a_crate_with_all_in_it_runs_on_a_machine_that_has_nothing_and_makes_the
         assert Path(told["lock"]["path"]).read_bytes() == Path(staged["lock"]["path"]).read_bytes()
         assert set(sources(told).values()) == {"crate"}
         assert {one["trust"] for one in told["items"]} == {"locked"}
-        assert digests(there.ok("run", "again")) == digests(run)
-        same(there, crate, "again")
         assert sorted(path.name for path in Path(told["path"]).iterdir()) == [".lock", "work", "workdir.json"]
         assert there.ok("show", "again")["imported"]["crate"] == crate.name
         assert f"the crate {crate.name} (urn:uuid:" in there.run("show", "again").stdout
         about = json.loads((Path(told["path"]) / "work" / "about.json").read_bytes())
         assert about["title"] == "Words of a poem"
 
-    # The circle: a crate of what was imported is valid, and can be imported in turn.
+    # The circle: what was imported runs as it did, a crate of it is valid, and can be imported in turn.
+    assert digests(there.ok("run", "again")) == digests(run)
+    same(there, crate, "again")
     further = elsewhere(there, tmp_path / "further")
     there.ok("crate", "again", tmp_path / "b.crate", "--include", "all")
     assert further.ok("import", tmp_path / "b.crate")["lock"]["digest"] == staged["lock"]["digest"]
@@ -104,7 +107,8 @@ def test_a_crate_with_all_in_it_runs_on_a_machine_that_has_nothing_and_makes_the
 @pytest.mark.cwltool
 def test_what_the_crate_was_made_without_is_named_and_nothing_is_left(wfexs: Command, tmp_path: Path) -> None:
     crate = tmp_path / "a.crate"
-    crate_of(wfexs, WORD_COUNT / "word-count.wfex.stage", crate, "--prospective")
+    wfexs.ok("stage", WORD_COUNT / "word-count.wfex.stage")
+    wfexs.ok("crate", "last", crate, "--no-validate", "--prospective")
     there = elsewhere(wfexs, tmp_path / "there")
 
     answer = there("import", crate)
@@ -143,74 +147,97 @@ stdout: out.txt
 """
 
 
-def remote_crate(wfexs: Command, web: WebServer, tmp_path: Path, *more: str) -> tuple[Path, dict[str, Any]]:
-    web.files["/main.cwl"] = File(GREET.encode())
-    web.files["/data.txt"] = File(b"data\n")
-    stage = tmp_path / "it.wfex.stage"
-    stage.write_text(REMOTE.format(url=web.url(""), word="hello"))
-    _, run = crate_of(wfexs, stage, tmp_path / "a.crate", *more)
-    return tmp_path / "a.crate", run
+SERVED = {"/main.cwl": GREET.encode(), "/data.txt": b"data\n"}
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What was staged from a server and run with its parameters and with others; its crates: whole, and without data.
+
+    What the server has is what the test before left there.
+    """
+
+    web: WebServer
+    staged: dict[str, Any]
+    runs: tuple[dict[str, Any], dict[str, Any]]
+    whole: Path
+    bare: Path
+
+    def serve(self, **others: bytes) -> None:
+        """Have it serve what was staged, but for those files."""
+        changed = {f"/{name}": content for name, content in others.items()}
+        self.web.files.update({path: File(content) for path, content in {**SERVED, **changed}.items()})
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory, alike: Path) -> Generator[Remote, None, None]:
+    folder = tmp_path_factory.mktemp("remote")
+    program = str(Path(sys.executable).with_name("wfexs-like"))
+    maker = elsewhere(Command((program,), alike=alike), folder / "maker")
+    with WebServer() as web:
+        web.files.update({path: File(content) for path, content in SERVED.items()})
+        stage = folder / "it.wfex.stage"
+        stage.write_text(REMOTE.format(url=web.url(""), word="hello"))
+        whole, bare = folder / "whole.crate", folder / "bare.crate"
+        staged = maker.ok("stage", stage)
+        first = maker.ok("run", "last")
+        second = maker.ok("run", "last", "--param", "word=42", "--param", "times=[3, 3]")
+        for crate, more in ((whole, ("--include", "all")), (bare, ())):
+            maker.ok("crate", "last", crate, "--no-validate", *more)
+        yield Remote(web=web, staged=staged, runs=(first, second), whole=whole, bare=bare)
 
 
 @pytest.mark.cwltool
 def test_by_its_metadata_everything_is_fetched_again_and_has_to_be_what_it_was(
-    wfexs: Command, tmp_path: Path, web: WebServer
+    wfexs: Command, tmp_path: Path, remote: Remote
 ) -> None:
-    crate, run = remote_crate(wfexs, web, tmp_path, "--include", "all")
+    remote.serve()
     there = elsewhere(wfexs, tmp_path / "there")
 
-    told = there.ok("import", crate, "--level", "metadata")
+    told = there.ok("import", remote.whole, "--level", "metadata")
     assert set(sources(told).values()) == {"fetched"}
-    assert digests(there.ok("run", told["id"])) == digests(run)
+    assert digests(there.ok("run", told["id"])) == digests(remote.runs[0])
 
-    web.files["/data.txt"] = File(b"another\n")
-    answer = elsewhere(wfexs, tmp_path / "later")("import", crate, "--level", "metadata")
+    remote.serve(**{"data.txt": b"another\n"})
+    answer = elsewhere(wfexs, tmp_path / "later")("import", remote.whole, "--level", "metadata")
     assert answer.code == 5
-    assert web.url("/data.txt") in answer.object["error"]["message"]
-    assert set(sources(elsewhere(wfexs, tmp_path / "full").ok("import", crate)).values()) == {"crate"}
+    assert remote.web.url("/data.txt") in answer.object["error"]["message"]
+    assert set(sources(elsewhere(wfexs, tmp_path / "full").ok("import", remote.whole)).values()) == {"crate"}
 
 
 @pytest.mark.cwltool
 def test_what_has_an_address_is_fetched_where_the_crate_lacks_it(
-    wfexs: Command, tmp_path: Path, web: WebServer
+    wfexs: Command, tmp_path: Path, remote: Remote
 ) -> None:
-    crate, run = remote_crate(wfexs, web, tmp_path)
+    remote.serve()
     there = elsewhere(wfexs, tmp_path / "there")
 
-    told = there.ok("import", crate)
+    told = there.ok("import", remote.bare)
 
     assert sources(told) == {"workflow": "crate", "data": "fetched"}
-    assert digests(there.ok("run", told["id"])) == digests(run)
-    web.files.clear()
-    answer = elsewhere(wfexs, tmp_path / "offline")("import", crate)
+    assert {one["name"]: one["sha256"] for one in told["items"]} == {
+        one["name"]: one["sha256"] for one in remote.staged["items"]
+    }
+    remote.web.files.clear()
+    answer = elsewhere(wfexs, tmp_path / "offline")("import", remote.bare)
     assert answer.code == 4
     assert "made without" in answer.object["error"]["message"]
 
 
 @pytest.mark.cwltool
-def test_a_run_of_the_crate_gives_its_parameters(wfexs: Command, tmp_path: Path, web: WebServer) -> None:
-    web.files["/main.cwl"] = File(GREET.encode())
-    web.files["/data.txt"] = File(b"data\n")
-    stage = tmp_path / "it.wfex.stage"
-    stage.write_text(REMOTE.format(url=web.url(""), word="hello"))
-    staged = wfexs.ok("stage", stage)
-    first = wfexs.ok("run", staged["id"])
-    second = wfexs.ok("run", staged["id"], "--param", "word=42", "--param", "times=[3, 3]")
-    crate = tmp_path / "a.crate"
-    wfexs.ok("crate", staged["id"], crate, "--include", "all", "--no-validate")
+def test_a_run_of_the_crate_gives_its_parameters(wfexs: Command, tmp_path: Path, remote: Remote) -> None:
     there = elsewhere(wfexs, tmp_path / "there")
 
-    plain = there.ok("import", crate)
-    one = there.ok("import", crate, "--run", "1")
-    two = there.ok("import", crate, "--run", "2")
+    plain = there.ok("import", remote.whole)
+    one = there.ok("import", remote.whole, "--run", "1")
+    two = there.ok("import", remote.whole, "--run", "2")
 
     assert one["overrides"] == {}
-    assert plain["lock"]["digest"] == one["lock"]["digest"] == staged["lock"]["digest"]
+    assert plain["lock"]["digest"] == one["lock"]["digest"] == remote.staged["lock"]["digest"]
     assert two["overrides"] == {"word": "42", "times": [3, 3]}
-    assert two["lock"]["digest"] != staged["lock"]["digest"]
-    assert digests(there.ok("run", one["id"])) == digests(first)
-    assert digests(there.ok("run", two["id"])) == digests(second)
-    missing = there("import", crate, "--run", "3")
+    assert two["lock"]["digest"] != remote.staged["lock"]["digest"]
+    assert digests(there.ok("run", two["id"])) == digests(remote.runs[1]) != digests(remote.runs[0])
+    missing = there("import", remote.whole, "--run", "3")
     assert missing.code == 10
     assert "1, 2" in missing.object["error"]["hint"]
 
@@ -278,7 +305,7 @@ def test_a_crate_whose_lock_names_local_places_is_imported_by_what_is_told_of_th
     found = {one["name"]: one["identifier"] for one in imported["items"]}
     assert found["word-count:bookworm"] == "oci:containers:word-count:bookworm#linux/amd64"
     # What is told is nobody's secret: of this one the lock itself is in the crate.
-    there.ok("crate", imported["id"], tmp_path / "b.crate", "--prospective", "--include", "all")
+    there.ok("crate", imported["id"], tmp_path / "b.crate", "--no-validate", "--prospective", "--include", "all")
     assert (tmp_path / "b.crate" / "stage.lock.json").read_bytes() == Path(imported["lock"]["path"]).read_bytes()
 
     # With the lock itself, which its maker has, it is the very plan.
@@ -315,20 +342,22 @@ params:
 @pytest.mark.cwltool
 @pytest.mark.registry
 @pytest.mark.parametrize(
-    ("first", "fresh"),
+    "fixture",
     [
-        pytest.param("docker_daemon", dockerd, marks=pytest.mark.docker, id="docker"),
-        pytest.param("podman_home", podman, marks=pytest.mark.podman, id="podman"),
+        pytest.param("docker_daemon", marks=pytest.mark.docker, id="docker"),
+        pytest.param("podman_home", marks=pytest.mark.podman, id="podman"),
     ],
 )
 def test_a_crate_with_images_runs_where_the_registry_was_never_seen(
-    wfexs: Command, tmp_path: Path, request: pytest.FixtureRequest, first: str, fresh: Any
+    wfexs: Command, hurried: Command, tmp_path: Path, request: pytest.FixtureRequest, fixture: str
 ) -> None:
-    host: Containing = request.getfixturevalue(first)
-    entry = Entry("etc/which", b"in the image\n", mode=0o644)
+    host: Containing = request.getfixturevalue(fixture)
+    entry = Entry("etc/which", f"in the image for {host.command}\n".encode(), mode=0o644)
+    layout = tools_image(tmp_path / "layout", name="tools", more=[entry])
     crate, bare = tmp_path / "a.crate", tmp_path / "bare.crate"
+    user = replace(wfexs, environment=host.environment)
     with Registry(tmp_path / "registry") as registry:
-        registry.push("team/tools", "1", made(tools_image(tmp_path / "layout", name="tools", more=[entry])))
+        registry.push("team/tools", "1", made(layout))
         project = tmp_path / "project"
         project.mkdir()
         image = f"{registry.host}/team/tools:1"
@@ -336,19 +365,19 @@ def test_a_crate_with_images_runs_where_the_registry_was_never_seen(
         (project / "data.txt").write_text("staged\n")
         stage = project / "it.wfex.stage"
         stage.write_text(IN_IMAGE.format(runtime=host.command))
-        user = replace(wfexs, environment=host.environment)
         staged, run = crate_of(user, stage, crate, "--include", "all")
         user.ok("crate", staged["id"], bare, "--include", "inputs", "--no-validate")
-    assert Path(run["outputs"]["out"]["path"]).read_text() == "in the image\nstaged\n"
+    assert Path(run["outputs"]["out"]["path"]).read_text() == f"in the image for {host.command}\nstaged\n"
     shutil.rmtree(project)
+    host.run("rmi", "--force", layout.config)
+    assert not any(layout.config in one for one in host.images())
 
-    with fresh() as other:
-        there = elsewhere(replace(wfexs, environment=other.environment), tmp_path / "there")
-        told = there.ok("import", crate)
-        assert told["lock"]["digest"] == staged["lock"]["digest"]
-        assert sources(told) == {"workflow": "crate", "data": "crate", image: "crate"}
-        assert digests(there.ok("run", told["id"])) == digests(run)
-    answer = elsewhere(wfexs, tmp_path / "later")("import", bare)
+    there = elsewhere(user, tmp_path / "there")
+    told = there.ok("import", crate)
+    assert told["lock"]["digest"] == staged["lock"]["digest"]
+    assert sources(told) == {"workflow": "crate", "data": "crate", image: "crate"}
+    assert digests(there.ok("run", told["id"])) == digests(run)
+    answer = elsewhere(hurried, tmp_path / "later")("import", bare)
     assert answer.code == 4
     assert registry.host in answer.object["error"]["message"]
     assert socket.gethostname() not in json.dumps(told)
