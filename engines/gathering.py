@@ -255,7 +255,7 @@ def _place(relative: str, top: str, lift: int) -> PurePosixPath:
 
 def _relative(document: str, text: str) -> str:
     """The path, relative to the main document's folder, of what ``document`` calls ``text``."""
-    if urlsplit(text).scheme or text.startswith("/"):
+    if _is_absolute(text):
         raise DefinitionError(
             (
                 Fault(
@@ -267,6 +267,13 @@ def _relative(document: str, text: str) -> str:
             )
         )
     return posixpath.normpath(posixpath.join(posixpath.dirname(document), unquote(text)))
+
+
+def _is_absolute(text: str) -> bool:
+    try:
+        return bool(urlsplit(text).scheme) or text.startswith("/")
+    except ValueError:  # brackets where a host is, and no address in them
+        return True
 
 
 def _beside(source: Source, relative: str, main: str) -> Source:

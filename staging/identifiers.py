@@ -6,7 +6,7 @@ import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote, unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 from staging.errors import WfexsError
 from staging.paths import safe_name
@@ -213,6 +213,10 @@ def _with_plain_authority(scheme: str, body: str) -> str:
 def _names_host(body: str) -> bool:
     """Whether a body begins with ``//host``."""
     authority = re.split(r"[/?]", body[2:], maxsplit=1)[0] if body.startswith("//") else ""
+    try:
+        urlsplit(f"//{authority}")
+    except ValueError:  # brackets, and no IPv6 address in them
+        return False
     return bool(re.sub(r":[0-9]*$", "", authority.rpartition("@")[2]))
 
 

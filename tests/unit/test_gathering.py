@@ -106,7 +106,9 @@ def test_a_cycle_of_documents_ends(tmp_path: Path) -> None:
     assert len(_gather(web, "a.cwl").items) == 2
 
 
-@pytest.mark.parametrize("reference", ["https://evil.example/x.cwl", "/etc/passwd", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "reference", ["https://evil.example/x.cwl", "/etc/passwd", "file:///etc/passwd", "http://[x]/"]
+)
 def test_an_absolute_reference_is_refused_by_name(tmp_path: Path, reference: str) -> None:
     web = Web(tmp_path, {"main.cwl": f"{{run: '{reference}'}}"})
 

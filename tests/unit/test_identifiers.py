@@ -121,6 +121,8 @@ def test_a_secret_in_an_identifier_is_refused_and_not_repeated(text: str) -> Non
         "http:/x/y",
         "https://:443/x",
         "https://?x",
+        "https://[::1/x",
+        "https://[x]/",
         "git+https:///x.git",
         "git+ssh://git@/x.git",
         "https://ex\u00e4mple.org/x",
