@@ -259,6 +259,17 @@ def is_open(workdir: StagedWorkdir) -> bool:
     return mount_at(workdir.content) is not None
 
 
+def refuse_others(workdir: StagedWorkdir) -> None:
+    """Nobody here can close what another user has open.
+
+    Raises:
+        LockedError: another user has it open.
+    """
+    from wfexs_like.vault.server import check_ours
+
+    check_ours(workdir.content)
+
+
 def _key_of(workdir: StagedWorkdir) -> Path:
     """The file that says who may open it.
 

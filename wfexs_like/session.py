@@ -25,7 +25,7 @@ from staging.progress import Progress, Silent
 from staging.store import ContentStore
 from staging.workdir import StagedWorkdir
 from staging.workdirs import Workdirs
-from wfexs_like.encryption import Encryption, is_open
+from wfexs_like.encryption import Encryption, is_open, refuse_others
 from wfexs_like.settings import Settings
 from wfexs_like.workplaces import Workplaces
 
@@ -465,6 +465,8 @@ class Session:
             else:
                 self.cancel(found)
         elif force and is_open(found):
+            # Waiting for them would be in vain.
+            refuse_others(found)
             # Nothing runs in one that is closed, or can't be opened; nobody need be able to open it.
             with suppress(KeyAccessError, LockedError, PolicyError, VaultError):
                 self.cancel(found)
