@@ -43,6 +43,7 @@ ENVIRONMENT: Final[tuple[tuple[str, str], ...]] = (
     ("WFEXS_LIKE_PASSPHRASE_FD, _FILE, _COMMAND", "where the passphrase comes from when nobody is there to ask"),
     ("WFEXS_LIKE_DEBUG", "1: errors come with the place in the program where they arose"),
     ("WFEXS_LIKE_NEXTFLOW_SOURCE", "where Nextflow comes from: release (its project's releases) or maven (by mvn)"),
+    ("WFEXS_LIKE_NEXTFLOW_PLUGINS", "the index of Nextflow's plugins, an address or a file, instead of the public one"),
     ("NXF_JAVA_HOME, JAVA_HOME", "the folder of the Java that Nextflow runs on"),
     ("NO_COLOR", "anything: no colours"),
 )

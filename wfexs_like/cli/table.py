@@ -19,15 +19,17 @@ class Verb(NamedTuple):
 _START = "Getting ready"
 _WORK = "From a stage file to a crate"
 _LOOK = "Working directories"
-_CHECK = "Crates, the cache and engines"
-_SHELL = "Documents and the shell"
+_READ = "What crates and runs tell"
+_FOR_FEW = "What only some may see"
+_SHELL = "The store, documents and the shell"
 
-HEADLINES: Final = (_START, _WORK, _LOOK, _CHECK, _SHELL)
+HEADLINES: Final = (_START, _WORK, _LOOK, _READ, _FOR_FEW, _SHELL)
 
 VERBS: Final[tuple[Verb, ...]] = (
     Verb("init", _START, "Write a config and make this installation's keys.", 'wfexs-like init --name "Ada Lovelace"'),
     Verb("keys", _START, "Make, list and give away this installation's keys.", "wfexs-like keys list"),
     Verb("doctor", _START, "Say what this machine can do, with the fix for what it cannot.", "wfexs-like doctor"),
+    Verb("engines", _START, "List the engines and their versions, or set one up.", "wfexs-like engines list"),
     Verb("check", _WORK, "Find every fault of a stage file; nothing is fetched.", "wfexs-like check demo.wfex.stage"),
     Verb(
         "resolve", _WORK, "Show what staging would fetch: sizes, licences, risks.", "wfexs-like resolve demo.wfex.stage"
@@ -70,51 +72,50 @@ VERBS: Final[tuple[Verb, ...]] = (
     Verb("mount", _LOOK, "Open an encrypted working directory until it is unmounted.", "wfexs-like mount last"),
     Verb("unmount", _LOOK, "Close an encrypted working directory.", "wfexs-like unmount last"),
     Verb("rm", _LOOK, "Remove a working directory with all its runs.", "wfexs-like rm last --yes"),
-    Verb("validate", _CHECK, "Check any crate against its profile, offline.", "wfexs-like validate results.crate.zip"),
     Verb(
         "report",
-        _CHECK,
-        "Tell what ran, when, by whom and on what, of any crate or working directory.",
+        _READ,
+        "Tell what ran, when, by whom and on what.",
         "wfexs-like report results.crate.zip --html results.html",
     ),
     Verb(
+        "compare",
+        _READ,
+        "Say whether two runs are the same, and where they first differ.",
+        "wfexs-like compare last:1 results.crate.zip",
+    ),
+    Verb("validate", _READ, "Check any crate against its profile, offline.", "wfexs-like validate results.crate.zip"),
+    Verb(
         "verify",
-        _CHECK,
+        _READ,
         "Hold any crate against its digests and its signature.",
         "wfexs-like verify results.crate.zip --signer ada.pub",
     ),
     Verb(
         "convert",
-        _CHECK,
+        _READ,
         "Say what any crate tells as W3C PROV or a BioCompute Object.",
         "wfexs-like convert results.crate.zip --to prov -o prov.ttl",
     ),
     Verb(
-        "compare",
-        _CHECK,
-        "Say whether two runs are the same, and where they first differ.",
-        "wfexs-like compare last:1 results.crate.zip",
-    ),
-    Verb(
-        "recipients",
-        _CHECK,
-        "Tell and change who may open what is encrypted or sealed.",
-        "wfexs-like recipients add last --recipient ada.pub",
-    ),
-    Verb(
         "open",
-        _CHECK,
+        _FOR_FEW,
         "Open a sealed crate that is for you, verified.",
         "wfexs-like open results.sealed.zip results",
     ),
     Verb(
+        "recipients",
+        _FOR_FEW,
+        "Tell and change who may open what is encrypted or sealed.",
+        "wfexs-like recipients add last --recipient ada.pub",
+    ),
+    Verb(
         "audit",
-        _CHECK,
+        _FOR_FEW,
         "Look for secrets of a working directory outside of its vault.",
         "wfexs-like audit last --canary-file canaries.txt --report audit.json",
     ),
-    Verb("cache", _CHECK, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
-    Verb("engines", _CHECK, "List the engines and their versions, or set one up.", "wfexs-like engines list"),
+    Verb("cache", _SHELL, "List, fill, verify and clean the content store.", "wfexs-like cache gc --dry-run"),
     Verb("schema", _SHELL, "Print the JSON Schema of a document.", "wfexs-like schema stage"),
     Verb(
         "completion",

@@ -90,8 +90,8 @@ class Program(Spoken, click.Group):
                 formatter.write_dl([(verb.name, verb.summary) for verb in VERBS if verb.headline == headline])
 
 
-class VerbCommand(Spoken):
-    """A verb: its first help line and its example are those of the table."""
+class Verbal(Spoken):
+    """A verb's help: its first line and its example are those of the table."""
 
     def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The summary, then what its docstring adds."""
@@ -104,6 +104,10 @@ class VerbCommand(Spoken):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
         """The example."""
         write_example(find(self.name or "").example, formatter)
+
+
+class VerbCommand(Verbal):
+    """A verb without actions of its own."""
 
 
 class SigningCommand(VerbCommand):
@@ -130,12 +134,8 @@ class ActionCommand(Spoken):
         write_example(self.example, formatter)
 
 
-class VerbGroup(Spoken, click.Group):
+class VerbGroup(Verbal, click.Group):
     """A verb with actions of its own (``cache list``)."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
-        """The example."""
-        write_example(find(self.name or "").example, formatter)
 
 
 def write_example(example: str, formatter: click.HelpFormatter) -> None:

@@ -18,10 +18,7 @@ DAMAGED = 5
 
 @click.group("cache", cls=VerbGroup, no_args_is_help=False)
 def command() -> None:
-    """List, fill, verify and clean the content store.
-
-    Every object in it is named by its sha256. What a working directory uses is never collected.
-    """
+    """Every object in it is named by its sha256. What a working directory uses is never collected."""
 
 
 @command.command("list", cls=ActionCommand, example="wfexs-like cache list")

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @click.group("engines", cls=VerbGroup, no_args_is_help=False)
 def command() -> None:
-    """List the engines that run workflows, or set one up beforehand.
+    """Staging sets up what it needs by itself.
 
-    Staging sets up what it needs by itself; a machine that goes offline before that is got ready with "engines add".
+    A machine that goes offline before that is got ready with "engines add".
     """
 
 

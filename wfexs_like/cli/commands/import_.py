@@ -98,7 +98,7 @@ def _words(report: ImportReport) -> list[str]:
     inside = sum(item.source == "crate" for item in staged.items)
     fetched = sum(item.source == "fetched" for item in staged.items)
     total = sum(item.size or 0 for item in staged.items)
-    came = f"{inside} of them from the crate, {fetched} fetched"
+    came = f"{inside} of them from the crate, {fetched} from elsewhere"
     words = [f"imported {counted(len(staged.items), 'item')} ({size(total)}), {came}"]
     if report.overrides:
         words.append(

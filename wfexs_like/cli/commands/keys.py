@@ -65,7 +65,10 @@ def init(app: App, *, no_passphrase: bool) -> None:
 @command.command("list", cls=ActionCommand, example="wfexs-like keys list")
 @click.pass_obj
 def list_(app: App) -> None:
-    """List both pairs: fingerprints, files, whether a passphrase is needed, and what is wrong with them."""
+    """List both pairs.
+
+    Their fingerprints and files, whether a passphrase is needed, and what is wrong with them.
+    """
     from wfexs_like.key_report import list_keys
 
     reports = list_keys(app.settings)
@@ -80,7 +83,10 @@ def list_(app: App) -> None:
 )
 @click.pass_obj
 def export(app: App, *, use: str | None) -> None:
-    """Print the public keys, as files that others' tools read: crypt4gh's and OpenSSH's."""
+    """Print the public keys, to give to others.
+
+    They are files that others' tools read: crypt4gh's and OpenSSH's.
+    """
     from wfexs_like.key_report import USES, list_keys, public_text
 
     texts = {one: public_text(app.settings, one) for one in USES if use in (None, one)}

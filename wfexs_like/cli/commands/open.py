@@ -36,7 +36,7 @@ def command(app: App, *, sealed: Path, destination: Path, signer: str | None) ->
     Everything is held against what was sealed before DEST is there: files that were cut, changed, added, removed,
     renamed or swapped are named, and then there is no DEST. Without --signer it only says by which key it was signed.
 
-    Exit code 12 when your key opens it not, 5 when it is damaged or isn't signed as asked.
+    Exit code 12 when your key does not open it, 5 when it is damaged or isn't signed as asked.
     """
     from wfexs_like.private_memory import private_memory
     from wfexs_like.seal.opening_crates import open_sealed

@@ -30,7 +30,9 @@ SHOWN = 30
 @click.option("--steps", default=str(SHOWN), metavar="N|all", show_default=True, help="So many entries of each list.")
 @click.pass_obj
 def command(app: App, *, target: str, html: Path | None, force: bool, allow_clear: bool, steps: str) -> None:
-    """A crate is a folder or a zip file, anybody's; nothing is fetched, and no file of it is opened but its metadata.
+    """Of a crate, which is a folder or a zip file, anybody's, or of a working directory.
+
+    Nothing is fetched, and no file of a crate is opened but its metadata.
 
     Only what is told is shown, and what a reader would look for and isn't told is named: "wfexs-like verify" is what
     checks files. Of a working directory its runs are told as a crate of it would tell them.
