@@ -107,8 +107,11 @@ def test_steps_run_in_images_out_of_archives_beside_the_workflow_and_far_from_it
     assert said == "imported from afar\nimported\nloaded from afar\nloaded\nhello\n"
     ran = {one["name"]: one["id"].removeprefix("sha256:") for one in result["container"]["images"]}
     assert ran == {name: one["image"]["config"] for name, one in items.items()}
-    crate = wfexs.ok("crate", staged["id"], tmp_path / "a.crate", "--retrospective", "--include", "outputs,containers")
-    assert crate["validation"]["required"] == 0
+    # It is judged once: which program ran the containers makes no difference.
+    judged = host.command == "docker"
+    asked_for = ("--retrospective", "--include", "outputs,containers", *(() if judged else ("--no-validate",)))
+    crate = wfexs.ok("crate", staged["id"], tmp_path / "a.crate", *asked_for)
+    assert not judged or crate["validation"]["required"] == 0
     subprocess.run(["skopeo", "inspect", f"oci:{tmp_path}/a.crate/containers:root:1"], capture_output=True, check=True)
 
 

@@ -419,7 +419,6 @@ def test_a_workflow_runs_in_its_images_whatever_becomes_of_tags_and_registry(
     subprocess.run(
         ["skopeo", "inspect", f"oci:{crate}/containers:{project.reference('one')}"], capture_output=True, check=True
     )
-    assert project.wfexs.ok("validate", crate)["required"] == 0
 
 
 @pytest.mark.docker
