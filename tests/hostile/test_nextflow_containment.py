@@ -183,12 +183,8 @@ def test_a_file_that_was_not_staged_is_no_input(bench: NextflowBench, tmp_path: 
 
 @pytest.mark.parametrize(
     ("made", "words"),
-    [
-        ("ln -s $1 out", "leads out of the run"),
-        ("mkdir out; ln -s $1 out/link", "leads out of the run"),
-        ("mkdir out; ln -s ../out out/again", "a folder that it lies in"),
-        ("mkdir out; mkfifo out/pipe", "out"),
-    ],
+    # What else it may lead to is asked in tests/unit/test_nextflow_publishing.py.
+    [("mkdir out; ln -s $1 out/link", "leads out of the run"), ("mkdir out; mkfifo out/pipe", "out")],
 )
 def test_a_published_link_out_of_the_run_is_not_handed_out(
     bench: NextflowBench, tmp_path: Path, made: str, words: str
@@ -215,25 +211,6 @@ def test_a_published_link_out_of_the_run_is_not_handed_out(
     assert execution.outputs == {}
     assert holders(bench.content, "canary") == []
     assert "Traceback" not in bench.log()
-
-
-def test_a_link_into_another_run_is_not_handed_out(bench: NextflowBench) -> None:
-    other = bench.out("x.txt", 7)
-    other.parent.mkdir(parents=True)
-    other.write_text("canary")
-    bench.write(f"""
-    process LINK {{
-      publishDir 'res', mode: 'symlink'
-      output: path 'out.txt'
-      script: "ln -s {other} out.txt"
-    }}
-    workflow {{ LINK() }}
-    """)
-
-    execution = bench.run()
-
-    assert execution.status is Status.FAILED
-    assert "leads out of the run" in (execution.error or "")
 
 
 def test_a_linked_output_is_not_handed_on_to_another_task(bench: NextflowBench, tmp_path: Path) -> None:
@@ -284,7 +261,7 @@ def test_a_task_cannot_speak_for_the_engine(bench: NextflowBench) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [("outputs",), ("tmp", "logs"), ("engine/work", "logs/steps"), ("engine",)], ids=lambda names: names[0]
+    "names", [("outputs", "tmp", "logs"), ("engine/work", "logs/steps"), ("engine",)], ids=lambda names: names[0]
 )
 def test_what_a_task_puts_in_place_of_a_folder_of_its_run_is_left_alone(
     bench: NextflowBench, tmp_path: Path, names: tuple[str, ...]
@@ -345,14 +322,18 @@ def outside() -> Iterator[Path]:
 def test_nothing_is_written_elsewhere_on_the_machine(
     bench: NextflowBench, outside: Path, directive: str, then: str
 ) -> None:
-    bench.write(f"""
+    bench.write(
+        f"""
     process MAKE {{
       {directive.format(outside)}
       output: path 'made.txt'
       script: 'echo made > made.txt; touch {outside}/task || true'
     }}
     workflow {{ MAKE(){then.format(outside)} }}
-    """)
+    """,
+        # Or it is tried for seconds.
+        nextflow__config="nextflow.publish.retryPolicy.maxAttempts = 1",
+    )
 
     execution = bench.run()
 

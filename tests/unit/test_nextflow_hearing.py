@@ -64,6 +64,7 @@ def test_what_is_missing_is_said(words: tuple[dict[str, Any], ...], why: str) ->
         done(inputs=[{"files": [{"path": "x"}]}]), done(outputs=[{"value": [{"path": "/x\0y"}]}]),
         done(outputs=[{"value": {"path": "/\ud800"}}]), done(trace=[]), done(exit="0"), done(attempt="x"),
         done(workdir="relative"), {"event": "published"}, {"event": "published", "target": 7}, done(number="1"),
+        {"event": "published", "target": "x"},
         {"event": "published", "target": "/x", "source": []}, {**END, "params": 3}, {**END, "report": {}},
     ],
 )  # fmt: skip

@@ -126,12 +126,17 @@ def test_a_staged_file_that_is_published_is_copied(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "target", ["/etc/passwd", "../../../../outside.txt", "/", "/proc/self/environ", "../../2/outputs/x.txt", "../.."]
+    "target",
+    [
+        *("/etc/passwd", "../../../../outside.txt", "/", "/proc/self/environ", "../../2/outputs/x.txt", "../.."),
+        "../journal.jsonl",
+    ],
 )
 def test_a_link_out_of_the_working_directory_is_refused(place: Place, target: str) -> None:
     (place.content.parent / "outside.txt").write_text("canary")
     (place.content / "runs/2/outputs").mkdir(parents=True)
     (place.content / "runs/2/outputs/x.txt").write_text("of another run")
+    (place.run / "journal.jsonl").write_text("{}")
     place.link("out.txt", target)
 
     with pytest.raises(PolicyError, match="leads out of the run"):
