@@ -45,7 +45,7 @@ VERBS: Final[tuple[Verb, ...]] = (
         "crate",
         _WORK,
         "Export an RO-Crate, validated.",
-        "wfexs-like crate last results.crate.zip --retrospective --include outputs",
+        "wfexs-like crate last results.crate.zip --retrospective --include all",
     ),
     Verb(
         "execute",
