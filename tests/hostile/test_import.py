@@ -424,6 +424,7 @@ def test_strictly_a_file_without_a_digest_is_refused(crate: Crate, name: str) ->
         (b'{"@graph": [], "@graph": []}', CrateError),
         (b'{"@graph": [' + b"[" * 200_000, PolicyError),
         (b'{"@graph": ["\xff"]}', CrateError),
+        (b'{"@graph": [{"@id": "./", "name": "\\ud800"}]}', CrateError),
         (b'{"@graph": [' + b"{}," * 10_000_000 + b"{}]}", PolicyError),
     ],
 )

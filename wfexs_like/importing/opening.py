@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Mapping
@@ -151,4 +152,9 @@ def _entities(text: bytes) -> Mapping[str, Entity]:
     metadata = parse_metadata(text)
     if metadata.faults:
         raise CrateError(f"{WHAT}can't be used: {metadata.faults[0]}", where=METADATA)
+    try:
+        json.dumps(metadata.entities, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        reason = "it has half a character (a lone surrogate), which no file can hold"
+        raise CrateError(f"{WHAT}can't be used: {reason}", where=METADATA) from error
     return metadata.entities
