@@ -64,6 +64,8 @@ def test_what_takes_more_than_a_digest_to_tell_is_compared_all_the_same() -> Non
     assert differs([task((unknown,), made)], [task((unknown,), otherwise)]) is None
     assert differs([task((slot("text", "1"),), made)], [task((unknown,), otherwise)]) is None
     assert differs([task((), made)], [task((), otherwise)]) is None
+    # Nor of a value that both keep to themselves.
+    assert differs([task((number(None),), made)], [task((number(None),), otherwise)]) is None
 
 
 def test_each_attempt_has_one_partner() -> None:

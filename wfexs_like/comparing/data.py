@@ -118,6 +118,8 @@ class Comparing:
     def _value(self, a: Item, b: Item) -> Comparison:
         if a.kind != "value":
             return IDENTICAL if a.id == b.id else unknown("what it is isn't told")
+        if a.value is None or b.value is None:
+            return unknown("its value isn't told")
         found, rounded = compare_values(a.value, b.value, 0.0 if self.manner.strict else self.manner.tolerance)
         if found is not None:
             return replace(found, reason="its values differ")
