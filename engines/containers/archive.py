@@ -82,7 +82,7 @@ def _write_blob(path: Path, digest: str, write: Write) -> None:
     if hasher.hexdigest() != digest:
         raise DigestError(
             f"a blob of the image is damaged: {path}",
-            hint='"wfexs-like verify" lists what else is; stage it again',
+            hint="it is no longer what was staged: stage again, and remove this working directory",
             where=str(path),
             expected=f"sha256:{digest}",
             actual=f"sha256:{hasher.hexdigest()}",

@@ -119,7 +119,7 @@ def _manifest(content: Path, digest: str, name: str) -> Manifest:
     if actual != digest:
         raise DigestError(
             f"the manifest of the image {name} is damaged: {path}",
-            hint='"wfexs-like verify" lists what else is; stage it again',
+            hint="it is no longer what was staged: stage again, and remove this working directory",
             where=str(path),
             expected=f"sha256:{digest}",
             actual=f"sha256:{actual}",
