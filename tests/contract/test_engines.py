@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import pytest
 
-from engines.base import ENGINES, Engine, InstalledEngine
+from engines.base import ENGINES, Engine, InstalledEngine, WorkflowInterface
 from engines.execution import Status
 from engines.interface import interface_as_json, interface_from_json
 from staging.definition import FileValue, Param
@@ -29,11 +29,21 @@ class EngineContract:
     good: ClassVar[dict[str, str]]
     bad: ClassVar[dict[str, str]]
 
-    @pytest.fixture
-    def engine(self) -> Engine:
-        return ENGINES.load(self.name)()
+    @pytest.fixture(scope="class")
+    @classmethod
+    def engine(cls) -> Engine:
+        return ENGINES.load(cls.name)()
 
-    def _root(self, folder: Path, documents: dict[str, str]) -> Path:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def interface(
+        cls, engine: Engine, installed: InstalledEngine, tmp_path_factory: pytest.TempPathFactory
+    ) -> WorkflowInterface:
+        """What the engine says of the good one, asked once."""
+        return engine.inspect(cls._root(tmp_path_factory.mktemp("good"), cls.good), cls.entry, installed)
+
+    @staticmethod
+    def _root(folder: Path, documents: dict[str, str]) -> Path:
         for name, text in documents.items():
             (folder / name).write_text(text)
         return folder
@@ -60,11 +70,7 @@ class EngineContract:
         with pytest.raises((DefinitionError, EngineError), match="no such version; rm -rf"):
             engine.install("no such version; rm -rf", tmp_path, lambda _line: None)
 
-    def test_inspection_gives_an_interface_that_can_be_kept(
-        self, engine: Engine, installed: InstalledEngine, tmp_path: Path
-    ) -> None:
-        interface = engine.inspect(self._root(tmp_path, self.good), self.entry, installed)
-
+    def test_inspection_gives_an_interface_that_can_be_kept(self, interface: WorkflowInterface) -> None:
         assert str(interface.entry) == self.entry
         assert set(interface.documents) == set(self.good)
         assert interface_from_json(interface_as_json(interface)) == interface
@@ -87,10 +93,7 @@ class EngineContract:
         with pytest.raises(DefinitionError, match="nowhere"):
             engine.inspect(self._root(tmp_path, self.good), "nowhere.xyz", installed)
 
-    def test_unknown_and_missing_parameters_are_faults(
-        self, engine: Engine, installed: InstalledEngine, tmp_path: Path
-    ) -> None:
-        interface = engine.inspect(self._root(tmp_path, self.good), self.entry, installed)
+    def test_unknown_and_missing_parameters_are_faults(self, engine: Engine, interface: WorkflowInterface) -> None:
         needed = [one.name for one in interface.inputs if one.required]
 
         bound = engine.bind(interface, (Param(name="no such input", value=1),))
@@ -130,12 +133,13 @@ class TestCwltool(EngineContract):
 
     def test_a_bound_parameter_is_the_one_that_runs(self, engine: Engine, bench: Bench) -> None:
         bench.write(main=tool("echo $0", inputs="{word: {type: string, inputBinding: {}}}"))
+        interface = bench.inspect()
 
-        bound = engine.bind(bench.inspect(), (Param(name="word", value="x"),))
+        bound = engine.bind(interface, (Param(name="word", value="x"),))
 
         assert bound.faults == ()
         assert [one.name for one in bound.params] == ["word"]
-        assert engine.bind(bench.inspect(), (Param(name="word", value=FileValue()),)).faults
+        assert engine.bind(interface, (Param(name="word", value=FileValue()),)).faults
 
 
 @pytest.mark.nextflow
@@ -155,8 +159,9 @@ class TestNextflow(EngineContract):
     }
     bad: ClassVar[dict[str, str]] = {"main.nf": "process X {\n  script: 'true'\n}\nworkflow { X( }\n"}
 
-    @pytest.fixture
-    def installed(self, nextflows: Callable[[str], InstalledEngine]) -> InstalledEngine:
+    @pytest.fixture(scope="class")
+    @classmethod
+    def installed(cls, nextflows: Callable[[str], InstalledEngine]) -> InstalledEngine:
         return nextflows(nextflow_runs.DEFAULT)
 
     def test_a_run_tells_each_task(self, installed: InstalledEngine, tmp_path: Path) -> None:
@@ -172,11 +177,7 @@ class TestNextflow(EngineContract):
         assert one.ended
         assert bench.read("res/out.txt") == "a\nb\n"
 
-    def test_a_bound_parameter_is_the_one_that_runs(
-        self, engine: Engine, installed: InstalledEngine, tmp_path: Path
-    ) -> None:
-        interface = engine.inspect(self._root(tmp_path, self.good), self.entry, installed)
-
+    def test_a_bound_parameter_is_the_one_that_runs(self, engine: Engine, interface: WorkflowInterface) -> None:
         bound = engine.bind(interface, (Param(name="text", value=FileValue()),))
 
         assert bound.faults == ()
