@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -77,26 +78,21 @@ def test_the_stage_file_in_the_readme_says_what_the_example_says() -> None:
 
 
 @pytest.mark.cwltool
-def test_word_count_counts_the_words_of_its_text(wfexs: Command) -> None:
-    staged = wfexs.ok("stage", stage_file("word-count"))
-    run = wfexs.ok("run", staged["id"])
+def test_word_count_counts_the_words_of_its_text_from_stage_file_to_crate_in_one_go(
+    wfexs: Command, tmp_path: Path
+) -> None:
+    crate = tmp_path / "crate.zip"
+
+    told = wfexs.ok("execute", stage_file("word-count"), "--crate", crate)
 
     text = (EXAMPLES / "word-count/text.txt").read_text()
     words = re.findall("[a-z]+", text.lower())
     expected = sorted(((words.count(word), word) for word in set(words)), key=lambda pair: (-pair[0], pair[1]))
-    lines = Path(run["outputs"]["counts"]["path"]).read_text().splitlines()
+    lines = Path(told["run"]["outputs"]["counts"]["path"]).read_text().splitlines()
     assert [(int(line.split()[0]), line.split()[1]) for line in lines] == expected
-    assert [step["name"] for step in run["steps"]] == ["split", "count"]
-
-
-@pytest.mark.cwltool
-def test_word_count_from_stage_file_to_crate_in_one_go(wfexs: Command, tmp_path: Path) -> None:
-    crate = tmp_path / "crate.zip"
-
-    wfexs.ok("execute", stage_file("word-count"), "--crate", crate)
-
-    verdict = wfexs.ok("validate", crate)
-    assert verdict["passed"] is True
+    assert [step["name"] for step in told["run"]["steps"]] == ["split", "count"]
+    assert (told["crate"]["path"], told["crate"]["validation"]["required"]) == (str(crate), 0)
+    assert zipfile.is_zipfile(crate)
 
 
 @pytest.mark.cwltool
@@ -119,7 +115,7 @@ def test_another_program_reads_the_crate_of_an_example(wfexs: Command, tmp_path:
     crate = tmp_path / "crate"
     staged = wfexs.ok("stage", stage_file("word-count"))
     wfexs.ok("run", staged["id"])
-    wfexs.ok("crate", staged["id"], crate, "--retrospective", "--include", "all")
+    wfexs.ok("crate", staged["id"], crate, "--retrospective", "--include", "all", "--no-validate")
 
     done = subprocess.run([str(ORACLE), "report", str(crate)], capture_output=True, text=True, check=False)
 
@@ -171,7 +167,7 @@ def test_the_demo_makes_its_folder_anew_finds_what_the_tools_find_by_hand_twice_
     assert done.returncode == 0, done.stderr
     assert "both runs gave the same VCF, byte for byte" in done.stdout
     assert sorted(path.name for path in output.iterdir()) == ["cache", "crate", "lambda.vcf", "workdirs"]
-    assert wfexs.ok("validate", output / "crate")["required"] == 0
+    assert re.search(r"validated against \S+: 0 REQUIRED checks failed", done.stdout)
     assert f"preview  {output}/crate/ro-crate-preview.html" in done.stdout
     assert (output / "crate/ro-crate-preview.html").exists()
 

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -28,6 +29,8 @@ from tests.support.vaults import dissolve_all
 from wfexs_like.cli.context import App
 from wfexs_like.cli.main import main
 from wfexs_like.crate.exporters import EXPORTERS, Level
+from wfexs_like.crate.graph import METADATA
+from wfexs_like.crate.report_types import Validation
 from wfexs_like.crate.validation import Judge, validate_crate
 from wfexs_like.importing.opening import open_crate
 from wfexs_like.schemas import schema_of
@@ -56,6 +59,11 @@ class Scene:
         self.workdir: Workdir = rich_workdir(root / "workdir")
         self.plain = root / "plain"
         export(self.workdir, self.plain, form=None, signed_by=self.signer)
+
+    @cached_property
+    def verdict(self) -> Validation:
+        """What the validator says of the plain crate."""
+        return validate_crate(self.plain, cache=self.root)
 
     def sealed(self, kind: str) -> Path:
         name, form, level = KINDS[kind]
@@ -127,9 +135,8 @@ def test_what_can_be_read_conforms_with_nothing_recommended_missing_that_could_b
     verdict = validate_crate(scene.sealed(kind), profile=profile, cache=scene.root)
     assert verdict.passed
     assert verdict.profile == (profile or "ro-crate-1.1")
-    plain = validate_crate(scene.plain, cache=scene.root)
     untold = {"ro-crate-1.1_22.2", "ro-crate-1.1_22.3"} if kind == "sealed" else set()  # author, publisher
-    assert {one.check for one in verdict.issues} <= {one.check for one in plain.issues} | untold
+    assert {one.check for one in verdict.issues} <= {one.check for one in scene.verdict.issues} | untold
     assert verify_crate(scene.sealed(kind), trusted=None, lock=None).ok
 
 
@@ -475,7 +482,7 @@ def test_an_encrypted_working_directory_leaves_it_sealed_or_with_a_word_in_the_c
     refused = wfexs("crate", "last", staged / "out", "--prospective")
     assert refused.code == 14
     assert not (staged / "out").exists()
-    told = wfexs.ok("crate", "last", staged / "clear", "--prospective", "--allow-clear")
+    told = wfexs.ok("crate", "last", staged / "clear", "--prospective", "--allow-clear", "--no-validate")
     jsonschema.Draft202012Validator(schema_of("crate")).validate(told)
     assert (told["sealed"], told["clear"]) == (False, True)
     assert any(one.get("name") == "exported in clear" for one in entities_of(staged / "clear").values())
@@ -494,7 +501,7 @@ def test_an_encrypted_working_directory_leaves_it_sealed_or_with_a_word_in_the_c
 
     told = wfexs.ok(
         "crate", "last", staged / "all.c4gh", "--prospective", "--seal", "archive", "--no-own-key",
-        "--recipient", staged / "ben.pub",
+        "--recipient", staged / "ben.pub", "--no-validate",
     )  # fmt: skip
     assert [one["label"] for one in told["seal"]["recipients"]] == ["ben"]
     refused = wfexs("open", staged / "all.c4gh", staged / "mine")
@@ -555,11 +562,11 @@ def test_the_plain_metadata_are_validated_inside_the_encrypted_area(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Path] = []
-    real = Judge.validate
 
-    def validate(self: Judge, crate: Path) -> Any:
+    def validate(_self: Judge, crate: Path) -> Validation:
+        assert (crate / METADATA).is_file()
         seen.append(crate)
-        return real(self, crate)
+        return Validation(profile="any", passed=True, required=0, recommended=0, issues=())
 
     monkeypatch.setattr(Judge, "validate", validate)
     (tmp_path / "out").mkdir()
