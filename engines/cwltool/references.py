@@ -7,13 +7,17 @@ Source: CWL v1.2, sections "Document preprocessing" and "Process.run"; Schema Sa
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from engines.base import Reference
 from staging.errors import DefinitionError, Fault
 
 _DIRECTIVES = ("$import", "$include", "$mixin")
 MAX_DEPTH = 200
+MAX_REPEATED = 1_000_000
+"""Values that the aliases of a document repeat, all told: cwltool walks through each of them again."""
 _WEB = ("http://", "https://")
 _EXPRESSION = re.compile(r"\$[({]")
 _ARCHIVES = ("dockerLoad", "dockerImport")
@@ -26,19 +30,16 @@ def references(document: bytes, name: str) -> tuple[Reference, ...]:
     YAML at all refers to nothing: an included script is one.
 
     Raises:
-        DefinitionError: it nests deeper than 200 levels.
+        DefinitionError: it nests deeper than 200 levels, or its aliases repeat far too much.
     """
     import yaml
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         # The C composer recurses on its stack and would take the process down with it; its events don't.
-        depth = 0
-        for event in yaml.parse(document, Loader=loader):
-            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                fault = Fault(file=name, where="", message=f"the document nests deeper than {MAX_DEPTH} levels")
-                raise DefinitionError((fault,))
+        fault = _too_much(yaml.parse(document, Loader=loader))
+        if fault is not None:
+            raise DefinitionError((Fault(file=name, where="", message=fault),))
         root = yaml.load(document, Loader=loader)  # noqa: S506 - a safe loader, the fast one where there is one
     except (yaml.YAMLError, ValueError):
         return ()
@@ -50,11 +51,41 @@ def references(document: bytes, name: str) -> tuple[Reference, ...]:
     return tuple(Reference(text, optional) for text, optional in found.items())
 
 
+def _too_much(events: Iterable[Any]) -> str | None:
+    """Why nobody should read on in a document of these YAML events; ``None``: it is of an ordinary size."""
+    import yaml
+
+    # Of what is open, outermost first, and of what has a name: how many values there are in it.
+    opened: list[tuple[str | None, int]] = [(None, 0)]
+    named: dict[str, int] = {}
+    repeated = 0
+    for event in events:
+        anchor, size = None, 0
+        if isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, 0))
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = opened.pop()
+            size += 1
+        elif isinstance(event, yaml.ScalarEvent):
+            anchor, size = event.anchor, 1
+        elif isinstance(event, yaml.AliasEvent):
+            size = named.get(event.anchor or "", 1)
+            repeated += size
+        if anchor is not None:
+            named[anchor] = size
+        opened[-1] = (opened[-1][0], opened[-1][1] + size)
+        if len(opened) > MAX_DEPTH + 1:
+            return f"the document nests deeper than {MAX_DEPTH} levels"
+        if repeated > MAX_REPEATED:
+            return "the document repeats itself too often by its aliases"
+    return None
+
+
 def _walk(root: object) -> Iterator[Reference]:
     seen: set[int] = set()
-    pending = [root]
+    pending = deque([root])
     while pending:
-        node = pending.pop(0)
+        node = pending.popleft()
         if not isinstance(node, dict | list) or id(node) in seen:
             continue
         seen.add(id(node))

@@ -51,10 +51,20 @@ def test_a_text_that_is_no_document_refers_to_nothing(text: bytes) -> None:
     assert references(text, "lib.js") == ()
 
 
-def test_an_alias_bomb_is_walked_once() -> None:
-    levels = "\n".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, 30))
+def _aliases(levels: int) -> bytes:
+    lines = [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]" for n in range(1, levels + 1)]
+    return "\n".join(["l0: &l0 {run: x.cwl}", *lines]).encode()
 
-    assert references(f"l0: &l0 {{run: x.cwl}}\n{levels}".encode(), "bomb.cwl") == (("x.cwl", False),)
+
+def test_what_aliases_repeat_is_walked_once() -> None:
+    assert references(_aliases(5), "main.cwl") == (("x.cwl", False),)
+
+
+def test_an_alias_bomb_is_a_fault_before_the_engine_walks_it() -> None:
+    with pytest.raises(DefinitionError) as caught:
+        references(_aliases(30), "bomb.cwl")
+
+    assert "repeats itself" in caught.value.faults[0].message
 
 
 def test_a_document_that_nests_too_deep_is_a_fault_and_no_crash() -> None:
