@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from wfexs_like.crate.contexts import CONTEXT_FILES
 from wfexs_like.crate.export import export_crate
 from wfexs_like.crate.graph import METADATA
 from wfexs_like.crate.judges import PROFILES, declared
+from wfexs_like.crate.parsed_queries import ParsedQueries
 from wfexs_like.crate.report_types import Validation, ValidationIssue
 from wfexs_like.crate.validation import KNOWN, judge_crate, validate_crate
 from wfexs_like.reading.metadata import parse_metadata
@@ -28,10 +30,10 @@ def crate(tmp_path: Path) -> Path:
     return destination
 
 
-@pytest.fixture(scope="module")
-def warm(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def warm(alike: Path) -> Path:
     """A cache that the tests share which are not about the cache: queries are parsed once."""
-    return tmp_path_factory.mktemp("warm")
+    return alike
 
 
 def _change(crate: Path, entity_id: str, **changes: object) -> None:
@@ -138,16 +140,40 @@ def test_a_crate_is_written_to_a_place_of_any_name(tmp_path: Path, warm: Path, e
     assert report.validation.passed
 
 
-def test_a_damaged_cache_does_no_harm(crate: Path, tmp_path: Path) -> None:
-    cache = tmp_path / "cache"
-    validate_crate(crate, profile="workflow-ro-crate-1.0", cache=cache)
-    (kept,) = (cache / "validator").iterdir()
-    broken = json.loads(kept.read_text())
-    broken["queries"] = {key: ["CompValue"] for key in broken["queries"]}
+def _broken(kept: Path) -> str:
+    """What is kept, with every query made no query."""
+    document = json.loads(kept.read_text())
+    return json.dumps({**document, "queries": {key: ["CompValue"] for key in document["queries"]}})
+
+
+def test_a_damaged_cache_does_no_harm(crate: Path, tmp_path: Path, warm: Path) -> None:
+    profile = "workflow-ro-crate-1.0"
+    validate_crate(crate, profile=profile, cache=warm)
+    (kept,) = Path(shutil.copytree(warm / "validator", tmp_path / "cache" / "validator")).iterdir()
+    kept.write_text(_broken(kept))
+    assert validate_crate(crate, profile=profile, cache=tmp_path / "cache").passed
+
+
+def test_damaged_queries_are_parsed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from rdflib.plugins.sparql import processor
+
+    real, asked = processor.parseQuery, "ASK { ?one a ?other }"
+    expected = repr(real(asked))
+
+    def parsed() -> str:
+        monkeypatch.setattr(processor, "parseQuery", real)
+        known = ParsedQueries(tmp_path)
+        known.install()
+        told = repr(processor.parseQuery(asked))
+        known.save()
+        return told
+
+    assert parsed() == expected
+    (kept,) = tmp_path.iterdir()
     other = {"schema": "wfexs-like/parsed-queries/1", "queries": {"a": 1}}
-    for damage in ("", "[]", json.dumps(other), json.dumps(broken)):
+    for damage in ("", "[]", json.dumps(other), _broken(kept)):
         kept.write_text(damage)
-        assert validate_crate(crate, profile="workflow-ro-crate-1.0", cache=cache).passed, damage
+        assert parsed() == expected, damage
 
 
 def test_a_cache_that_cannot_be_made_does_no_harm(crate: Path, tmp_path: Path) -> None:
