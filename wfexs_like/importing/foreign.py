@@ -187,14 +187,16 @@ class Foreign:
         name = self.account.workflow.software.id
         stated = {} if document is None else document.digests
         told = [None if document is None else document.address, source]
-        found = [one for text in told if text and (one := address_anywhere(text, stated=bool(stated))) is not None]
+        # Only of these two it is seen to that what comes has them.
+        sure = "sha256" in stated or "sha1" in stated
+        found = [one for text in told if text and (one := address_anywhere(text, stated=sure)) is not None]
         if not found:
             raise CrateError(
                 f"the crate doesn't hold its workflow {name!r}, nor say where on the web it is",
                 hint=STAGE_FILE,
                 where=name,
             )
-        if "sha256" not in stated and "sha1" not in stated:
+        if not sure:
             self.holding.unstated(str(found[0]))
         return Source(mirrors=(found[0],), sha256=_sha256(stated), sha1=stated.get("sha1"), where="workflow")
 
