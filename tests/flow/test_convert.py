@@ -22,8 +22,8 @@ from wfexs_like.schemas import schema_of
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def cache(alike: Path) -> Path:
+    return alike
 
 
 def test_a_document_goes_to_standard_output_and_a_file_is_never_written_over(wfexs: Command, tmp_path: Path) -> None:

@@ -47,8 +47,8 @@ ORACLE = Path(__file__).resolve().parents[2] / ".venv-oracle" / "bin" / "runcrat
 
 
 @pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+def cache(alike: Path) -> Path:
+    return alike
 
 
 def export(

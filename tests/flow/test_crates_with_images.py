@@ -33,9 +33,9 @@ LABELS = {
 BASE = layer([Entry("etc"), Entry("etc/base", b"base")])
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
+@pytest.fixture(scope="session")
+def cache(alike: Path) -> Path:
+    return alike
 
 
 def add_image(workdir: Workdir, name: str, identifier: str, text: bytes) -> StagedImage:

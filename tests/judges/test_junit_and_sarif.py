@@ -165,7 +165,7 @@ def test_sarif_names_the_metadata_and_the_entity_of_each_finding(tmp_path: Path,
     assert "p_5" in skipped["message"]["text"]
 
 
-def test_the_second_generation_is_written_judged_and_told(wfexs: Command, tmp_path: Path) -> None:
+def test_the_second_generation_is_written_judged_and_told(wfexs: Command, tmp_path: Path, alike: Path) -> None:
     from wfexs_like.crate.generations import SECOND
 
     crate = tmp_path / "crate"
@@ -173,7 +173,7 @@ def test_the_second_generation_is_written_judged_and_told(wfexs: Command, tmp_pa
         usual_workdir(tmp_path, runs=1).subject(),
         crate,
         kind="retrospective",
-        cache=tmp_path / "cache",
+        cache=alike,
         generation=SECOND,
     )
     assert report.validation is not None
