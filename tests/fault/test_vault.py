@@ -74,25 +74,6 @@ def test_a_run_whose_server_is_killed_is_stopped_at_once_and_told_as_killed(vaul
     assert vault.in_clear() == []
 
 
-@pytest.mark.nextflow
-def test_a_nextflow_run_whose_server_is_killed_is_stopped_at_once(vault: Encrypted, nextflow: Path) -> None:
-    pipeline = vault.home / "main.nf"
-    pipeline.write_text("process A { output: path 'o'\n script: 'echo at work > begun; sleep 600; touch o' }\n")
-    pipeline.write_text(pipeline.read_text() + "workflow { A() }\n")
-    stage = vault.home / "nf.wfex.stage"
-    stage.write_text("workflow_id: main.nf\nworkflow_type: nextflow\nnickname: nf\nworkflow_config: {secure: true}\n")
-    root = Path(vault.wfexs.ok("stage", stage)["path"])
-    other = Encrypted(root=root, home=vault.home, wfexs=vault.wfexs)
-    run = other.start_run(None)
-    os.kill(other.server(), signal.SIGKILL)
-    began = time.monotonic()
-    assert run.error()["exit_code"] == 7
-    assert time.monotonic() - began < AT_ONCE
-    wait_for(other.is_left_alone, AT_ONCE)
-    assert other.in_clear() == []
-    assert other.status(1) == "killed"
-
-
 def test_a_run_whose_guard_is_killed_goes_on_and_is_closed_after_it(vault: Encrypted) -> None:
     run = vault.start_run(3)
     os.kill(vault.guard(), signal.SIGKILL)

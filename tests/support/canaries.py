@@ -70,7 +70,7 @@ process SAY {{
   export ASKED={environment}
   echo "{printed} ${{params.word}} \\${{HIDDEN:-}} \\$ASKED"; echo "{complained}" >&2; cat $file
   echo {temporary} > /tmp/left; echo {temporary} > /var/tmp/left; cat $file >> /tmp/left
-  (echo {shared} > /dev/shm/left) 2> /dev/null; cat $file > '${{params.name}}'; sleep ${{params.pause}}
+  (echo {shared} > /dev/shm/left) 2> /dev/null; cat $file > '${{params.name}}'; sleep ${{params.pause}} || true
   exit ${{params.code}}
   \"\"\"
 }}
@@ -96,9 +96,14 @@ class Planted:
         default_factory=lambda: {one: f"{one}-{secrets.token_hex(8)}" for one in NAMES}, repr=False
     )
     since: float = field(default_factory=lambda: time.time() - 1)
+    clean: float = field(init=False)
+    """What did not change since (seconds since the epoch) has nothing in it."""
+    pause: str = ""
+    """How many seconds the last step that was told to sleep sleeps: no other process has that number."""
     before: frozenset[str] = field(default_factory=lambda: frozenset(one.name for one in Path("/tmp").iterdir()))
 
     def __post_init__(self) -> None:
+        self.clean = self.since
         self.search = Search(needles_of(Canary(name=name, text=text) for name, text in self.canaries.items()))
         at = self.sources / self.canaries["stagepath"]
         at.mkdir(parents=True)
@@ -127,14 +132,19 @@ class Planted:
         return [path for path in (self.home / "workdirs").glob("*") if path.is_dir()]
 
     def found(self, *, processes: bool = False) -> list[str]:
-        """Where a canary is found in clear, in words that show the place."""
+        """Where a canary is found in clear, in words that show the place.
+
+        Where none was, nobody looks again at what did not change since.
+        """
+        began = time.time() - 1
         # A container runtime shows the vault, and its containers' own memory, where it keeps containers.
         memory = [path for path in _in_memory() if path.match("userdata/shm") or path.match("mounts/shm")]
         others = [path for path in Path("/tmp").iterdir() if not self._is_new(path)]
         besides = (self.sources, *(path / "vault" for path in self.workdirs), *memory, *others)
         roots = [Root(name=path.name, path=path) for path in (self.home, Path("/tmp"), *map(Path, SHARED))]
-        scope = Scope(roots=roots, since=self.since, besides={**foreign_mounts(), **dict.fromkeys(map(str, besides))})
+        scope = Scope(roots=roots, since=self.clean, besides={**foreign_mounts(), **dict.fromkeys(map(str, besides))})
         places: list[Place] = Scan(self.search, scope, Silent()).run().places
+        self.clean = self.clean if places else began
         if processes:
             running = search_processes(self.search, folders=[one / "work" for one in self.workdirs])
             places += [one for one in running if not _is_of_tool(one)]
@@ -156,8 +166,8 @@ class Planted:
     @contextmanager
     def sleeping(self, *more: str) -> Generator[subprocess.Popen[str], None, None]:
         """A run whose step sleeps, in a session of its own; ended when the block is left."""
-        pause = str(10**6 + secrets.randbelow(10**6))
-        argv = [*self.wfexs.argv, "run", "planted", "--param", f"pause={pause}", *more]
+        self.pause = str(10**6 + secrets.randbelow(10**6))
+        argv = [*self.wfexs.argv, "run", "planted", "--param", f"pause={self.pause}", *more]
         environment = {**os.environ, **self.wfexs.environment}
         with subprocess.Popen(
             argv,
@@ -170,8 +180,8 @@ class Planted:
         ) as child:
             try:
                 with suppress(TimeoutError):
-                    _wait(lambda: _runs(f"sleep\0{pause}\0") or child.poll() is not None)
-                if not _runs(f"sleep\0{pause}\0"):
+                    _wait(lambda: self._sleepers() or child.poll() is not None)
+                if not self._sleepers():
                     os.killpg(child.pid, signal.SIGINT)
                     raise AssertionError(child.communicate())
                 yield child
@@ -180,6 +190,14 @@ class Planted:
                     os.killpg(child.pid, signal.SIGKILL)
                 child.communicate()
                 _wait(lambda: self.closed)
+
+    def wake(self) -> None:
+        """Let the step that sleeps go on."""
+        for one in self._sleepers():
+            os.kill(one, signal.SIGTERM)
+
+    def _sleepers(self) -> list[int]:
+        return _that_run(f"sleep\0{self.pause}\0")
 
     @property
     def closed(self) -> bool:
@@ -211,13 +229,15 @@ def _in_memory() -> list[Path]:
     return [Path(point.replace("\\040", " ")) for _, point, kind, *_ in mounts if kind == "tmpfs"]
 
 
-def _runs(words: str) -> bool:
+def _that_run(words: str) -> list[int]:
+    """The processes with these words in their command line."""
+    found = []
     for process in Path("/proc").iterdir():
         if process.name.isdecimal():
             with suppress(OSError):
                 if words.encode() in (process / "cmdline").read_bytes():
-                    return True
-    return False
+                    found.append(int(process.name))
+    return found
 
 
 def descendants(number: int) -> list[int]:
