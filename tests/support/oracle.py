@@ -24,13 +24,21 @@ class Oracle:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.asked = 0
+        # It leaves folders behind.
+        temporary = folder / "temporary"
+        temporary.mkdir()
         environment = {name: value for name, value in os.environ.items() if not name.startswith("WFEXS_LIKE_")}
         self.child = subprocess.Popen(
             [sys.executable, str(Path(__file__).resolve())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**environment, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / ".cache")},
+            env={
+                **environment,
+                "HOME": str(folder),
+                "XDG_CACHE_HOME": str(folder / ".cache"),
+                "TMPDIR": str(temporary),
+            },
             text=True,
         )
 
