@@ -204,7 +204,22 @@ def test_a_keeper_that_ended_leaves_no_number_behind(vault: Encrypted) -> None:
     vault.wfexs.ok("mount", vault.root)
     assert "keeper" in cmdline(int(said.read_text()))
     vault.wfexs.ok("unmount", vault.root)
-    assert said.read_text() == ""
+    assert int(said.read_text()) == 0
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("name", [".keeper", ".guard"])
+def test_a_disk_that_has_no_room_for_a_number_is_full(vault: Encrypted, name: str) -> None:
+    said = vault.root / "vault" / name
+    said.touch()
+    subprocess.run(["mount", "--bind", "/dev/full", said], check=True)
+    try:
+        error = vault.wfexs("mount", vault.root).object["error"]
+    finally:
+        subprocess.run(["umount", said], check=True)
+    assert (error["exit_code"], "no space left" in error["message"]) == (13, True)
+    wait_for(vault.is_left_alone, AT_ONCE)
+    assert vault.wfexs("show", vault.root).code == 0
 
 
 def test_who_only_has_the_number_of_a_keeper_is_not_ended(vault: Encrypted) -> None:

@@ -54,6 +54,12 @@ def main(arguments: list[str]) -> int:
         _tell(answer, "elsewhere")
         return 1
     if command:
+        try:
+            # Of the length of any: the disk may be full, and has to take the number when the command is there.
+            os.pwrite(own, f"{0:<9}\n".encode(), 0)
+        except OSError as error:
+            _tell(answer, f"unwritten {error.errno}")
+            return 1
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1, signal.SIGCHLD})
         server = _start([one.replace("NOTIFIED", str(os.getpid())) for one in command], own)
         code = _mounted(server, answer)
@@ -96,8 +102,7 @@ def _start(command: list[str], own: int) -> int:
     if pid == 0:
         try:
             # Before it is what it is to be: whoever finds it without us knows it by that.
-            os.ftruncate(own, 0)
-            os.pwrite(own, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(own, f"{os.getpid():<9}\n".encode(), 0)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1, signal.SIGCHLD})
             os.execv(command[0], command)
         finally:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from staging.errors import VaultError
+from staging.errors import VaultError, WfexsError, from_os_error
 from staging.process import DEVNULL, PIPE, base_environment, find_tool, run, start
 from wfexs_like.vault import guard
 from wfexs_like.vault.locking import GUARD, USERS, lock_file
@@ -20,6 +20,8 @@ from wfexs_like.vault.mounts import mount_at
 MOUNTED: Final = "mounted"
 ELSEWHERE: Final = "elsewhere"
 """What the guard answers; anything else is that it failed, and with which code."""
+UNWRITTEN: Final = "unwritten "
+"""What guards and keepers answer before the number of the error (errno) for which theirs can't be written down."""
 _PATIENCE: Final = 30.0
 _WORDS: Final = 4096
 
@@ -63,6 +65,12 @@ def start_guard(
             said = _answer(reading)
             child.wait(_PATIENCE)
         return said, os.pread(words, _WORDS, 0).decode(errors="replace")
+
+
+def unwritten(said: str) -> WfexsError:
+    """The error that such an answer means."""
+    number = int(said.removeprefix(UNWRITTEN))
+    return from_os_error(OSError(number, os.strerror(number)), "open the encrypted area")
 
 
 def _answer(reading: int) -> str:

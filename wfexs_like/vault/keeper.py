@@ -36,11 +36,14 @@ def main(arguments: list[str]) -> int:
     except BlockingIOError:
         os.write(answer, b"kept\n")
         return 0
-    # What a keeper that was killed left there is somebody else's number by now.
-    os.ftruncate(own, 0)
     fcntl.flock(users, fcntl.LOCK_SH)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
-    os.pwrite(own, f"{os.getpid()}\n".encode(), 0)
+    try:
+        # Over what an earlier one left there: a disk that is full since has room for that.
+        os.pwrite(own, f"{os.getpid():<9}\n".encode(), 0)
+    except OSError as error:
+        os.write(answer, f"unwritten {error.errno}\n".encode())
+        return 1
     os.write(answer, b"keeping\n")
     os.close(answer)
     null = os.open(os.devnull, os.O_RDWR)
@@ -52,7 +55,7 @@ def main(arguments: list[str]) -> int:
     try:
         poll.poll()
     finally:
-        os.ftruncate(own, 0)
+        os.pwrite(own, f"{0:<9}\n".encode(), 0)
     return 0
 
 

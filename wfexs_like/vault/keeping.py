@@ -13,6 +13,7 @@ from typing import Final
 from staging.errors import LockedError, VaultError
 from staging.process import DEVNULL, base_environment, start
 from wfexs_like.vault import keeper
+from wfexs_like.vault.guarding import UNWRITTEN, unwritten
 from wfexs_like.vault.lifetime import POINT, is_open, wait_closed
 from wfexs_like.vault.locking import USERS, lock_file, server_number
 from wfexs_like.vault.mounts import mount_at
@@ -28,7 +29,7 @@ def keep(root: Path) -> bool:
     """Have the area, which is open now, stay open; ``False`` when somebody sees to that already.
 
     Raises:
-        VaultError: it can't be done.
+        VaultError: it can't be done. DiskError: the disk is full.
     """
     with contextlib.ExitStack() as stack:
 
@@ -49,6 +50,8 @@ def keep(root: Path) -> bool:
         with child:
             said = os.read(reading, 64).decode().strip()
             child.wait(_PATIENCE)
+    if said.startswith(UNWRITTEN):
+        raise unwritten(said)
     if said not in ("keeping", "kept"):
         raise VaultError("the encrypted area can't be kept open", where=str(root))
     return said == "keeping"

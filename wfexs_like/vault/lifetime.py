@@ -28,7 +28,7 @@ from staging.errors import LockedError, VaultError, WfexsError, from_os_error
 from wfexs_like.seal.recipients import Recipient
 from wfexs_like.vault.base import Vault
 from wfexs_like.vault.contents import SENTINEL, check_folders, check_sentinel, clear_scratch
-from wfexs_like.vault.guarding import ELSEWHERE, MOUNTED, start_guard, unmount
+from wfexs_like.vault.guarding import ELSEWHERE, MOUNTED, UNWRITTEN, start_guard, unmount, unwritten
 from wfexs_like.vault.known import KnownAreas
 from wfexs_like.vault.locking import (
     FOLDER,
@@ -251,6 +251,8 @@ class EncryptedArea:
             raise self._failed(said, words)
 
     def _failed(self, said: str, words: str) -> WfexsError:
+        if said.startswith(UNWRITTEN):
+            return unwritten(said)
         if said == ELSEWHERE:
             return LockedError(
                 "the encrypted area is open where it can't be seen from here",
