@@ -21,6 +21,32 @@ from wfexs_like.crate.report_types import Validation, ValidationIssue
 from wfexs_like.crate.validation import KNOWN, judge_crate, validate_crate
 from wfexs_like.reading.metadata import parse_metadata
 
+_SMALL = {
+    "@context": "https://w3id.org/ro/crate/1.2/context",
+    "@graph": [
+        {
+            "@id": METADATA,
+            "@type": "CreativeWork",
+            "conformsTo": {"@id": "https://w3id.org/ro/crate/1.2"},
+            "about": {"@id": "./"},
+        },
+        {
+            "@id": "./",
+            "@type": "Dataset",
+            "name": "small",
+            "description": "A crate with nothing in it.",
+            "datePublished": "2026-01-01",
+            "license": {"@id": "https://spdx.org/licenses/CC0-1.0"},
+        },
+        {
+            "@id": "https://spdx.org/licenses/CC0-1.0",
+            "@type": "CreativeWork",
+            "name": "CC0",
+            "description": "No rights reserved.",
+        },
+    ],
+}
+
 
 @pytest.fixture
 def crate(tmp_path: Path) -> Path:
@@ -262,6 +288,15 @@ def test_all_that_a_crate_declares_is_what_none_of_them_covers(crate: Path, warm
     wished = ("declared", "ro-crate-1.1", "declared")
     verdicts = judge_crate(crate, profiles=wished, cache=warm)
     assert [one.profile for one in verdicts] == ["workflow-run-crate-0.5", "ro-crate-1.1"]
+
+
+def test_the_preview_of_a_zip_is_looked_into(tmp_path: Path, warm: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "small.zip", "w") as archive:
+        archive.writestr(METADATA, json.dumps(_SMALL))
+        archive.writestr("ro-crate-preview.html", "<!DOCTYPE html><title>small</title>")
+    validation = validate_crate(tmp_path / "small.zip", profile="ro-crate-1.2", cache=warm)
+    assert [one.message for one in validation.issues if one.severity == "required"] == []
+    assert validation.passed
 
 
 @pytest.mark.parametrize("generation", ["1.1", "1.2", "1.3"])

@@ -47,6 +47,8 @@ _MOST_MEMORY = 16 << 30
 _TOLD = ("returned", "exception", "dependency", "not_reached")
 """The reasons for which a check that should have been made was not."""
 _NOT_MADE = "the validator could not make this check"
+_READ = frozenset({METADATA, "ro-crate-preview.html"})
+"""The files that checks look into."""
 _NETWORK = frozenset({"socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "urllib.Request"})
 
 
@@ -244,7 +246,7 @@ def _issue(issue: Any) -> dict[str, str | None]:
 
 
 def _skeleton(contents: Contents, place: str, folder: Path) -> Path:
-    """A crate's ZIP file as a folder: the metadata, and an empty file in place of each other one.
+    """A crate's ZIP file as a folder: the metadata, the preview, and an empty file in place of each other one.
 
     What is checked of a payload is that it is there; so nothing big is unpacked, nor anything outside ``folder``.
     """
@@ -262,7 +264,7 @@ def _skeleton(contents: Contents, place: str, folder: Path) -> Path:
             if real in contents.folders:
                 target.mkdir(exist_ok=True)
             elif real is not None:
-                target.write_bytes(contents.read(real, LARGEST_METADATA) if inner == METADATA else b"")
+                target.write_bytes(contents.read(real, LARGEST_METADATA) if inner in _READ else b"")
     return folder
 
 
