@@ -17,18 +17,19 @@ from tests.support.container_daemons import DockerDaemon
 from tests.support.loaded_images import BARE, OTHER, TOOLS
 from tests.support.nextflow_containers import ContainerBench, boxed, boxes, docked, loaded
 from tests.support.nextflow_runs import (
+    VERSIONS,
     Background,
     NextflowBench,
-    each,
     holders,
     journal,
     nextflows,
+    oldest_and_newest,
     step,
     steps,
     wait_for,
 )
 
-__all__ = ["boxed", "boxes", "docked", "each", "loaded", "nextflows"]
+__all__ = ["boxed", "boxes", "docked", "loaded", "nextflows", "oldest_and_newest"]
 
 pytestmark = pytest.mark.nextflow
 
@@ -127,11 +128,10 @@ def test_tasks_run_in_the_images_of_their_processes(boxes: ContainerBench) -> No
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("version", ["22.10.7", "23.10.1"])
-def test_older_versions_run_tasks_in_images_too(
-    boxed: Callable[..., ContainerBench], docker_daemon: DockerDaemon, version: str
+def test_the_oldest_version_runs_tasks_in_images_too(
+    boxed: Callable[..., ContainerBench], docker_daemon: DockerDaemon
 ) -> None:
-    box = boxed(docker_daemon, version)
+    box = boxed(docker_daemon, VERSIONS[0])
     _write(box, MAIN, nextflow__config=OWN_WAYS)
 
     _check_main(box)
@@ -269,8 +269,11 @@ def test_an_image_without_bash_is_told_to_be_one(boxes: ContainerBench) -> None:
     assert journal(boxes.bench.folder())[-1]["error_kind"] == "container"
 
 
-def test_the_images_of_processes_are_told_as_a_run_in_containers_names_them(each: NextflowBench) -> None:
-    each.write(
+def test_the_images_of_processes_are_told_as_a_run_in_containers_names_them(
+    oldest_and_newest: NextflowBench,
+) -> None:
+    bench = oldest_and_newest
+    bench.write(
         """
         include { ALIGN; ALIGN as OTHER_ALIGN; RETRIED; CHOSEN; WITHIN; LABELLED; PLAIN } from './modules/all.nf'
         workflow { ALIGN(); OTHER_ALIGN(); RETRIED(); CHOSEN('a'); WITHIN(); LABELLED(); PLAIN() }
@@ -312,7 +315,7 @@ def test_the_images_of_processes_are_told_as_a_run_in_containers_names_them(each
         },
     )
 
-    interface = each.engine.inspect(each.workflow, None, each.installed, Wish(containers=True))
+    interface = bench.engine.inspect(bench.workflow, None, bench.installed, Wish(containers=True))
 
     tools = {one.id: one for one in interface.tools}
     recipe = tools["ALIGN"].container_recipe

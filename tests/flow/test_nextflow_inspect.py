@@ -12,7 +12,8 @@ from tests.support.crates import entities_of, ids
 
 pytestmark = [pytest.mark.nextflow, pytest.mark.usefixtures("nextflow")]
 
-VERSIONS = ("22.10.7", "24.10.0")
+OLDEST, NEWEST = ("22.10.7",), ("24.10.0",)
+BOTH = OLDEST + NEWEST
 SOUND = """nextflow.enable.dsl = 2
 params.greeting = 'hi'
 process SAY {
@@ -37,25 +38,29 @@ def staged(folder: Path, version: str, files: dict[str, str], more: str = "") ->
     return stage_file
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+FAULTS = [
+    (OLDEST, {"nextflow.config": "params { a = 'x'\n"}, ("nextflow.config", 1, 8), "Unexpected input: '{'"),
+    (
+        NEWEST,
+        {"nextflow.config": "includeConfig 'conf/a.config'\n", "conf/a.config": "process {\n cpus = = 2\n}\n"},
+        ("conf/a.config", 1, 9),
+        "Unexpected input: '{'",
+    ),
+    (BOTH, {"nextflow.config": "\nparams.n = gone + 1\n"}, ("nextflow.config", 2, None), "a name that is set nowhere"),
+    (BOTH, {"main.nf": f"{SOUND}\nworkflow OTHER {{\n"}, ("main.nf", 10, 16), "Unexpected input: '{'"),
+    (BOTH, {"main.nf": f"{SOUND}include {{ X }} from './x'\n"}, ("main.nf", 9, None), "it includes './x'"),
+    (
+        NEWEST,
+        {"main.nf": f"{SOUND}include {{ T }} from 'plugin/nf-hello'\n"},
+        ("main.nf", 9, None),
+        "it includes from the plugin nf-hello, which the workflow's configuration does not declare",
+    ),
+]
+"""The versions that are asked, what is wrong, where, and what is said of it."""
+
+
 @pytest.mark.parametrize(
-    ("files", "place", "said"),
-    [
-        ({"nextflow.config": "params { a = 'x'\n"}, ("nextflow.config", 1, 8), "Unexpected input: '{'"),
-        (
-            {"nextflow.config": "includeConfig 'conf/a.config'\n", "conf/a.config": "process {\n cpus = = 2\n}\n"},
-            ("conf/a.config", 1, 9),
-            "Unexpected input: '{'",
-        ),
-        ({"nextflow.config": "\nparams.n = gone + 1\n"}, ("nextflow.config", 2, None), "a name that is set nowhere"),
-        ({"main.nf": f"{SOUND}\nworkflow OTHER {{\n"}, ("main.nf", 10, 16), "Unexpected input: '{'"),
-        ({"main.nf": f"{SOUND}include {{ X }} from './x'\n"}, ("main.nf", 9, None), "it includes './x'"),
-        (
-            {"main.nf": f"{SOUND}include {{ T }} from 'plugin/nf-hello'\n"},
-            ("main.nf", 9, None),
-            "it includes from the plugin nf-hello, which the workflow's configuration does not declare",
-        ),
-    ],
+    ("version", "files", "place", "said"), [(version, *fault) for versions, *fault in FAULTS for version in versions]
 )
 def test_a_workflow_that_is_wrong_is_told_at_its_own_place_and_once(  # noqa: PLR0917 - what is wrong, and what is said
     tmp_path: Path,
