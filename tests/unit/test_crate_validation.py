@@ -124,6 +124,15 @@ def test_how_many_checks_failed_is_a_sentence(counts: tuple[int, int, int], word
     assert validation_view(found) == words
 
 
+def test_how_many_of_them_no_crate_can_pass_is_told() -> None:
+    known = {"a_1": "nobody has one", "a_2": "nobody has one"}
+    few = Validation(profile="p", passed=True, required=0, recommended=2, optional=0, issues=(), known=known)
+    many = Validation(profile="p", passed=True, required=0, recommended=3, optional=0, issues=(), known=known)
+    words = "known and unavoidable: nobody has one)"
+    assert validation_view(few) == f"p: passed (2 recommended checks failed, all of them {words}"
+    assert validation_view(many) == f"p: passed (3 recommended checks failed, 2 of them {words}"
+
+
 def test_a_profile_that_is_misspelled_is_guessed(crate: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:
         validate_crate(crate, cache=tmp_path / "cache", profile="procces-run-crate-0.5")

@@ -249,7 +249,8 @@ def _checks(validation: Validation) -> str:
     line = " and ".join([*([", ".join(told[:-1])] if told[1:] else []), told[-1]])
     line += " check failed" if failed == 1 else " checks failed"
     if validation.known:
-        which = "which is" if failed == 1 else f"{len(validation.known)} of them"
+        some = "all" if len(validation.known) == failed else str(len(validation.known))
+        which = "which is" if failed == 1 else f"{some} of them"
         line += f", {which} known and unavoidable: {'; '.join(dict.fromkeys(validation.known.values()))}"
     return line
 
