@@ -7,12 +7,14 @@ import contextlib
 import gzip
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,13 @@ import pytest
 from staging.errors import InterruptedByUser, KeyAccessError, UsageError
 from staging.progress import Silent
 from tests.conftest import Command
+from tests.support.vaults import PROGRAM, dissolve_all
 from wfexs_like.audit.attestation import Attestation
 from wfexs_like.audit.host import Root
 from wfexs_like.flow.audit import AuditWish
 from wfexs_like.schemas import schema_of
 from wfexs_like.session import Session
 from wfexs_like.settings import Settings
-from wfexs_like.vault.dissolving import dissolve
 
 pytestmark = [pytest.mark.gocryptfs, pytest.mark.fuse, pytest.mark.cwltool]
 
@@ -50,37 +52,35 @@ def a_canary(name: str) -> str:
     return f"heron-{name}-{os.urandom(8).hex()}"
 
 
+@dataclass(frozen=True)
 class Planted:
-    """An encrypted working directory that ran once, and what it holds."""
+    """An encrypted working directory that ran once, of the installation at ``home``, and what it holds.
 
-    def __init__(self, home: Path, wfexs: Command) -> None:
-        self.home = home
-        self.wfexs = wfexs
-        self.stage_folder = home / "study"
-        self.source = home / "cohort" / "patients-of-the-heron-study.txt"
-        self.value, self.content = a_canary("value"), a_canary("content")
-        for folder in (self.stage_folder, self.source.parent):
-            folder.mkdir()
-        self.source.write_text(f"said: {self.content}\n")
-        (self.stage_folder / "tell.cwl").write_text(WORKFLOW)
-        stage_file = self.stage_folder / "tell.wfex.stage"
-        params = {
-            "text": self.value,
-            "reads": {"c-l-a-s-s": "File", "url": str(self.source)},
-        }
-        stage_file.write_text(
-            json.dumps({"workflow_id": "tell.cwl", "workflow_type": "cwl", "vault": "gocryptfs", "params": params})
-        )
-        wfexs.ok("keys", "init", "--no-passphrase")
-        # What is older than the staging is not looked at, and a busy machine takes its time before that begins.
-        for path in (self.source, stage_file):
-            os.utime(path, (time.time() + 60, time.time() + 60))
-        self.id = str(wfexs.ok("stage", stage_file)["id"])
-        wfexs.ok("run", self.id)
+    It was staged from below ``sources``.
+    """
+
+    home: Path
+    wfexs: Command
+    sources: Path
+    value: str
+    content: str
+
+    @property
+    def stage_folder(self) -> Path:
+        return self.sources / "study"
+
+    @property
+    def source(self) -> Path:
+        return self.sources / "cohort" / "patients-of-the-heron-study.txt"
 
     @property
     def root(self) -> Path:
-        return self.home / "workdirs" / self.id
+        (root,) = (self.home / "workdirs").glob("*-*")
+        return root
+
+    @property
+    def id(self) -> str:
+        return self.root.name
 
     def session(self) -> Session:
         return Session(Settings.load(os.environ), progress=Silent())
@@ -91,18 +91,69 @@ class Planted:
         return path
 
 
-@pytest.fixture
-def planted(home: Path, wfexs: Command) -> Iterator[Planted]:
-    yield Planted(home, wfexs)
-    for root in (home / "workdirs").iterdir():
-        dissolve(root)
+@pytest.fixture(scope="module")
+def planted_once(tmp_path_factory: pytest.TempPathFactory, alike: Path) -> Iterator[Planted]:
+    """One that was staged and ran once; each test gets a copy."""
+    home = tmp_path_factory.mktemp("installation")
+    environment = {
+        "HOME": str(home),
+        "WFEXS_LIKE_CONFIG": str(home / "config.toml"),
+        **{f"WFEXS_LIKE_{name.upper()}": str(home / name) for name in ("cache", "workdirs", "keys")},
+    }
+    planted = Planted(
+        home=home,
+        wfexs=Command(PROGRAM, environment=environment, alike=alike),
+        sources=tmp_path_factory.mktemp("sources"),
+        value=a_canary("value"),
+        content=a_canary("content"),
+    )
+    for folder in (planted.stage_folder, planted.source.parent):
+        folder.mkdir()
+    planted.source.write_text(f"said: {planted.content}\n")
+    (planted.stage_folder / "tell.cwl").write_text(WORKFLOW)
+    stage_file = planted.stage_folder / "tell.wfex.stage"
+    params = {"text": planted.value, "reads": {"c-l-a-s-s": "File", "url": str(planted.source)}}
+    stage_file.write_text(
+        json.dumps({"workflow_id": "tell.cwl", "workflow_type": "cwl", "vault": "gocryptfs", "params": params})
+    )
+    planted.wfexs.ok("keys", "init", "--no-passphrase")
+    # What is older than the staging is not looked at, and a busy machine takes its time before that begins.
+    for path in (planted.source, stage_file):
+        os.utime(path, (time.time() + 60, time.time() + 60))
+    planted.wfexs.ok("run", planted.wfexs.ok("stage", stage_file)["id"])
+    yield planted
+    dissolve_all(home / "workdirs")
 
 
 @pytest.fixture
-def few_places(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only the home of the test is looked at: a test machine's temporary folder may be large."""
-    roots = (Root(name="home", path=home),)
+def planted(planted_once: Planted, home: Path, wfexs: Command) -> Iterator[Planted]:
+    for name in ("keys", "workdirs"):
+        shutil.copytree(planted_once.home / name, home / name)
+    yield replace(planted_once, home=home, wfexs=wfexs)
+    dissolve_all(home / "workdirs")
+
+
+@pytest.fixture
+def few_places(planted: Planted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the home of the test, and sources, are looked at: a test machine's temporary folder may be large."""
+    roots = (Root(name="home", path=planted.home), Root(name="sources", path=planted.sources))
     monkeypatch.setattr("wfexs_like.flow.audit.usual_roots", lambda *_: roots)
+
+
+# A test machine's temporary folder may be large, and so may its user's home.
+FEWER_PLACES = """
+import os, pwd, sys
+from pathlib import Path
+from wfexs_like.audit.host import Root
+from wfexs_like.flow import audit
+usual = audit.usual_roots
+large = {Path("/tmp"), Path(pwd.getpwuid(os.getuid()).pw_dir)}
+audit.usual_roots = lambda *words: (
+    *(one for one in usual(*words) if one.path not in large), Root(name="sources", path=Path(os.environ["SOURCES"]))
+)
+from wfexs_like.cli.main import entry
+sys.exit(entry())
+"""
 
 
 def leaks(attestation: Attestation) -> set[tuple[str, str, str]]:
@@ -147,9 +198,9 @@ def test_everything_that_was_planted_is_found_in_its_form_and_told_without_sayin
             [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, stdout=held, env={"SAID": texts["environ"]}
         )
         try:
-            done = planted.wfexs.run(
+            done = Command((sys.executable, "-P", "-c", FEWER_PLACES)).run(
                 "--json", "audit", planted.id, "--canary-file", listed, "--report", report,
-                "--except", planted.stage_folder,
+                "--except", planted.stage_folder, SOURCES=str(planted.sources),
             )  # fmt: skip
         finally:
             child.kill()
@@ -301,7 +352,7 @@ def has_open(process: int, path: Path) -> bool:
 def test_one_that_is_killed_or_interrupted_leaves_no_report(planted: Planted, tmp_path: Path) -> None:
     large = planted.home / "large"
     with large.open("wb") as stream:
-        for _ in range(1024):
+        for _ in range(512):
             stream.write(b"\0" * (1 << 20))
     listed = planted.canary_file(planted.value)
     for number, code in ((signal.SIGKILL, -signal.SIGKILL), (signal.SIGINT, 130), (signal.SIGTERM, 143)):
