@@ -35,6 +35,15 @@ def test_a_file_that_is_no_command() -> None:
     )
 
 
+def test_limits_that_a_machine_does_not_let_a_runtime_set() -> None:
+    words = "Error: crun: setrlimit `RLIMIT_NOFILE`: Operation not permitted: OCI permission denied"
+
+    assert reason(126, IMAGE, ["tr"], [words]) == (
+        "a container may not have here the limits that its runtime gives it (default_ulimits in containers.conf(5)): "
+        "crun: setrlimit `RLIMIT_NOFILE`: Operation not permitted: OCI permission denied"
+    )
+
+
 def test_what_the_policy_refuses() -> None:
     words = "wfexs-like: a container was asked for with '--privileged', which no container of a run may have"
 

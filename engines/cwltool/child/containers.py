@@ -24,6 +24,8 @@ _REFUSED, _NOT_EXECUTABLE, _NOT_FOUND, _KILLED = 125, 126, 127, 137
 _BY_WHOM = re.compile(r"^(wfexs-like|docker|podman|Error|apptainer|FATAL|level=\w+|time=\S+|:|\s)+", re.IGNORECASE)
 _RUNTIMES_WORDS = re.compile(r'^(wfexs-like: |docker: |Error: |FATAL: |time=")')
 _EXECUTION = re.compile(r"\b(OCI|runc|crun|exec)\b")
+_NO_LIMITS = re.compile(r"\bsetrlimit\b")
+_LIMITS = "a container may not have here the limits that its runtime gives it (default_ulimits in containers.conf(5))"
 _NO_PROGRAM = re.compile(r"executable file .*not found|no such file or directory|stat .*not found", re.IGNORECASE)
 _LONGEST = 300
 
@@ -105,7 +107,8 @@ def reason(code: int | None, image: str, command: list[str], said: list[str]) ->
     if code in (_NOT_EXECUTABLE, _NOT_FOUND) and _EXECUTION.search(words):
         if _NO_PROGRAM.search(words):
             return f"the image {image!r} has no command {program!r}"
-        return f"the command {program!r} of the image {image!r} can't be executed: {_short(words)}"
+        why = f"the command {program!r} of the image {image!r} can't be executed"
+        return f"{_LIMITS if _NO_LIMITS.search(words) else why}: {_short(words)}"
     if code == _REFUSED:
         return f"its container of image {image!r} was not started: {_short(words)}"
     return None
