@@ -126,7 +126,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = 0o644) -> None:
             with contextlib.suppress(FileNotFoundError):
                 temporary.unlink()
             raise
-        sync(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise from_os_error(error, f"write {path}") from error
 
@@ -143,6 +143,11 @@ def sync(path: Path | str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Have a folder on the disk, with the names in it; its own may be that of a link."""
+    sync(path.resolve())
 
 
 def sync_many(paths: Iterable[Path | str]) -> None:

@@ -26,7 +26,7 @@ from typing import TypeVar
 from staging.areas import Area
 from staging.errors import LockedError, NotFoundError, from_os_error
 from staging.locks import Held, LockFile
-from staging.placing import sync, sync_tree, write_atomically
+from staging.placing import sync, sync_folder, sync_tree, write_atomically
 from staging.plan import Plan
 from staging.signatures import FILE as SIGNATURES
 from staging.signatures import Signatures, verify_items
@@ -278,7 +278,7 @@ class NewWorkdir:
             self._committed = True
             with contextlib.suppress(OSError):  # nobody looks at it any more
                 (final / NICKNAME).unlink()
-            sync(self._home)
+            sync_folder(self._home)
         except OSError as error:
             raise from_os_error(error, "finish the working directory") from error
         return StagedWorkdir(

@@ -405,6 +405,14 @@ def test_what_is_no_sealed_crate_is_told_so(scene: Scene, tmp_path: Path) -> Non
         assert open_it(tmp_path / name, tmp_path / "opened", scene.ada)[0] == code
 
 
+def test_a_destination_below_a_link_is_as_good_as_any(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "link").symlink_to("disk")
+
+    assert open_it(scene.folder, tmp_path / "link" / "opened", scene.ada)[0] == 0
+    assert [one.name for one in (tmp_path / "disk").iterdir()] == ["opened"]
+
+
 # --- ends that nobody foresees ----------------------------------------------------------------------------------------
 
 

@@ -52,6 +52,15 @@ def test_a_working_directory_that_is_not_finished_leaves_nothing(bench: Bench) -
     assert list(bench.workdirs.iterdir()) == []
 
 
+def test_the_folder_of_working_directories_may_be_a_link(bench: Bench) -> None:
+    (bench.root / "disk").mkdir()
+    bench.workdirs.symlink_to("disk")
+
+    staged = bench.stage(wanted("a"))[0]
+
+    assert [one.name for one in (bench.root / "disk").iterdir()] == [staged.id]
+
+
 def test_nobody_else_sees_what_is_staged_or_made(bench: Bench) -> None:
     before = os.umask(0)
     try:

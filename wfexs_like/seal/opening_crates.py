@@ -26,7 +26,7 @@ from staging.errors import (
     WfexsError,
     from_os_error,
 )
-from staging.placing import sync, sync_tree
+from staging.placing import sync_folder, sync_tree
 from wfexs_like.reading.contents import Contents, open_crate
 from wfexs_like.seal.file_lists import LARGEST, ListedFile
 from wfexs_like.seal.headers import open_header
@@ -210,7 +210,7 @@ def _settle(part: Path, destination: Path) -> None:
         raise UsageError(f"{destination} exists already", hint="choose another name", where=str(destination))
     sync_tree(part)
     part.rename(destination)
-    sync(destination.parent)
+    sync_folder(destination.parent)
 
 
 def _open_files(sealed: Path, collected: Collected, private_keys: Sequence[bytes]) -> SealedManifest | None:
