@@ -529,7 +529,7 @@ def test_an_engine_is_set_up_beforehand_and_listed(wfexs: Command, nextflow: Pat
 
 
 @pytest.mark.parametrize(
-    ("name", "code"), [("nextflow@", 2), ("snakemake", 2), ("nextflow@latest", 2), ("cwltool@0", 7)]
+    ("name", "code"), [("nextflow@", 2), ("snakemake", 2), ("nextflow@latest", 2), ("cwltool@latest", 7)]
 )
 def test_an_engine_that_is_none_is_not_added(wfexs: Command, name: str, code: int) -> None:
     answer = wfexs("engines", "add", name)

@@ -70,7 +70,7 @@ def registry(tmp_path: Path) -> Iterator[Registry]:
 
 @pytest.mark.podman
 def test_a_crate_with_images_feeds_a_machine_that_never_saw_the_registry(
-    tmp_path: Path, registry: Registry, wfexs: Command, podman_home: Containing
+    tmp_path: Path, registry: Registry, wfexs: Command, hurried: Command, podman_home: Containing
 ) -> None:
     image = image_saying(tmp_path / "layout", "out of the image\n")
     blobs = {one: image.blob(one).read_bytes() for one in (image.config, *image.layers)}
@@ -92,12 +92,13 @@ def test_a_crate_with_images_feeds_a_machine_that_never_saw_the_registry(
     registry.stop()
     shutil.rmtree(tmp_path / "layout")
     there = elsewhere(here, tmp_path / "there")
-    refused = there("stage", asked)
+    refused = elsewhere(hurried, tmp_path / "there")("stage", asked)
     moved = stage_file(tmp_path / "project", name, f"oci:../crate/containers:{name}")
     again = there.ok("stage", moved)
     second = there.ok("run", again["id"])
 
-    assert refused.code != 0
+    assert refused.code == 4
+    assert registry.host in refused.object["error"]["message"]
     (before,), (after,) = containers_of(staged), containers_of(again)
     assert before["sha256"] == after["sha256"] == image.digest
     assert before["image"] == after["image"]

@@ -122,9 +122,9 @@ def step(execution: Execution, name: str) -> StepRun:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> InstalledEngine:
-    """The default cwltool, with a place for its schemas that all tests of this process share."""
-    return CwltoolEngine().install(None, tmp_path_factory.mktemp("engine-cache"), lambda _line: None)
+def installed(alike: Path) -> InstalledEngine:
+    """The default cwltool, with a place for its schemas that all tests share."""
+    return CwltoolEngine().install(None, alike, lambda _line: None)
 
 
 @pytest.fixture
