@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -55,6 +56,20 @@ def built(index: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Instal
     return environment.install(VERSION, cache, said.append, users), cache, said
 
 
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment with pip alone."""
+    place = tmp_path_factory.mktemp("bare") / "environment"
+    environment._make_venv(place, VERSION)
+    return place
+
+
+@pytest.fixture
+def quickly_made(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environments are copies of a bare one: making it takes most of the time of what fails later."""
+    monkeypatch.setattr(environment, "_make_venv", lambda place, _: shutil.copytree(bare, place, symlinks=True))
+
+
 def folders(cache: Path) -> list[str]:
     return sorted(one.name for one in (cache / "engines" / "cwltool").iterdir() if one.is_dir())
 
@@ -104,6 +119,7 @@ def test_its_interpreter_runs_it_without_us(built: tuple[InstalledEngine, Path, 
     assert done.stdout.split() == ["3", "alone"]
 
 
+@pytest.mark.usefixtures("quickly_made")
 def test_a_version_that_is_not_there_names_those_that_are(offline: Mapping[str, str], tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"there is no cwltool 9\.9\.2") as caught:
         environment.install("9.9.2", tmp_path, lambda _: None, offline)
@@ -113,6 +129,7 @@ def test_a_version_that_is_not_there_names_those_that_are(offline: Mapping[str, 
     assert folders(tmp_path) == []
 
 
+@pytest.mark.usefixtures("quickly_made")
 def test_a_version_that_does_not_start_is_found_out_at_once(offline: Mapping[str, str], tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="doesn't start: ModuleNotFoundError: No module named 'nowhere'"):
         environment.install("9.9.3", tmp_path, lambda _: None, offline)
@@ -120,6 +137,7 @@ def test_a_version_that_does_not_start_is_found_out_at_once(offline: Mapping[str
     assert folders(tmp_path) == []
 
 
+@pytest.mark.usefixtures("quickly_made")
 def test_a_package_that_is_not_the_pinned_one_is_a_digest_error(
     offline: Mapping[str, str], index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +154,7 @@ def test_a_package_that_is_not_the_pinned_one_is_a_digest_error(
     assert folders(tmp_path) == []
 
 
+@pytest.mark.usefixtures("quickly_made")
 def test_an_index_that_cannot_be_reached_gives_pips_last_words(tmp_path: Path) -> None:
     users = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
 
@@ -145,19 +164,9 @@ def test_an_index_that_cannot_be_reached_gives_pips_last_words(tmp_path: Path) -
     assert "PIP_INDEX_URL" in str(caught.value.hint)
 
 
-def test_a_changed_file_of_the_environment_is_named(offline: Mapping[str, str], tmp_path: Path) -> None:
-    engine = environment.install(VERSION, tmp_path, lambda _: None, offline)
-    changed = next(engine.program.parent.parent.glob("lib/python*/site-packages/part.py"))
-
-    changed.write_bytes(b"PI = 4\n")
-
-    with pytest.raises(DigestError, match=r"part\.py"):
-        environment.install(VERSION, tmp_path, lambda _: None, offline)
-    with pytest.raises(DigestError, match=r"part\.py"):
-        environment.verify(engine, tmp_path)
-
-
-def test_an_environment_killed_half_way_is_made_anew(offline: Mapping[str, str], tmp_path: Path) -> None:
+def test_an_environment_killed_half_way_is_made_anew_once_for_two_who_ask_and_a_changed_file_of_it_is_named(
+    offline: Mapping[str, str], tmp_path: Path
+) -> None:
     argv = [sys.executable, "-c", INSTALL, VERSION, str(tmp_path)]
     with subprocess.Popen(argv, env=offline, stdout=subprocess.DEVNULL, start_new_session=True) as first:
         beside = tmp_path / "engines" / "cwltool" / f".making-{VERSION}"
@@ -167,21 +176,23 @@ def test_an_environment_killed_half_way_is_made_anew(offline: Mapping[str, str],
         os.kill(first.pid, signal.SIGKILL)
     assert (beside / "bin" / "python").exists()
 
-    engine = environment.install(VERSION, tmp_path, lambda _: None, offline)
-
-    environment.verify(engine, tmp_path)
-    assert folders(tmp_path) == [engine.program.parent.parent.name]
-
-
-def test_two_who_ask_at_once_make_one_environment(offline: Mapping[str, str], tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", INSTALL, VERSION, str(tmp_path)]
-
     both = [subprocess.Popen(argv, env=offline, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     said = [one.communicate(timeout=120)[0] for one in both]
 
     assert [one.returncode for one in both] == [0, 0]
     assert sum(one.startswith("setting up") for one in said) == 1
     assert said[0].split()[-1] == said[1].split()[-1]
+    engine = environment.install(VERSION, tmp_path, lambda _: None, offline)
+    environment.verify(engine, tmp_path)
+    assert folders(tmp_path) == [engine.program.parent.parent.name]
+
+    changed = next(engine.program.parent.parent.glob("lib/python*/site-packages/part.py"))
+    changed.write_bytes(b"PI = 4\n")
+
+    with pytest.raises(DigestError, match=r"part\.py"):
+        environment.install(VERSION, tmp_path, lambda _: None, offline)
+    with pytest.raises(DigestError, match=r"part\.py"):
+        environment.verify(engine, tmp_path)
 
 
 @pytest.mark.cwltool
