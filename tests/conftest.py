@@ -288,7 +288,7 @@ class Command:
         cache = Path(env.get("WFEXS_LIKE_CACHE", os.devnull))
         needed = [one for one in _ALIKE if self.alike is not None and not one[2].isdisjoint(arguments)]
         for folder, pattern, _words in needed:
-            if self.alike is not None and cache.parent.is_dir():
+            if self.alike is not None:
                 _add_files(self.alike / folder, cache / folder, pattern)
         done = subprocess.run(
             [*self.argv, *map(str, arguments)],
