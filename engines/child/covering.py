@@ -39,8 +39,8 @@ def cover(mount: Mount, folders: Iterable[str], needed: Iterable[str], *, under:
             _make_place(one, is_folder=os.path.isdir(f"/proc/self/fd/{descriptor}"))  # noqa: PTH112
             mount(f"/proc/self/fd/{descriptor}".encode(), os.fsencode(one), _BIND | _REC, None)
             os.close(descriptor)
-    for real, said in places:
-        # A path that led there over a link leads there still.
+    for real, said in sorted(places, key=lambda one: one[1]):
+        # A path that led there over a link leads there still. Folders first: what is in them is there with them.
         if real != said and not os.path.lexists(said):
             os.makedirs(os.path.dirname(said), exist_ok=True)  # noqa: PTH103, PTH120
             os.symlink(real, said)  # noqa: PTH211
