@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from staging.errors import DefinitionError, Fault
+from staging.errors import DefinitionError, Fault, UsageError
 
 APP = "wfexs-like"
 _PERSON_KEYS = ("name", "orcid", "affiliation")
@@ -72,6 +72,7 @@ class Settings:
 
         Raises:
             DefinitionError: the config file is not TOML, or has an unknown key or a value of the wrong type.
+            UsageError: a folder's name is not UTF-8.
         """
         home = Path(environment.get("HOME") or os.path.expanduser("~"))  # noqa: PTH111 - HOME may be unset
         config = Path(
@@ -98,8 +99,8 @@ class Settings:
         jobs = flags.get("jobs") or environment.get("WFEXS_LIKE_JOBS") or stated.get("jobs", 8)
         return cls(
             config=config,
-            cache=place("cache"),
-            workdirs=place("workdirs"),
+            cache=_told_as_text(place("cache")),
+            workdirs=_told_as_text(place("workdirs")),
             credentials=place("credentials"),
             keys=place("keys"),
             key=Path(key).absolute() if key else None,
@@ -155,6 +156,17 @@ def _check_registries(stated: Mapping[str, str], config: Path) -> None:
         Registries(stated)
     except DefinitionError as error:
         raise DefinitionError(tuple(replace(one, file=str(config)) for one in error.faults)) from error
+
+
+def _told_as_text(place: Path) -> Path:
+    """A folder of which the index, plans and crates tell, which are text."""
+    try:
+        str(place).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the name of {place} is not UTF-8", hint="choose a folder of another name, or rename it", where=str(place)
+        ) from error
+    return place
 
 
 def _expanded(text: str, home: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from staging.errors import DefinitionError
+from staging.errors import DefinitionError, UsageError
 from wfexs_like.settings import Settings, orcid_iri
 
 
@@ -55,6 +55,12 @@ def test_a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_de
     assert load(tmp_path, text, {"WFEXS_LIKE_CACHE": "/variable"}, cache="/flag").cache == Path("/flag")
     assert load(tmp_path, text).jobs == 3
     assert load(tmp_path, text, {"WFEXS_LIKE_JOBS": "5"}).jobs == 5
+
+
+@pytest.mark.parametrize("name", ["cache", "workdirs"])
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="not UTF-8"):
+        load(tmp_path, **{name: "/data/\udcff"})
 
 
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
