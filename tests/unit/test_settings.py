@@ -60,7 +60,7 @@ def test_a_flag_wins_over_a_variable_and_that_over_the_file_and_that_over_the_de
 @pytest.mark.parametrize("name", ["cache", "workdirs"])
 def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="not UTF-8"):
-        load(tmp_path, **{name: "/data/\udcff"})
+        load(tmp_path, environment={f"WFEXS_LIKE_{name.upper()}": "/data/\udcff"})
 
 
 def test_an_empty_variable_counts_as_unset(tmp_path: Path) -> None:
