@@ -75,7 +75,7 @@ def test_a_run_whose_server_is_killed_is_stopped_at_once_and_told_as_killed(vaul
 
 
 def test_a_run_whose_guard_is_killed_goes_on_and_is_closed_after_it(vault: Encrypted) -> None:
-    run = vault.start_run(3)
+    run = vault.start_run(1)
     os.kill(vault.guard(), signal.SIGKILL)
     assert run.ended() == 0
     wait_for(vault.is_left_alone, AT_ONCE)
@@ -297,32 +297,27 @@ def test_nobody_writes_where_it_belongs_while_it_is_closed(vault: Encrypted) -> 
 # --- damaged and missing ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "damage", "code"),
-    [
-        ("vault/data/gocryptfs.conf", None, 7),
-        ("vault/data/gocryptfs.conf", b"{}", 7),
-        ("vault/data/gocryptfs.conf", b"", 7),
-        ("vault/data/gocryptfs.diriv", None, 7),
-        ("vault/key.c4gh", None, 7),
-        ("vault/key.c4gh", b"", 7),
-        ("vault/key.c4gh", b"crypt4gh", 7),
-    ],
-)
-def test_what_is_damaged_is_named_and_nothing_is_made_anew(
-    vault: Encrypted, name: str, damage: bytes | None, code: int
-) -> None:
-    path = vault.root / name
-    path.chmod(0o600)
-    sound = path.read_bytes()
-    path.unlink()
-    if damage is not None:
-        path.write_bytes(damage)
-    answer = vault.wfexs("show", vault.root)
-    assert answer.code == code, answer.object
-    assert (path.read_bytes() if path.exists() else None) == damage
-    wait_for(vault.is_left_alone, AT_ONCE)
-    path.write_bytes(sound)
+DAMAGES: dict[str, tuple[bytes | None, ...]] = {
+    "vault/data/gocryptfs.conf": (None, b"{}", b""),
+    "vault/data/gocryptfs.diriv": (None,),
+    "vault/key.c4gh": (None, b"", b"crypt4gh"),
+}
+
+
+def test_what_is_damaged_is_named_and_nothing_is_made_anew(vault: Encrypted) -> None:
+    for name, damages in DAMAGES.items():
+        path = vault.root / name
+        path.chmod(0o600)
+        sound = path.read_bytes()
+        for damage in damages:
+            path.unlink()
+            if damage is not None:
+                path.write_bytes(damage)
+            answer = vault.wfexs("show", vault.root)
+            assert answer.code == 7, (name, damage, answer.object)
+            assert (path.read_bytes() if path.exists() else None) == damage, name
+            wait_for(vault.is_left_alone, AT_ONCE)
+            path.write_bytes(sound)
     assert vault.wfexs.ok("show", vault.root)["runs"] == []
 
 
@@ -437,7 +432,7 @@ def test_eight_threads_at_once_share_one_mount_and_leave_none(vault: Encrypted) 
 
 def test_two_runs_and_a_stage_at_once_do_not_disturb_each_other(vault: Encrypted) -> None:
     first = vault.start_run(2)
-    second = vault.start("run", vault.root, "--param", "seconds=3")
+    second = vault.start("run", vault.root, "--param", "seconds=1")
     third = vault.start("stage", vault.home / "slow.wfex.stage", "--nickname", "third")
     assert [one.ended() for one in (first, second, third)] == [0, 0, 0]
     assert (vault.status(1), vault.status(2)) == ("completed", "completed")

@@ -385,37 +385,26 @@ def test_the_machines_temporary_folders_are_the_runs_own(bench: NextflowBench, o
     assert list((own.folder() / "tmp").iterdir()) == []
 
 
-def test_a_link_among_the_logs_and_the_engines_state_is_not_followed(bench: NextflowBench, tmp_path: Path) -> None:
+def test_neither_links_that_a_task_leaves_are_followed_nor_does_a_configuration_turn_on_what_is_off(
+    bench: NextflowBench, tmp_path: Path
+) -> None:
     secret = tmp_path / "secret"
     secret.write_text("canary")
-    bench.write(f"""
-    process LEAVE {{
-      shell: '''
-      ln -s {secret} {bench.folder()}/logs/steps/a.stderr; ln -s / {bench.folder()}/logs/b
-      rm -f .command.err; ln -s {secret} .command.err
-      '''
-    }}
-    workflow {{ LEAVE() }}
-    """)
-
-    execution = bench.run()
-
-    assert execution.status is Status.COMPLETED, execution.error
-    logs = list((bench.folder() / "logs").rglob("*"))
-    assert not [one for one in logs if one.is_symlink()]
-    assert holders(bench.content, "canary") == []
-
-
-def test_the_configuration_of_a_pipeline_cannot_turn_on_what_is_off(bench: NextflowBench) -> None:
     bench.write(
-        """
-        process ONE {
+        f"""
+        process ONE {{
           executor 'slurm'
           container 'debian:12'
           conda 'bwa'
           script: 'true'
-        }
-        workflow { ONE() }
+        }}
+        process LEAVE {{
+          shell: '''
+          ln -s {secret} {bench.folder()}/logs/steps/a.stderr; ln -s / {bench.folder()}/logs/b
+          rm -f .command.err; ln -s {secret} .command.err
+          '''
+        }}
+        workflow {{ ONE(); LEAVE() }}
         """,
         nextflow__config="""
         docker.enabled = true
@@ -431,6 +420,11 @@ def test_the_configuration_of_a_pipeline_cannot_turn_on_what_is_off(bench: Nextf
     execution = bench.run()
 
     assert execution.status is Status.COMPLETED, (execution.error, execution.tail)
+    # What a task left among the logs, and the engine's state.
+    logs = list((bench.folder() / "logs").rglob("*"))
+    assert not [one for one in logs if one.is_symlink()]
+    assert holders(bench.content, "canary") == []
+    # The configuration.
     assert step(execution, "ONE").exit_code == 0
     assert "docker" not in bench.log()
     assert not (bench.content / "elsewhere.txt").exists()
