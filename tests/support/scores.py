@@ -17,7 +17,10 @@ IMAGES = "1 which container images"
 CONFIGURATION = "3 which configuration files"
 ONLY_IN_CONTAINERS = "ENV3 container image"
 MEASURED = "EX2 consumed resources"
-"""The row that depends on how long steps take, and on what a container's runtime lets be read."""
+"""The row that depends on how long steps take, and on what a container's runtime lets be read.
+
+Without one, cwltool's tools have a peak memory to tell when it is above that of the process that starts them (36 MB).
+"""
 _PERSON = '[person]\nname = "Ada"\norcid = "0000-0002-1825-0097"\naffiliation = "Analytical Engines"\n'
 
 
