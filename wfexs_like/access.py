@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
-from staging.errors import NotFoundError, UsageError, VaultError
+from staging.errors import NotFoundError, UsageError
 from wfexs_like.seal.headers import open_header
 from wfexs_like.seal.recipients import Recipient, distinct, fingerprint, read_recipient
+from wfexs_like.vault.wrapping import key_stream
 
 if TYPE_CHECKING:
     from wfexs_like.seal.ssh_keys import Signer
@@ -54,17 +55,10 @@ def of_workdir(root: Path, key_file: Path, private_keys: Sequence[bytes]) -> Acc
     """Who may open the working directory at ``root``, whose password is sealed in ``key_file``.
 
     Raises:
-        VaultError: that is gone. KeyAccessError: none of the keys opens it. DigestError: it is damaged.
+        VaultError: that is gone, or no file. KeyAccessError: none of the keys opens it. DigestError: it is damaged.
     """
-    try:
-        with key_file.open("rb") as stream:
-            header = open_header(stream, private_keys, name=str(key_file))
-    except FileNotFoundError as error:
-        raise VaultError(
-            "the key of the encrypted area is gone",
-            hint="bring key.c4gh back from a copy: without it nothing can be read again",
-            where=str(key_file),
-        ) from error
+    with key_stream(key_file) as stream:
+        header = open_header(stream, private_keys, name=str(key_file))
     return Access(
         path=root,
         kind="workdir",

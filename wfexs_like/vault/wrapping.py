@@ -6,14 +6,15 @@ password out of it with any crypt4gh tool, and mount ``vault/data`` by hand.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from staging.errors import DigestError, KeyAccessError, VaultError
-from staging.placing import write_atomically
+from staging.placing import open_regular, write_atomically
 from wfexs_like.seal.headers import new_session_key, open_header, seal_header
 from wfexs_like.seal.opening import UnsealingReader
 from wfexs_like.seal.recipients import Recipient
@@ -42,6 +43,25 @@ def wrap(path: Path, password: bytes, recipients: Sequence[Recipient]) -> None:
     write_atomically(path, sealed.getvalue())
 
 
+@contextlib.contextmanager
+def key_stream(path: Path) -> Iterator[BinaryIO]:
+    """The sealed password's file, to be read. No link is followed, and no pipe waited for.
+
+    Raises:
+        VaultError: it is gone, or no file.
+    """
+    try:
+        with open_regular(path) as descriptor, open(descriptor, "rb", closefd=False) as stream:
+            yield stream
+    except OSError as error:
+        gone = isinstance(error, FileNotFoundError)
+        raise VaultError(
+            "the key of the encrypted area is gone" if gone else "the key of the encrypted area can't be read",
+            hint=f"bring {path.name} back from a copy: without it nothing can be read again",
+            where=str(path),
+        ) from error
+
+
 def unwrap(path: Path, private_keys: Sequence[bytes]) -> bytes:
     """The password.
 
@@ -50,7 +70,7 @@ def unwrap(path: Path, private_keys: Sequence[bytes]) -> bytes:
         VaultError: it is damaged, or gone.
     """
     try:
-        with path.open("rb") as stream:
+        with key_stream(path) as stream:
             header = open_header(stream, private_keys, name=_NAME)
             with UnsealingReader(stream, header.session_key, name=_NAME) as reader:
                 password = reader.read()
@@ -60,12 +80,6 @@ def unwrap(path: Path, private_keys: Sequence[bytes]) -> bytes:
             hint='ask one of its recipients to add your public key ("wfexs-like recipients add")',
             where=str(path),
             **error.fields,
-        ) from error
-    except FileNotFoundError as error:
-        raise VaultError(
-            "the key of the encrypted area is gone",
-            hint=f"bring {path.name} back from a copy: without it nothing can be read again",
-            where=str(path),
         ) from error
     except DigestError as error:
         raise VaultError(
