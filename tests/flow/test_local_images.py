@@ -155,8 +155,15 @@ def test_a_damaged_layer_is_told_and_nothing_is_staged(tmp_path: Path, wfexs: Co
     assert answer.object["error"]["expected"] == image.layers[-1]
 
 
-@pytest.mark.parametrize("source", ["oci:../nowhere:tools:1", "oci:../images:other", "REGISTRY/team/none:1"])
-@pytest.mark.parametrize("command", ["resolve", "stage"])
+@pytest.mark.parametrize(
+    ("command", "source"),
+    [
+        ("resolve", "oci:../nowhere:tools:1"),
+        ("stage", "oci:../nowhere:tools:1"),
+        ("resolve", "oci:../images:other"),
+        ("stage", "REGISTRY/team/none:1"),
+    ],
+)
 def test_an_image_that_is_nowhere_is_told_with_who_wants_it(
     tmp_path: Path, wfexs: Command, registry: Registry, source: str, command: str
 ) -> None:

@@ -207,8 +207,7 @@ def test_a_flag_of_a_run_is_no_default_where_tools_of_the_machine_were_meant(pro
     assert project.wfexs("run", staged["id"], WFEXS_LIKE_CONTAINER="docker").code != 2
 
 
-@pytest.mark.parametrize("said", ["{}", "{dockerPull: ''}"])
-@pytest.mark.parametrize("how", ["hints", "requirements"])
+@pytest.mark.parametrize(("how", "said"), [("hints", "{}"), ("requirements", "{dockerPull: ''}")])
 def test_a_requirement_without_an_image_is_a_mistake_of_the_workflow(project: Project, said: str, how: str) -> None:
     project.write(how=how)
     tool = project.folder / "two.cwl"
