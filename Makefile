@@ -10,6 +10,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 PIP_INSTALL := $(PIP) install --require-hashes --only-binary :all:
 STYLED := wfexs_like engines staging tests bench scripts container-recipes
 JOBS ?= 2
+# Where it is set, each of the thousands of commands that tests run would compile all of its modules once more.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## show this list
@@ -28,6 +30,7 @@ $(VENV)/.locked: requirements/runtime.txt
 
 $(VENV)/.installed: $(VENV)/.locked pyproject.toml
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q staging engines wfexs_like
 	@touch $@
 	@echo "installed $(BIN)/wfexs-like"
 
