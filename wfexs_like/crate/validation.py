@@ -85,7 +85,8 @@ class Judge:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._child.poll() is None:
-            self._child.stop(0.0)
+            # It has files to remove.
+            self._child.stop()
         self._child.close()
 
     def validate(self, crate: Path) -> Validation:
