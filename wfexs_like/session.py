@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import shlex
-import time
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from staging.areas import PLAIN
-from staging.errors import (
-    DefinitionError,
-    Fault,
-    KeyAccessError,
-    LockedError,
-    PolicyError,
-    VaultError,
-    WfexsError,
-)
+from staging.errors import DefinitionError, Fault, WfexsError
 from staging.progress import Progress, Silent
 from staging.store import ContentStore
 from staging.workdir import StagedWorkdir
 from staging.workdirs import Workdirs
-from wfexs_like.encryption import Encryption, is_open, refuse_others
+from wfexs_like.encryption import Encryption, is_open
 from wfexs_like.settings import Settings
 from wfexs_like.workplaces import Workplaces
 
@@ -50,8 +41,6 @@ if TYPE_CHECKING:
     from wfexs_like.stagings import Staging
     from wfexs_like.stopping_runs import Runs
     from wfexs_like.unlocking import Passphrases
-
-_LETTING_GO = 10.0  # seconds
 
 
 class Session:
@@ -458,31 +447,16 @@ class Session:
 
     def remove(self, workdir: str | StagedWorkdir, *, force: bool = False) -> Path:
         """Remove a working directory with all its runs; with ``force`` its running runs are stopped first."""
-        found = self._workdirs.find(workdir)
-        if found.vault == PLAIN:
-            if not force:
-                self._runs.sweep(found)
-            else:
-                self.cancel(found)
-        elif force and is_open(found):
-            # Waiting for them would be in vain.
-            refuse_others(found)
-            # Nothing runs in one that is closed, or can't be opened; nobody need be able to open it.
-            with suppress(KeyAccessError, LockedError, PolicyError, VaultError):
-                self.cancel(found)
-            with suppress(LockedError):
-                self._encryption.close(found, force=True)
-        # Whoever ran what was just stopped still has to let go of the working directory.
-        deadline = time.monotonic() + (_LETTING_GO if force else 0)
-        while True:
-            try:
-                self._workdirs.remove(found)
-            except LockedError:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.05)
-            else:
-                return found.root
+        from wfexs_like.removing import remove_workdir
+
+        return remove_workdir(
+            self._workdirs.find(workdir),
+            self._workdirs,
+            encryption=self._encryption,
+            stop=self.cancel,
+            sweep=self._runs.sweep,
+            force=force,
+        )
 
     def cancel(self, workdir: str | StagedWorkdir, run: int | None = None) -> tuple[int, ...]:
         """Stop a run (all running ones by default); returns the numbers of those stopped."""

@@ -82,12 +82,18 @@ def test_a_run_whose_guard_is_killed_goes_on_and_is_closed_after_it(vault: Encry
     assert vault.status(1) == "completed"
 
 
-def test_what_is_opened_for_one_who_is_killed_meanwhile_is_closed_at_once(vault: Encrypted) -> None:
+def slow_gocryptfs(vault: Encrypted, tell: str, seconds: float) -> Path:
+    """A folder of programs whose gocryptfs writes the file ``called``, with the command ``tell``, and waits a while."""
     tools = vault.home / "bin"
     tools.mkdir()
     real = shutil.which("gocryptfs")
-    (tools / "gocryptfs").write_text(f'#!/bin/sh\ntouch {tools}/called; sleep 0.5\nexec {real} "$@"\n')
+    (tools / "gocryptfs").write_text(f'#!/bin/sh\n{tell} {tools}/called; sleep {seconds}\nexec {real} "$@"\n')
     (tools / "gocryptfs").chmod(0o755)
+    return tools
+
+
+def test_what_is_opened_for_one_who_is_killed_meanwhile_is_closed_at_once(vault: Encrypted) -> None:
+    tools = slow_gocryptfs(vault, "touch", 0.5)
     argv = ["env", f"PATH={tools}:{os.environ['PATH']}", *vault.wfexs.argv, "show", str(vault.root)]
 
     def kill() -> None:
@@ -127,12 +133,7 @@ def test_another_user_adopts_a_mount_whose_guard_is_killed(vault: Encrypted) -> 
 @pytest.fixture
 def slowly(vault: Encrypted) -> Path:
     """A folder of programs whose gocryptfs says that it was called, and takes a moment before it begins."""
-    tools = vault.home / "bin"
-    tools.mkdir()
-    real = shutil.which("gocryptfs")
-    (tools / "gocryptfs").write_text(f'#!/bin/sh\necho $PPID > {tools}/called; sleep 0.2\nexec {real} "$@"\n')
-    (tools / "gocryptfs").chmod(0o755)
-    return tools
+    return slow_gocryptfs(vault, "echo $PPID >", 0.2)
 
 
 def opening(vault: Encrypted, tools: Path) -> tuple[Going, int]:

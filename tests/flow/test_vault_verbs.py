@@ -119,13 +119,18 @@ def test_a_shell_that_is_told_to_end_takes_its_command_with_it(vault: Encrypted,
 
 
 def test_what_a_shell_left_running_does_not_keep_the_area_open(vault: Encrypted) -> None:
-    script = "setsid sleep 600 </dev/null >/dev/null 2>&1 & sleep 0.2"
+    script = "setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $!; sleep 0.2"
     began = time.monotonic()
-    assert vault.wfexs.run("shell", vault.root, "--", "sh", "-c", script).returncode == 0
-    assert time.monotonic() - began < 2 * AT_ONCE
-    assert not vault.is_open()
-    for one in vault.at_work():
-        os.kill(one.number, signal.SIGKILL)
+    done = vault.wfexs.run("shell", vault.root, "--", "sh", "-c", script)
+    took = time.monotonic() - began
+    left = int(done.stdout)
+    try:
+        assert done.returncode == 0
+        assert Path(f"/proc/{left}/cmdline").read_bytes() == b"sleep\x00600\x00"
+        assert took < 2 * AT_ONCE
+        assert not vault.is_open()
+    finally:
+        os.kill(left, signal.SIGKILL)
 
 
 def test_a_plain_one_has_a_shell_too_and_nothing_to_mount(vault: Encrypted) -> None:

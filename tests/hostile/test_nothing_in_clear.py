@@ -101,26 +101,18 @@ def test_nothing_is_found_where_steps_of_cwltool_run_in_docker(plant: Plant, doc
     _remove(planted)
 
 
-@pytest.mark.podman
-@pytest.mark.cwltool
-def test_nothing_is_found_where_steps_of_cwltool_run_in_podman(plant: Plant, podman_home: Containing) -> None:
-    planted = _contained(plant, "cwltool", podman_home)
-    _live_contained(planted)
-    _remove(planted)
-
-
-@pytest.mark.docker
-@pytest.mark.nextflow
-def test_nothing_is_found_where_tasks_of_nextflow_run_in_docker(plant: Plant, docker_daemon: Containing) -> None:
-    planted = _contained(plant, "nextflow", docker_daemon)
-    _live_contained(planted)
-    _remove(planted)
-
-
-@pytest.mark.podman
-@pytest.mark.nextflow
-def test_nothing_is_found_where_tasks_of_nextflow_run_in_podman(plant: Plant, podman_home: Containing) -> None:
-    planted = _contained(plant, "nextflow", podman_home)
+@pytest.mark.parametrize(
+    ("engine", "runtime"),
+    [
+        pytest.param("cwltool", "podman_home", marks=[pytest.mark.cwltool, pytest.mark.podman]),
+        pytest.param("nextflow", "docker_daemon", marks=[pytest.mark.nextflow, pytest.mark.docker]),
+        pytest.param("nextflow", "podman_home", marks=[pytest.mark.nextflow, pytest.mark.podman]),
+    ],
+)
+def test_nothing_is_found_where_steps_run_in_containers(
+    plant: Plant, request: pytest.FixtureRequest, engine: EngineName, runtime: str
+) -> None:
+    planted = _contained(plant, engine, request.getfixturevalue(runtime))
     _live_contained(planted)
     _remove(planted)
 
